@@ -1,0 +1,47 @@
+# Two commands: `make run` and `make test`. Everything else is for those who change the code.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint format install lock messages
+.DEFAULT_GOAL := run
+
+run: install
+	@exec $(BIN)/python -m limego_visma.local
+
+test: install
+	@$(BIN)/python -m limego_visma.local.browser
+	@$(BIN)/python -m pytest -n 2 --cov $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/python -m limego_visma.local.checks
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/djlint --reformat --quiet templates
+
+# Installs again only when the lock has changed.
+install: $(VENV)/installed
+$(VENV)/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make run PYTHON=python3.12")'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python lacks its venv module. On Debian: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned requirements (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Pins and hashes what pyproject.toml asks for.
+LOCK = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-annotate --no-header
+lock: install
+	$(LOCK) -o requirements.txt
+	$(LOCK) --group dev -o requirements-dev.txt
+
+# Needs GNU gettext.
+messages: install
+	$(BIN)/python manage.py makemessages --locale sv --no-location --no-wrap --ignore .venv --ignore .data
+	$(BIN)/python manage.py compilemessages --locale sv --ignore .venv

@@ -1,0 +1,11 @@
+"""The accounts app: who works here."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    """Accounts (the tenants) and their users."""
+
+    name = "accounts"
+    verbose_name = _("Accounts")

@@ -1,0 +1,178 @@
+"""Start everything the product needs on this machine, print where it is, and stop it on Ctrl-C."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from environs import EnvError
+
+from limego_visma.local.environment import SANDBOX_PORT, LocalEnvironment, read_environment
+from limego_visma.local.stores import StoreError, dies_with_parent, postgres, valkey
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DATA = ROOT / ".data"
+GRACE_SECONDS = 50  # a worker's calls in flight may take this long to end
+
+
+class CannotRun(Exception):
+    """Why the product does not start, as one sentence for the person at the keyboard."""
+
+
+class Interrupted(Exception):
+    """Somebody asked the product to stop."""
+
+
+def _one_at_a_time(folder: Path) -> object:
+    """Hold a lock on the data folder for as long as this process lives."""
+    folder.mkdir(exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise CannotRun(
+            "It is already running from this folder. Stop that one first (Ctrl-C in its window)."
+        ) from error
+    return lock
+
+
+def _refuse_used_port(port: int, setting: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotRun(f"Port {port} is in use. Choose another: make run {setting}={port + 1}") from error
+
+
+def _manage(*words: str, environment: LocalEnvironment) -> None:
+    """Run one management command to its end; its own last lines are the reason when it fails."""
+    command = [sys.executable, "manage.py", *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment.variables, capture_output=True, text=True, check=False
+    )  # fixed words
+    if done.returncode:
+        raise CannotRun(f"manage.py {words[0]} failed:\n{(done.stderr or done.stdout).strip()}")
+
+
+@contextmanager
+def _process(name: str, command: list[str], environment: LocalEnvironment) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of our processes; its output goes to .data/log/."""
+    folder = DATA / "log"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  # fixed words
+            dies_with_parent(command),
+            cwd=ROOT,
+            env=environment.variables,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C reaches only us; we stop the others in order
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _commands(environment: LocalEnvironment) -> dict[str, list[str]]:
+    """The processes of the product, in the order they start."""
+    celery = [sys.executable, "-m", "celery", "-A", "limego_visma"]
+    bind = f"127.0.0.1:{environment.port}"
+    web = ["limego_visma.wsgi", "--bind", bind, "--workers", "2", "--threads", "4", "--no-control-socket"]
+    commands = {
+        "web": [sys.executable, "-m", "gunicorn", *web],
+        "worker-clicks": [*celery, "worker", "-Q", "clicks", "-c", "2", "-n", "clicks@%h", "-l", "INFO"],
+        "worker-upkeep": [*celery, "worker", "-Q", "upkeep", "-c", "1", "-n", "upkeep@%h", "-l", "INFO"],
+        "beat": [*celery, "beat", "-l", "INFO"],
+    }
+    return {"sandbox": environment.sandbox_command(), **commands} if environment.has_sandbox else commands
+
+
+def _wait_for_port(name: str, port: int, process: subprocess.Popen[bytes]) -> None:
+    for _attempt in range(300):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None:
+            break
+        signal.sigtimedwait([], 0.1)
+    raise CannotRun(f"The {name} did not start; {DATA / 'log' / name}.log says why.")
+
+
+def _run(environment: LocalEnvironment, stack: ExitStack) -> dict[str, subprocess.Popen[bytes]]:
+    """Start the stores, prepare the database and start the processes."""
+    variables = environment.variables
+    if "DATABASE_URL" not in variables:
+        variables["DATABASE_URL"] = stack.enter_context(postgres(DATA / "postgres"))
+    if "REDIS_URL" not in variables:
+        variables["REDIS_URL"] = stack.enter_context(valkey(DATA / "valkey"))
+    _manage("check", environment=environment)
+    _manage("migrate", "--noinput", environment=environment)
+    _manage("collectstatic", "--noinput", environment=environment)
+    _manage("load_demo", environment=environment)
+    started = {}
+    for name, command in _commands(environment).items():
+        started[name] = stack.enter_context(_process(name, command, environment))
+    if environment.has_sandbox:
+        _wait_for_port("sandbox", environment.sandbox_port, started["sandbox"])
+    _wait_for_port("web", environment.port, started["web"])
+    return started
+
+
+def _watch(started: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Wait until somebody stops us, or one of the processes ends by itself."""
+    while True:
+        for name, process in started.items():
+            if process.poll() is not None:
+                raise CannotRun(f"The {name} process ended by itself; {DATA / 'log' / name}.log says why.")
+        signal.sigtimedwait([], 1)
+
+
+def _interrupt(*_: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted
+
+
+def main() -> int:
+    """Run until Ctrl-C; return the exit status."""
+    os.chdir(ROOT)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    say = sys.stdout.write
+    try:
+        with ExitStack() as stack:
+            stack.callback(lambda lock: lock, _one_at_a_time(DATA))
+            environment = read_environment(root=ROOT, data=DATA)
+            _refuse_used_port(environment.port, "PORT")
+            if environment.has_sandbox:
+                _refuse_used_port(environment.sandbox_port, SANDBOX_PORT)
+            say("Starting …\n")
+            sys.stdout.flush()
+            started = _run(environment, stack)
+            say(environment.announcement())
+            sys.stdout.flush()
+            _watch(started)
+    except Interrupted:
+        say("\nStopped. Everything is kept in .data; make run brings it back.\n")
+        return 0
+    except (CannotRun, StoreError, EnvError) as reason:
+        sys.stderr.write(f"\n{reason}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The environment of `make run`: what was given, and what is made up once and kept."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+
+from cryptography.fernet import Fernet
+from environs import Env
+
+SANDBOX_PORT = "SANDBOX_PORT"
+PASSWORD = "lime-go-demo"  # noqa: S105  # the demo's logins are printed on the screen
+LOGINS = (
+    ("admin", "anna@nordvik.example"),
+    ("user", "ulf@nordvik.example"),
+    ("viewer", "vera@nordvik.example"),
+    ("admin of a second account", "olav@fjordlys.example"),
+)
+
+
+@dataclass(frozen=True)
+class LocalEnvironment:
+    """Where the product runs on this machine and what its processes are told."""
+
+    variables: dict[str, str]
+    port: int
+    sandbox_port: int
+    data: Path
+    has_sandbox: bool
+
+    @property
+    def sandbox_url(self) -> str:
+        """The stand-in's address: its consent page, its API and its customer pages."""
+        return f"http://localhost:{self.sandbox_port}"
+
+    def sandbox_command(self) -> list[str]:
+        """How the stand-in is started."""
+        command = [sys.executable, "manage.py", "eaccounting_sandbox", "--port", str(self.sandbox_port)]
+        redirect_uri = f"{self.variables['BASE_URL']}/integrations/visma-eaccounting/callback/"
+        return [*command, "--data", str(self.data / "sandbox"), "--redirect-uri", redirect_uri]
+
+    def announcement(self) -> str:
+        """The block that tells a person where everything is."""
+        logins = "\n".join(f"    {email:<24} {role}" for role, email in LOGINS)
+        eaccounting = (
+            f"Visma eAccounting (a sandbox): {self.sandbox_url}"
+            if self.has_sandbox
+            else f"Visma eAccounting: {self.variables.get('EACCOUNTING_API_URL', 'the real one')}"
+        )
+        return (
+            f"\n  Lime Go is running: {self.variables['BASE_URL']}\n\n"
+            f"  Log in with the password {PASSWORD}:\n{logins}\n\n"
+            f"  {eaccounting}\n"
+            f"  Data and logs: {self.data}\n"
+            f"  Stop it with Ctrl-C.\n\n"
+        )
+
+
+def _kept_secrets(file: Path) -> dict[str, str]:
+    """Return the keys of this checkout, made at the first start."""
+    if not file.exists():
+        secrets = {"SECRET_KEY": token_urlsafe(50), "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+        secrets["EACCOUNTING_CLIENT_SECRET"] = token_urlsafe(24)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(secrets))
+    kept: dict[str, str] = json.loads(file.read_text())
+    return kept
+
+
+def read_environment(*, root: Path, data: Path) -> LocalEnvironment:
+    """Merge the environment, `.env` and the kept secrets; the environment wins. Raises EnvError."""
+    env = Env()
+    env.read_env(str(root / ".env"), recurse=False)
+    port, sandbox_port = env.int("PORT", 8000), env.int(SANDBOX_PORT, 8001)
+    variables = dict(os.environ)
+    secrets = _kept_secrets(data / "secrets.json")
+    has_sandbox = not variables.get("EACCOUNTING_CLIENT_ID")
+    variables.setdefault("BASE_URL", f"http://localhost:{port}")
+    variables.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1")
+    for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS"):
+        variables.setdefault(name, secrets[name])
+    if has_sandbox:
+        url = f"http://localhost:{sandbox_port}"
+        variables |= {
+            "EACCOUNTING_CLIENT_ID": "lime-go",
+            "EACCOUNTING_CLIENT_SECRET": secrets["EACCOUNTING_CLIENT_SECRET"],
+            "EACCOUNTING_IDENTITY_URL": url,
+            "EACCOUNTING_API_URL": f"{url}/v2",
+        }
+    return LocalEnvironment(
+        variables=variables, port=port, sandbox_port=sandbox_port, data=data, has_sandbox=has_sandbox
+    )

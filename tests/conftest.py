@@ -1,0 +1,71 @@
+"""Fixtures that every test may use: a cast of people, their accounts, and clients logged in as them."""
+
+from collections.abc import Callable
+
+import pytest
+import pytest_socket
+from django.test import Client
+
+from accounts.models import Account, Role, User
+
+PASSWORD = "correct horse battery staple"
+
+
+def pytest_runtest_setup() -> None:
+    """Block every network but loopback."""
+    pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    """Nordvik's account: the one most tests live in."""
+    return Account.objects.create(name="Nordvik Sales", country="SE", language="en", time_zone="Europe/Stockholm")
+
+
+@pytest.fixture
+def other_account(db: None) -> Account:
+    """A second tenant whose rows nobody of the first may see."""
+    return Account.objects.create(name="Fjordlys Salg", country="NO", language="en", time_zone="Europe/Oslo")
+
+
+def _person(account: Account, role: Role, name: str) -> User:
+    email = f"{name.lower()}@{account.name.split()[0].lower()}.example"
+    return User.objects.create_user(
+        email=email, account=account, password=PASSWORD, role=role, first_name=name, last_name="Ek"
+    )
+
+
+@pytest.fixture
+def anna(account: Account) -> User:
+    """The admin of the account."""
+    return _person(account, Role.ADMIN, "Anna")
+
+
+@pytest.fixture
+def ulf(account: Account) -> User:
+    """A user of the account."""
+    return _person(account, Role.USER, "Ulf")
+
+
+@pytest.fixture
+def vera(account: Account) -> User:
+    """A viewer of the account."""
+    return _person(account, Role.VIEWER, "Vera")
+
+
+@pytest.fixture
+def olav(other_account: Account) -> User:
+    """The admin of the other account."""
+    return _person(other_account, Role.ADMIN, "Olav")
+
+
+@pytest.fixture
+def as_user() -> Callable[[User], Client]:
+    """Return a browser-like client that is logged in as the given user."""
+
+    def log_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return log_in
