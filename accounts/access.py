@@ -18,7 +18,7 @@ View = Callable[Concatenate[HttpRequest, Args], HttpResponseBase]
 class SignedInRequest(HttpRequest):
     """What a view behind `require` gets: the user is known and has an account."""
 
-    user: User  # type: ignore[assignment]  # never AnonymousUser behind `require`
+    user: User  # never AnonymousUser behind `require`
     account: Account
 
 

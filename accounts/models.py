@@ -90,7 +90,7 @@ class User(AbstractUser):
     """A person with a login. Operators (is_staff) may have no account; everybody else has one."""
 
     username = None  # type: ignore[assignment]  # the e-mail address is the login
-    email = models.EmailField(_("e-mail"), max_length=254)
+    email = models.EmailField(_("e-mail"), max_length=254, unique=True)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, blank=True, related_name="users")
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.USER)
     language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES, blank=True)

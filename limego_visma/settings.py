@@ -31,7 +31,8 @@ def _http_url(name: str, default: str) -> str:
 
 def _fernet_keys(name: str) -> list[str]:
     """Read comma-separated Fernet keys, newest first."""
-    keys = [key.strip() for key in env.list(name, []) if key.strip()]
+    given: list[str] = env.list(name, [])
+    keys = [key.strip() for key in given if key.strip()]
     for place, key in enumerate(keys, start=1):
         try:
             Fernet(key)

@@ -47,7 +47,7 @@ def pytest_load_initial_conftests() -> None:
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's loop runs in the thread of the tests
     }
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
-    subprocess.run(command, check=True)  # noqa: S603  # fixed words
+    subprocess.run(command, check=True)  # fixed words
 
 
 def pytest_unconfigure() -> None:

@@ -66,7 +66,7 @@ def _process(name: str, command: list[str], environment: LocalEnvironment) -> It
     folder = DATA / "log"
     folder.mkdir(exist_ok=True)
     with (folder / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603  # fixed words
+        process = subprocess.Popen(  # fixed words
             dies_with_parent(command),
             cwd=ROOT,
             env=environment.variables,

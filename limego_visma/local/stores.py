@@ -122,7 +122,9 @@ def postgres(folder: Path, *, durable: bool = True) -> Iterator[str]:
         *(() if durable else _FAST),
     ]
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(_as_ordinary_user(command), stdout=log, stderr=log, start_new_session=True)  # noqa: S603  # fixed words
+        process = subprocess.Popen(
+            _as_ordinary_user(command), stdout=log, stderr=log, start_new_session=True
+        )  # fixed words
     url = f"postgresql://limego:{password}@127.0.0.1:{port}/limego_visma"
     try:
         _make_database(process, url.removesuffix("limego_visma") + "postgres", folder / "log")
@@ -140,7 +142,7 @@ def _make_cluster(binaries: Path, cluster: Path, password_file: Path) -> None:
     locale = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
     settings = ["-E", "UTF8", f"--locale={locale}", "-A", "scram-sha-256", "-U", "limego", "--no-sync"]
     command = [str(binaries / "initdb"), "-D", str(cluster), *settings, "--pwfile", str(password_file)]
-    made = subprocess.run(_as_ordinary_user(command), capture_output=True, text=True, check=False)  # noqa: S603  # fixed words
+    made = subprocess.run(_as_ordinary_user(command), capture_output=True, text=True, check=False)  # fixed words
     if made.returncode:
         shutil.rmtree(cluster, ignore_errors=True)
         raise StoreError(f"PostgreSQL could not make its data folder {cluster}: {made.stderr.strip()}")
@@ -150,7 +152,7 @@ def _end_leftover(binaries: Path, cluster: Path) -> None:
     """Stop the server that a killed run left behind on this cluster, if there is one."""
     if (cluster / "postmaster.pid").exists():
         command = [str(binaries / "pg_ctl"), "stop", "-D", str(cluster), "-m", "fast", "-s"]
-        subprocess.run(_as_ordinary_user(command), capture_output=True, check=False)  # noqa: S603  # fixed words
+        subprocess.run(_as_ordinary_user(command), capture_output=True, check=False)  # fixed words
 
 
 def _make_database(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
