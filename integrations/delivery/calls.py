@@ -1,0 +1,62 @@
+"""The calls of one worker on one connection: a token, the budget, the client."""
+
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from integrations import limiter, tokens
+from integrations.clock import Clock
+from integrations.eaccounting.client import Client, Endpoint
+from integrations.gateway import http
+from integrations.models import Connection
+
+
+@dataclass
+class Calls:
+    """What a delivery needs to call eAccounting. `open` comes first: it gets the token."""
+
+    connection: Connection
+    clock: Clock
+    patience: float = limiter.CLICK_PATIENCE
+    endpoint: Endpoint = Endpoint.COMPANY_SETTINGS  # of the last booked call: a 429 silences it
+    access: tokens.Access | None = field(default=None, init=False)
+
+    def open(self) -> None:
+        """Get a valid token. Raises NotConnected or the EAccountingError of a refresh."""
+        self.access = tokens.access(
+            self.connection.pk, clock=self.clock, patience=settings.EACCOUNTING_TOKEN_SECONDS
+        )
+
+    def book(self, endpoint: Endpoint) -> None:
+        """Book one call and wait for its time. Raises BudgetError."""
+        self.endpoint = endpoint
+        limiter.book(endpoint, connection_id=self.connection.pk, patience=self.patience)
+
+    @property
+    def token(self) -> str:
+        """The token in use. Raises NotConnected before `open`."""
+        if self.access is None:
+            raise tokens.NotConnected("not_open")
+        return self.access.token
+
+    @property
+    def generation(self) -> int:
+        """The generation of the connection that the token belongs to."""
+        return self.access.generation if self.access else -1
+
+    def booking(self) -> Client:
+        """A client that books each of its calls by itself: for reads of any number of pages."""
+        return Client(http=http(), access_token=self.token, before_call=self.book)
+
+    def booked(self) -> Client:
+        """A client whose calls were booked beforehand, so that nothing delays them."""
+        return Client(http=http(), access_token=self.token)
+
+    def replace_refused_token(self) -> None:
+        """After a 401: get another token. Raises ConnectionRevoked when that will not help."""
+        tokens.replace_refused(
+            self.connection.pk,
+            refused=self.token,
+            clock=self.clock,
+            patience=settings.EACCOUNTING_TOKEN_SECONDS,
+        )

@@ -1,0 +1,181 @@
+"""Create a customer, at most once. eAccounting knows no idempotency key, so: look, say so on the row, send, look.
+
+The protocol and its reasons: docs/reliability.md, "How a create cannot double".
+"""
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from companies.models import Company
+from integrations import mapping
+from integrations.delivery import outcomes
+from integrations.delivery.calls import Calls
+from integrations.delivery.outcomes import Candidate, CannotSend
+from integrations.eaccounting import filters
+from integrations.eaccounting.client import Endpoint
+from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.types import Customer, CustomerPage
+from integrations.models import Connection, CustomerLink, Event, EventKind, Push, PushState, WaitReason
+from integrations.tokens import NotConnected
+
+LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
+
+
+def run(push: Push, calls: Calls) -> None:
+    """Carry a create as far as it goes now. Raises what `deliver` knows how to record."""
+    if push.state == PushState.UNKNOWN:
+        _resolve(push, calls)
+        return
+    values = _values(push.company, push)
+    calls.open()
+    found = _look_before(push, values, calls)
+    if found.customers and not push.create_anyway:
+        _ask(push, map(outcomes.candidate, found.customers))
+        return
+    seen = [customer.id for customer in found.customers]
+    push.remember_look(looked_at=found.server_time, seen_ids=seen)
+    _send(push, calls)
+
+
+def _values(company: Company, push: Push) -> mapping.Values:
+    """Return what would be sent. Raises CannotSend for what a person has to mend first."""
+    values = mapping.values_of(company, push.contact, groups=mapping.groups_for(push.contact))
+    problems = mapping.problems(values)
+    if problems:
+        raise CannotSend("values", problems=[(p.property, p.kind, p.length) for p in problems])
+    return values
+
+
+def _look_before(push: Push, values: mapping.Values, calls: Calls) -> CustomerPage:
+    """Ask eAccounting for customers that could be this company: by registration number, else by name."""
+    deadline = settings.EACCOUNTING_CALL_SECONDS
+    push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    return calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
+
+
+def duplicate_filter(values: mapping.Values) -> str:
+    """Return the filter for possible duplicates; stored numbers are compared as text, so in all written forms."""
+    number = values["CorporateIdentityNumber"]
+    if not number:
+        return filters.eq("Name", values["Name"])
+    digits = "".join(character for character in number if character.isalnum())
+    forms = dict.fromkeys([number, digits, f"{digits[:-4]}-{digits[-4:]}"])
+    return filters.any_of(*(filters.eq("CorporateIdentityNumber", form) for form in forms))
+
+
+def _ask(push: Push, candidates: Iterable[Candidate]) -> None:
+    """Stop: these customers may be the one. A person links one of them or wants a new one anyway."""
+    with transaction.atomic():
+        push.ask_person(candidates=list(candidates))
+        Event.add(EventKind.DECISION_NEEDED, connection=push.connection, company=push.company)
+
+
+def _send(push: Push, calls: Calls) -> None:
+    """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
+    calls.book(Endpoint.CUSTOMERS)
+    send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
+    try:
+        payload = _commit_sending(push, calls)
+    except IntegrityError:
+        push.wait(WaitReason.TWIN, until=calls.clock() + timedelta(seconds=LEASE_SLACK))
+        return
+    deadline = settings.EACCOUNTING_CALL_SECONDS
+    try:
+        customer = calls.booked().create_customer(payload=payload, deadline=deadline, send_by=send_by)
+    except NotFound:
+        # The payload refers to nothing but the terms of payment, so these are gone.
+        raise CannotSend("terms_gone") from None
+    outcomes.record_created(push, customer, calls)
+
+
+def _commit_sending(push: Push, calls: Calls) -> dict[str, mapping.Json]:
+    """Check once more under the company's lock, fix the payload and commit SENDING.
+
+    Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
+    CannotSend, NotConnected, LostLease, and IntegrityError while an equal create is under way.
+    """
+    now = calls.clock()
+    with transaction.atomic():
+        company = Company.objects.select_for_update().get(pk=push.company_id)
+        push.hold()
+        connection = usable(push, calls)
+        if company.archived_at is not None:
+            raise CannotSend("archived")
+        if CustomerLink.objects.filter(connection=connection, company=company).exists():
+            raise CannotSend("already_linked")
+        terms = connection.default_terms
+        if terms is None or connection.terms_confirmed_at is None or not terms.is_choosable:
+            raise CannotSend("terms_gone" if terms else "terms_not_chosen")
+        values = _values(company, push)
+        payload = mapping.create_payload(
+            values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id)
+        )
+        push.renew(now=now, seconds=_sending_seconds())
+        push.begin_sending(
+            payload=payload,
+            values={name: value for name, value in values.items() if value},
+            fingerprint=mapping.fingerprint(payload),
+            send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
+        )
+    return payload
+
+
+def usable(push: Push, calls: Calls) -> Connection:
+    """Return the connection as it is now. Raises NotConnected when it is not the one the token is for."""
+    connection = Connection.objects.select_related("default_terms").get(pk=push.connection_id)
+    if not connection.is_usable:
+        raise NotConnected(connection.blocked_reason or connection.state)
+    if connection.generation != calls.generation:
+        raise NotConnected("superseded")
+    return connection
+
+
+def _sending_seconds() -> float:
+    return settings.EACCOUNTING_SEND_BY_SECONDS + settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK
+
+
+def _resolve(push: Push, calls: Calls) -> None:
+    """The answer to a create was lost: find out whether the customer is there, and never send before."""
+    began = calls.clock()
+    calls.open()
+    equal, near = _look_after(push, calls)
+    settled = began > outcomes.absent_from(push)
+    adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
+    if not settled:
+        if len(equal) == 1 and not near and adopted is None:
+            outcomes.adopt(push, equal[0], calls)
+        # Even an adopted one is looked at once more: ours may be stored late, beside one that a person made.
+        push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
+    elif adopted is not None and not equal:
+        outcomes.record_adopted(push, calls)
+    elif adopted is None and len(equal) == 1:
+        outcomes.adopt(push, equal[0], calls)
+        outcomes.record_adopted(push, calls)
+    elif equal or near:
+        _ask(push, (*outcomes.give_up_adopted(adopted), *map(outcomes.candidate, (*equal, *near))))
+    else:
+        push.prove_absent()
+        push.wait(WaitReason.RETRY, until=calls.clock())
+
+
+def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer]]:
+    """Return the customers that equal what was sent and those that come near it.
+
+    Only customers changed since the look before, not seen then, and not linked to a company here.
+    """
+    deadline = settings.EACCOUNTING_CALL_SECONDS
+    push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    since = filters.changed_since(push.looked_at) if push.looked_at else None
+    page = calls.booking().list_customers(filter=since, deadline=deadline)
+    ids = [UUID(customer.id) for customer in page.customers]
+    linked = CustomerLink.objects.filter(connection_id=push.connection_id, customer__customer_id__in=ids)
+    others = {str(found) for found in linked.values_list("customer__customer_id", flat=True)} | set(push.seen_ids)
+    new, sent = [customer for customer in page.customers if customer.id not in others], push.values or {}
+    equal = [customer for customer in new if mapping.is_equal(sent, customer.raw)]
+    near = [customer for customer in new if customer not in equal and mapping.is_near(sent, customer.raw)]
+    return equal, near

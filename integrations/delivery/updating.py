@@ -1,0 +1,108 @@
+"""Update a customer without losing a field that is not ours: read it, lay our values over it, write it back."""
+
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from companies.models import Company
+from integrations import mapping
+from integrations.delivery import outcomes
+from integrations.delivery.calls import Calls
+from integrations.delivery.creating import LEASE_SLACK, usable
+from integrations.delivery.outcomes import CannotSend
+from integrations.eaccounting.client import Endpoint
+from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.types import Customer
+from integrations.models import CustomerLink, Push, PushState, WaitReason
+
+
+def run(push: Push, calls: Calls) -> None:
+    """Carry an update as far as it goes now. Raises what `deliver` knows how to record."""
+    if push.state == PushState.UNKNOWN and calls.clock() <= outcomes.absent_from(push):
+        # The lost write may still be stored late: writing now could undo it, or it us.
+        push.wait(WaitReason.SETTLING, until=outcomes.absent_from(push) + timedelta(milliseconds=100))
+        return
+    link = _link(push)
+    calls.open()
+    # Both calls are booked before the first, so that nobody waits between reading and writing.
+    calls.book(Endpoint.CUSTOMER)
+    calls.book(Endpoint.CUSTOMER)
+    customer = _read(push, link, calls)
+    send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
+    payload, here = _commit_sending(push, link, customer, calls)
+    if payload is None:
+        outcomes.record_updated(push, link, customer, calls, values=here)
+        return
+    try:
+        answered = calls.booked().replace_customer(
+            customer_id=customer.id, payload=payload, deadline=settings.EACCOUNTING_CALL_SECONDS, send_by=send_by
+        )
+    except NotFound:
+        raise _missing_there(link) from None
+    outcomes.record_updated(push, link, answered, calls, values=here)
+
+
+def _link(push: Push) -> CustomerLink:
+    links = CustomerLink.objects.select_related("customer", "contact")
+    link = links.filter(connection_id=push.connection_id, company_id=push.company_id).first()
+    if link is None:
+        raise CannotSend("not_linked")
+    return link
+
+
+def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
+    """Read the customer as it is now. Raises CannotSend when it is deleted or inactive there."""
+    deadline = settings.EACCOUNTING_CALL_SECONDS
+    push.renew(now=calls.clock(), seconds=deadline + LEASE_SLACK)
+    try:
+        customer = calls.booked().get_customer(customer_id=str(link.reference), deadline=deadline)
+    except NotFound:
+        raise _missing_there(link) from None
+    if not customer.is_active:
+        link.mark_broken(CustomerLink.Broken.INACTIVE)
+        raise CannotSend("customer_inactive")
+    return customer
+
+
+def _missing_there(link: CustomerLink) -> CannotSend:
+    link.mark_broken(CustomerLink.Broken.DELETED)
+    return CannotSend("customer_deleted")
+
+
+def _commit_sending(
+    push: Push, link: CustomerLink, customer: Customer, calls: Calls
+) -> tuple[dict[str, mapping.Json] | None, mapping.Values]:
+    """Compare under the company's lock and commit SENDING; no payload when there is nothing to write.
+
+    Raises CannotSend, NotConnected, LostLease.
+    """
+    now = calls.clock()
+    with transaction.atomic():
+        company = Company.objects.select_for_update().get(pk=push.company_id)
+        push.hold()
+        usable(push, calls)
+        if not CustomerLink.objects.filter(pk=link.pk, customer_id=link.customer_id).exists():
+            raise CannotSend("not_linked")
+        here = mapping.values_of(company, link.contact, groups=push.groups)
+        changes = mapping.to_write(here, mapping.owned(customer.raw))
+        if not changes:
+            return None, here
+        payload = _payload(company, customer, changes)
+        push.renew(now=now, seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK)
+        send_by = now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS)
+        push.begin_sending(payload=None, values=changes, fingerprint="", send_by=send_by)
+    return payload, here
+
+
+def _payload(company: Company, customer: Customer, changes: mapping.Values) -> dict[str, mapping.Json]:
+    """Return the whole customer with our changes. Raises CannotSend for what a person has to mend first."""
+    fallback = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
+    payload = mapping.replace_payload(customer.raw, changes, fallback=fallback)
+    problems = [p for p in mapping.problems(changes) if p.kind == "too_long"] + mapping.missing_in(payload)
+    if problems:
+        raise CannotSend("values", problems=[(p.property, p.kind, p.length) for p in problems])
+    if not payload.get(mapping.TERMS):
+        raise CannotSend("customer_without_terms")
+    return payload

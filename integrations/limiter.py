@@ -1,0 +1,97 @@
+"""The shared budget of API calls, for all workers and web processes together.
+
+eAccounting allows 600 calls a minute per client and endpoint (docs/eaccounting/facts.md). A slot is booked
+ahead in Redis by the generic cell rate algorithm: first come, first booked, no bursts at the minute's edge.
+Without Redis nothing is called: a budget that nobody counts is no budget.
+"""
+
+import time
+from functools import cache
+
+import redis
+from django.conf import settings
+
+from integrations.eaccounting.client import Endpoint
+
+SHARE = 0.975  # of the limit; the rest is for calls of ours that eAccounting counts a moment later than we
+BURST = 5
+CLICK_PATIENCE = 5.0  # seconds that a click's call may be booked ahead
+
+# KEYS: booked until, silent until. ARGV: milliseconds a call, burst, milliseconds the caller would wait.
+# Returns {1, wait} for a booked slot and {0, wait} when that is longer than the caller would wait.
+_RESERVE = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + t[2] / 1000
+local free = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local start = math.max(free - ARGV[1] * ARGV[2], now, tonumber(redis.call('GET', KEYS[2]) or 0))
+local wait = math.ceil(start - now)
+if wait > tonumber(ARGV[3]) then return {0, wait} end
+local booked = math.max(free, start) + ARGV[1]
+redis.call('SET', KEYS[1], string.format('%.3f', booked), 'PX', math.ceil(booked - now) + 1000)
+return {1, wait}
+"""
+
+
+class BudgetError(Exception):
+    """No call may be made now; `retry_in` is the number of seconds after which it is worth asking again."""
+
+    code = "budget"
+
+    def __init__(self, *, retry_in: float) -> None:
+        super().__init__(f"no slot for {retry_in:.1f} s")
+        self.retry_in = retry_in
+
+
+class BudgetUnknown(BudgetError):
+    """Redis is away: nobody knows how many calls were made."""
+
+    code = "budget_unknown"
+
+
+@cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=1.0)
+
+
+def _keys(endpoint: Endpoint, connection_id: int) -> list[str]:
+    by_connection = settings.EACCOUNTING_RATE_SCOPE == "connection"
+    scope = f"{settings.EACCOUNTING_CLIENT_ID}:{connection_id if by_connection else 'all'}:{endpoint}"
+    return [f"eaccounting:booked:{scope}", f"eaccounting:silent:{scope}"]
+
+
+def book(endpoint: Endpoint, *, connection_id: int, patience: float) -> None:
+    """Book one call of an endpoint and wait until its time, at most `patience` seconds.
+
+    Raises BudgetError when it would take longer, BudgetUnknown without Redis.
+    """
+    milliseconds = 60_000 / (settings.EACCOUNTING_RATE_LIMIT * SHARE)
+    time.sleep(_reserve(_keys(endpoint, connection_id), [milliseconds, BURST, int(patience * 1000)]))
+
+
+def _reserve(keys: list[str], arguments: list[float]) -> float:
+    """Return the seconds until the slot that was booked. Raises BudgetError, BudgetUnknown."""
+    try:
+        booked, wait = _redis().eval(_RESERVE, 2, *keys, *arguments)
+    except redis.RedisError as error:
+        raise BudgetUnknown(retry_in=5) from error
+    seconds = float(wait) / 1000
+    if not booked:
+        raise BudgetError(retry_in=seconds)
+    return seconds
+
+
+def count_live_read(account_id: int) -> None:
+    """Count one read that a person waits for: 60 a minute and account. Raises BudgetError, BudgetUnknown."""
+    _reserve([f"live:booked:{account_id}", f"live:silent:{account_id}"], [1000, 20, 0])
+
+
+def silence(endpoint: Endpoint, *, connection_id: int, seconds: int) -> None:
+    """Keep every worker away from an endpoint for so many seconds: eAccounting said 429."""
+    _booked, silent = _keys(endpoint, connection_id)
+    client = _redis()
+    try:
+        until = client.time()[0] * 1000 + seconds * 1000
+        client.set(silent, until, px=seconds * 1000)
+    except redis.RedisError:
+        # The caller's own row waits all the same; the next one meets the 429 again.
+        return

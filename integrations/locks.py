@@ -1,0 +1,32 @@
+"""One holder at a time for an account's tokens, across all hosts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError, connections
+
+_TOKENS = 0x656163  # "eac": the first half of our advisory locks' keys
+
+
+class LockTaken(Exception):
+    """Somebody else held the lock for as long as the caller would wait."""
+
+
+@contextmanager
+def token_lock(account_id: int, *, patience: float) -> Iterator[None]:
+    """Hold the lock on the tokens of an account's connections, waiting at most `patience` seconds for it.
+
+    It is a session lock on a database connection of its own: it outlives transactions and dies with its
+    holder. Raises LockTaken. (A pooler in transaction mode between us and PostgreSQL would break it.)
+    """
+    session = connections.create_connection("default")
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("select set_config('lock_timeout', %s, false)", [f"{max(1, int(patience * 1000))}ms"])
+            try:
+                cursor.execute("select pg_advisory_lock(%s, %s)", [_TOKENS, account_id])
+            except OperationalError as error:
+                raise LockTaken from error
+            yield
+    finally:
+        session.close()  # and with it the lock

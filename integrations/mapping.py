@@ -1,0 +1,246 @@
+"""Company and contact here ↔ customer there: what is sent, how long it may be, what counts as equal. Pure.
+
+The table below is the whole mapping; README tells how to add a field. Limits: docs/eaccounting/openapi.yaml.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from companies import formats
+from companies.models import Company, Contact
+from integrations.eaccounting import jsontext
+from integrations.eaccounting.jsontext import Json
+from integrations.eaccounting.types import READ_ONLY_PROPERTIES
+
+Values = dict[str, str]
+COUNTRY = "InvoiceCountryCode"
+TERMS = "TermsOfPaymentId"
+
+
+class Group(StrEnum):
+    """Fields that are written together. Of SINGLE each field stands alone and a blank one is left alone."""
+
+    SINGLE = "single"
+    ADDRESS = "address"
+    CONTACT = "contact"
+
+
+COMPANY_GROUPS = (Group.SINGLE, Group.ADDRESS)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One property of a customer that this product writes."""
+
+    property: str
+    label: str | Promise
+    limit: int
+    group: Group
+    read: Callable[[Company, Contact | None], str]
+    normal: Callable[[str, str], str]
+    crm_field: str
+    required: bool = False
+
+
+def _plain(value: str, _country: str) -> str:
+    return formats.text(value)
+
+
+def _email(value: str, _country: str) -> str:
+    return formats.email(value)
+
+
+def _website(value: str, _country: str) -> str:
+    return formats.website(value)
+
+
+def _country(value: str, _country: str) -> str:
+    return value.strip().upper()
+
+
+def _full_name(contact: Contact | None) -> str:
+    return f"{contact.first_name} {contact.last_name}".strip() if contact else ""
+
+
+FIELDS = (
+    Field("Name", _("Company name"), 50, Group.SINGLE, lambda c, _p: c.name, _plain, "name", required=True),
+    Field(
+        "CorporateIdentityNumber",
+        _("Registration number"),
+        20,
+        Group.SINGLE,
+        lambda c, _p: c.registration_number,
+        formats.registration_number,
+        "registration_number",
+    ),
+    Field(
+        "InvoiceAddress1", _("Address line 1"), 50, Group.ADDRESS, lambda c, _p: c.address_line1, _plain, "address_line1"
+    ),
+    Field(
+        "InvoiceAddress2", _("Address line 2"), 50, Group.ADDRESS, lambda c, _p: c.address_line2, _plain, "address_line2"
+    ),
+    Field(
+        "InvoicePostalCode",
+        _("Postal code"),
+        10,
+        Group.ADDRESS,
+        lambda c, _p: c.postal_code,
+        formats.postal_code,
+        "postal_code",
+        required=True,
+    ),
+    Field("InvoiceCity", _("City"), 50, Group.ADDRESS, lambda c, _p: c.city, _plain, "city", required=True),
+    Field(COUNTRY, _("Country"), 2, Group.ADDRESS, lambda c, _p: str(c.country), _country, "country"),
+    Field("Telephone", _("Phone number"), 50, Group.SINGLE, lambda c, _p: c.phone, formats.phone, "phone"),
+    Field("EmailAddress", _("E-mail"), 255, Group.SINGLE, lambda c, _p: c.email, _email, "email"),
+    Field("WwwAddress", _("Website"), 255, Group.SINGLE, lambda c, _p: c.website, _website, "website"),
+    Field("ContactPersonName", _("Contact person"), 100, Group.CONTACT, lambda _c, p: _full_name(p), _plain, "contacts"),
+    Field(
+        "ContactPersonEmail",
+        _("Contact person's e-mail"),
+        255,
+        Group.CONTACT,
+        lambda _c, p: p.email if p else "",
+        _email,
+        "contacts",
+    ),
+    Field(
+        "ContactPersonPhone",
+        _("Contact person's direct phone"),
+        50,
+        Group.CONTACT,
+        lambda _c, p: p.direct_phone if p else "",
+        formats.phone,
+        "contacts",
+    ),
+    Field(
+        "ContactPersonMobile",
+        _("Contact person's mobile"),
+        50,
+        Group.CONTACT,
+        lambda _c, p: p.mobile if p else "",
+        formats.phone,
+        "contacts",
+    ),
+)
+BY_PROPERTY = {field.property: field for field in FIELDS}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a value cannot be sent; it is named before anything leaves."""
+
+    property: str
+    kind: str  # "missing" or "too_long"
+    length: int = 0
+
+    @property
+    def field(self) -> Field:
+        """The field it concerns."""
+        return BY_PROPERTY[self.property]
+
+
+def values_of(company: Company, contact: Contact | None, *, groups: Iterable[str]) -> Values:
+    """Return the values of these groups in the form that is sent, blank ones included."""
+    wanted, country = set(groups), str(company.country)
+    return {f.property: f.normal(f.read(company, contact), country) for f in FIELDS if f.group in wanted}
+
+
+def groups_for(contact: Contact | None) -> list[str]:
+    """The groups that a create or a full update carries: without a chosen person none of a person."""
+    return [*COMPANY_GROUPS, Group.CONTACT] if contact else [*COMPANY_GROUPS]
+
+
+def problems(values: Values) -> list[Problem]:
+    """Return what is missing or over its limit in values that are to be sent."""
+    found = []
+    for name, value in values.items():
+        field = BY_PROPERTY[name]
+        if field.required and not value:
+            found.append(Problem(name, "missing"))
+        elif len(value) > field.limit:
+            found.append(Problem(name, "too_long", len(value)))
+    return found
+
+
+def create_payload(values: Values, *, is_private_person: bool, terms_id: str) -> dict[str, Json]:
+    """Return the body of a create; blank values are left out."""
+    sent: dict[str, Json] = {name: value for name, value in values.items() if value}
+    return {**sent, "IsPrivatePerson": is_private_person, "IsActive": True, TERMS: terms_id}
+
+
+def fingerprint(payload: Mapping[str, Json]) -> str:
+    """Return a short name of this payload; two equal payloads have the same."""
+    return hashlib.sha256(jsontext.encode(dict(sorted(payload.items())))).hexdigest()
+
+
+def owned(raw: Mapping[str, Json]) -> Values:
+    """Return the properties that we write, as eAccounting holds them (null as blank)."""
+    return {f.property: text if isinstance(text := raw.get(f.property), str) else "" for f in FIELDS}
+
+
+def normal_values(values: Values, *, country: str) -> Values:
+    """Return values in normal form; `country` is used where the values do not name one."""
+    own_country = values.get(COUNTRY, "").strip().upper() or country
+    return {name: BY_PROPERTY[name].normal(value, own_country) for name, value in values.items()}
+
+
+def differences(here: Values, there: Values) -> list[str]:
+    """Return the properties whose values differ in normal form, blank ones here included."""
+    country = here.get(COUNTRY, "")
+    ours, theirs = normal_values(here, country=country), normal_values(there, country=country)
+    return [name for name, value in ours.items() if value != theirs.get(name, "")]
+
+
+def to_write(here: Values, there: Values) -> Values:
+    """Return the values that an update has to write, so that `there` becomes `here`.
+
+    A blank single field leaves the value there alone. A group is written whole, blanks included, when
+    one of its values differs; an address that is blank here altogether is no address and stays.
+    """
+    differing = set(differences(here, there))
+    changes: Values = {}
+    for group in Group:
+        members = {name: value for name, value in here.items() if BY_PROPERTY[name].group == group}
+        if group is Group.SINGLE:
+            changes |= {name: value for name, value in members.items() if value and name in differing}
+        elif differing & members.keys() and any(value for name, value in members.items() if name != COUNTRY):
+            changes |= members
+    return changes
+
+
+def replace_payload(raw: Mapping[str, Json], changes: Values, *, fallback: Values) -> dict[str, Json]:
+    """Return the body of a full replace: everything as it came, our changes over it.
+
+    Unknown properties stay, known read-only ones go. A stored customer may lack what a replace requires:
+    postal code and city then come from the CRM (`fallback`); terms of payment are never set by us.
+    """
+    payload = {name: value for name, value in raw.items() if name not in READ_ONLY_PROPERTIES}
+    payload |= {name: value or None for name, value in changes.items()}
+    for field in FIELDS:
+        if field.required and not payload.get(field.property) and fallback.get(field.property):
+            payload[field.property] = fallback[field.property]
+    return payload
+
+
+def missing_in(payload: Mapping[str, Json]) -> list[Problem]:
+    """Return what a replace requires and this payload lacks."""
+    return [Problem(f.property, "missing") for f in FIELDS if f.required and not payload.get(f.property)]
+
+
+def is_equal(sent: Values, raw: Mapping[str, Json]) -> bool:
+    """Whether a customer there holds exactly what was sent, in normal form (eAccounting may reformat)."""
+    return not differences(sent, owned(raw))
+
+
+def is_near(sent: Values, raw: Mapping[str, Json]) -> bool:
+    """Whether a customer there could be the one that was sent: same registration number, name or e-mail."""
+    country = sent.get(COUNTRY, "")
+    ours, theirs = normal_values(sent, country=country), normal_values(owned(raw), country=country)
+    keys = ("CorporateIdentityNumber", "Name", "EmailAddress")
+    return any(ours.get(key) and ours[key].casefold() == theirs[key].casefold() for key in keys)

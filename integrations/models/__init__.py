@@ -1,0 +1,21 @@
+"""The bridge's rows. Every row of a tenant carries its account."""
+
+from integrations.models.connection import BlockedReason, Connection, TermsOfPayment
+from integrations.models.customers import CustomerLink, Origin, RemoteCustomer
+from integrations.models.event import Event, EventKind
+from integrations.models.push import Kind, Push, PushState, WaitReason
+
+__all__ = [
+    "BlockedReason",
+    "Connection",
+    "CustomerLink",
+    "Event",
+    "EventKind",
+    "Kind",
+    "Origin",
+    "Push",
+    "PushState",
+    "RemoteCustomer",
+    "TermsOfPayment",
+    "WaitReason",
+]

@@ -1,0 +1,122 @@
+"""A customer in eAccounting as we last saw it, and its link to a company here."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Account, User
+from companies.models import Company, Contact
+from integrations.eaccounting.types import Customer
+from integrations.models.connection import Connection
+
+
+
+class RemoteCustomer(models.Model):
+    """A customer in eAccounting, as it last answered. `answered` holds the properties that we write."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
+    customer_id = models.UUIDField()
+    number = models.CharField(max_length=50, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    registration_number = models.CharField(max_length=50, blank=True)
+    answered = models.JSONField(default=dict)
+    terms_id = models.UUIDField(null=True, blank=True)
+    is_active = models.BooleanField(default=True)
+    unpaid_amount = models.DecimalField(max_digits=18, decimal_places=2, null=True, blank=True)
+    changed_utc = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "customer_id"], name="remote_customer_once_per_connection")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})" if self.number else self.name
+
+    @classmethod
+    def remember(
+        cls, *, connection: Connection, customer: Customer, answered: dict[str, str], now: datetime
+    ) -> "RemoteCustomer":
+        """Keep what eAccounting answered about a customer; `answered` holds the owned properties."""
+        remote, _created = cls.objects.update_or_create(
+            connection=connection,
+            customer_id=customer.id,
+            defaults={
+                "account_id": connection.account_id,
+                "number": customer.number,
+                "name": customer.name,
+                "registration_number": customer.registration_number,
+                "answered": answered,
+                "terms_id": customer.terms_of_payment_id,
+                "is_active": customer.is_active,
+                "unpaid_amount": customer.unpaid_amount,
+                "changed_utc": customer.changed_utc,
+                "seen_at": now,
+            },
+        )
+        return remote
+
+
+class Origin(models.TextChoices):
+    """How a link came to be."""
+
+    CREATED = "created", _("created from here")
+    PASTED = "pasted", _("linked by its reference")
+    ADOPTED = "adopted", _("found after a lost answer")
+    MATCHED = "matched", _("linked instead of created")
+
+
+class CustomerLink(models.Model):
+    """A company here is a customer there. It survives disconnecting."""
+
+    class Broken(models.TextChoices):
+        DELETED = "deleted", _("deleted in Visma eAccounting")
+        INACTIVE = "inactive", _("made inactive in Visma eAccounting")
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="links")
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="+")
+    customer = models.OneToOneField(RemoteCustomer, on_delete=models.PROTECT, related_name="link")
+    contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    broken = models.CharField(max_length=10, choices=Broken.choices, blank=True)
+    sent = models.JSONField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    sent_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    linked_at = models.DateTimeField()
+    linked_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "company"], name="link_once_per_company_and_connection")
+        ]
+        indexes = [models.Index(fields=["company"], name="link_company")]
+
+    def __str__(self) -> str:
+        return f"{self.company} → {self.customer}"
+
+    @property
+    def reference(self) -> UUID:
+        """The Company Reference: the customer's id in eAccounting."""
+        return self.customer.customer_id
+
+    def choose_contact(self, contact: Contact | None) -> None:
+        """Choose the person who fills the one contact slot of the customer."""
+        self.contact = contact
+        self.save(update_fields=["contact"])
+
+    def mark_sent(self, *, values: dict[str, Any], user: User | None, now: datetime) -> None:
+        """Remember the values that eAccounting was given (or already had); it is not broken then."""
+        self.sent = {**(self.sent or {}), **values}
+        self.sent_at, self.sent_by, self.broken = now, user, ""
+        self.save(update_fields=["sent", "sent_at", "sent_by", "broken"])
+
+    def mark_broken(self, reason: str) -> None:
+        """Record that the customer is gone there."""
+        self.broken = reason
+        self.save(update_fields=["broken"])

@@ -1,0 +1,77 @@
+"""The timeline: who did what, when. Rows are only ever added, and hold no tokens."""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Account, User
+from companies.models import Company
+from integrations.models.connection import Connection
+
+
+class EventKind(models.TextChoices):
+    """What happened; the sentence is made from it when it is shown, in the reader's language."""
+
+    CONNECTED = "connected", _("connected Visma eAccounting")
+    DISCONNECTED = "disconnected", _("disconnected Visma eAccounting")
+    NEEDS_RECONNECT = "needs_reconnect", _("Visma eAccounting stopped accepting the connection")
+    BLOCKED = "blocked", _("Visma eAccounting refused the connection")
+    UNBLOCKED = "unblocked", _("Visma eAccounting accepts the connection again")
+    TERMS_CHOSEN = "terms_chosen", _("chose the terms of payment for new customers")
+    TERMS_READ = "terms_read", _("reloaded the terms of payment")
+    CREATE_REQUESTED = "create_requested", _("asked to add the company as a customer")
+    UPDATE_REQUESTED = "update_requested", _("asked to update the customer")
+    CONTACT_CHOSEN = "contact_chosen", _("chose the contact person")
+    CREATED = "created", _("The customer was created")
+    ADOPTED = "adopted", _("The customer was found after a lost answer")
+    ANSWERED_OTHERWISE = "answered_otherwise", _("Visma eAccounting stored other values than were sent")
+    UPDATED = "updated", _("The customer was updated")
+    UNCHANGED = "unchanged", _("Visma eAccounting already had these values")
+    DECISION_NEEDED = "decision_needed", _("A possible duplicate was found")
+    CREATE_ANYWAY = "create_anyway", _("chose to create the customer anyway")
+    LINKED = "linked", _("linked the company to an existing customer")
+    UNLINKED = "unlinked", _("unlinked the company")
+    FAILED = "failed", _("Sending failed")
+    CANCELLED = "cancelled", _("cancelled sending")
+
+
+class Event(models.Model):
+    """One thing that happened to a company or a connection."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, null=True, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, related_name="+")
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    kind = models.CharField(max_length=30, choices=EventKind.choices)
+    parameters = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["company", "-id"], name="event_company"),
+            models.Index(fields=["connection", "-id"], name="event_connection"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.kind}"
+
+    @classmethod
+    def add(
+        cls,
+        kind: EventKind,
+        *,
+        connection: Connection,
+        company: Company | None = None,
+        actor: User | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> "Event":
+        """Append one event."""
+        return cls.objects.create(
+            account_id=connection.account_id,
+            kind=kind,
+            connection=connection,
+            company=company,
+            actor=actor,
+            parameters=parameters or {},
+        )

@@ -1,0 +1,301 @@
+"""What the buttons on a company mean: check, record the wish in one transaction, poke a worker."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations import mapping, tasks
+from integrations.clock import database_now
+from integrations.eaccounting.types import Customer
+from integrations.mapping import Group, Problem
+from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState, RemoteCustomer
+
+
+class Refusal(Exception):
+    """Why a wish was not recorded; `code` names the sentence, see sentences.py."""
+
+    code = "refused"
+
+    def __init__(self, **parameters: object) -> None:
+        super().__init__(self.code)
+        self.parameters = parameters
+
+
+class NotConnected(Refusal):
+    code = "not_connected"
+
+
+class AlreadyLinked(Refusal):
+    code = "already_linked"
+
+
+class NotLinked(Refusal):
+    code = "not_linked"
+
+
+class AlreadyUnderWay(Refusal):
+    code = "already_under_way"
+
+
+class CannotSendValues(Refusal):
+    """Values are missing or over their limit; `problems` names them."""
+
+    code = "values"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__(problems=[(p.property, p.kind, p.length) for p in problems])
+
+
+class TermsNotConfirmed(Refusal):
+    code = "terms_not_chosen"
+
+
+class LinkedElsewhere(Refusal):
+    """The customer belongs to another company here already."""
+
+    code = "linked_elsewhere"
+
+
+class Archived(Refusal):
+    code = "archived"
+
+
+class NothingToDecide(Refusal):
+    """The push was decided, cancelled or finished meanwhile."""
+
+    code = "nothing_to_decide"
+
+
+def current_connection(account_id: int) -> Connection | None:
+    """Return the account's connection, in whatever state, or None before the first one."""
+    rows = Connection.objects.select_related("default_terms", "connected_by")
+    return rows.filter(account_id=account_id, is_current=True).first()
+
+
+def link_of(company: Company, connection: Connection | None) -> CustomerLink | None:
+    """Return the company's link on this connection, or None."""
+    rows = CustomerLink.objects.select_related("customer", "contact", "sent_by")
+    return rows.filter(company=company, connection=connection).first() if connection else None
+
+
+def _locked(company: Company) -> Company:
+    """Lock the company: creating, linking, unlinking and archiving wait for each other. Raises Archived."""
+    locked = Company.objects.select_for_update().get(pk=company.pk)
+    if locked.archived_at is not None:
+        raise Archived
+    return locked
+
+
+def _connected(company: Company) -> Connection:
+    connection = current_connection(company.account_id)
+    if connection is None or not connection.is_connected:
+        raise NotConnected
+    return connection
+
+
+def _refuse_problems(values: mapping.Values) -> None:
+    problems = mapping.problems(values)
+    if problems:
+        raise CannotSendValues(problems)
+
+
+def request_create(*, user: User, company: Company, contact: Contact | None = None) -> Push:
+    """Record the wish to add the company as a customer.
+
+    Raises NotConnected, TermsNotConfirmed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company = _locked(company)
+        connection = _connected(company)
+        if link_of(company, connection):
+            raise AlreadyLinked
+        _refuse_under_way(company)
+        terms = connection.default_terms
+        if terms is None or connection.terms_confirmed_at is None or not terms.is_choosable:
+            raise TermsNotConfirmed
+        _refuse_problems(mapping.values_of(company, contact, groups=mapping.groups_for(contact)))
+        push = _record(user, company, connection, kind=Kind.CREATE, contact=contact, groups=[])
+        Event.add(EventKind.CREATE_REQUESTED, connection=connection, company=company, actor=user)
+    return push
+
+
+def _refuse_under_way(company: Company) -> None:
+    push = Push.open_of(company)
+    if push:
+        raise AlreadyUnderWay(by=str(push.requested_by))
+
+
+def _record(
+    user: User, company: Company, connection: Connection, *, kind: Kind, contact: Contact | None, groups: list[str]
+) -> Push:
+    """Write the wish into the outbox and poke a worker once it is committed."""
+    push = Push.objects.create(
+        account_id=company.account_id,
+        connection=connection,
+        company=company,
+        kind=kind,
+        groups=groups,
+        contact=contact,
+        requested_by=user,
+        next_attempt_at=database_now(),
+    )
+    transaction.on_commit(lambda: tasks.poke(push.pk))
+    return push
+
+
+def request_update(*, user: User, company: Company, groups: list[str] | None = None) -> Push:
+    """Record the wish to update the customer with the company's data and its chosen contact person.
+
+    The newest wish wins: it replaces one that waits, and follows one that is being sent. Raises
+    NotConnected, NotLinked, AlreadyUnderWay (a create), CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company = _locked(company)
+        connection = _connected(company)
+        link = link_of(company, connection)
+        if link is None:
+            raise NotLinked
+        groups = groups if groups is not None else mapping.groups_for(link.contact)
+        _refuse_too_long(company, link.contact, groups)
+        push = _update(user, company, connection, link.contact, groups)
+        Event.add(EventKind.UPDATE_REQUESTED, connection=connection, company=company, actor=user)
+    return push
+
+
+def _refuse_too_long(company: Company, contact: Contact | None, groups: list[str]) -> None:
+    """An update may lack what the customer there has; what is over its limit is refused at once."""
+    values = mapping.values_of(company, contact, groups=groups)
+    problems = [problem for problem in mapping.problems(values) if problem.kind == "too_long" or problem.property == "Name"]
+    if problems:
+        raise CannotSendValues(problems)
+
+
+def _update(user: User, company: Company, connection: Connection, contact: Contact | None, groups: list[str]) -> Push:
+    push = Push.open_of(company)
+    if push is None:
+        return _record(user, company, connection, kind=Kind.UPDATE, contact=contact, groups=groups)
+    if push.kind != Kind.UPDATE:
+        raise AlreadyUnderWay(by=str(push.requested_by))
+    now = database_now()
+    if push.replace_wish(groups=groups, contact=contact, user=user, now=now):
+        transaction.on_commit(lambda: tasks.poke(push.pk))
+    else:
+        push.ask_again(groups=groups, contact=contact, now=now)
+    return push
+
+
+def choose_contact(*, user: User, company: Company, contact: Contact) -> Push:
+    """Make a person the contact person of the customer, and send the contact group only.
+
+    Raises NotConnected, NotLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company = _locked(company)
+        link = link_of(company, _connected(company))
+        if link is None:
+            raise NotLinked
+        link.choose_contact(contact)
+        Event.add(
+            EventKind.CONTACT_CHOSEN,
+            connection=link.connection,
+            company=company,
+            actor=user,
+            parameters={"name": str(contact)},
+        )
+        return request_update(user=user, company=company, groups=[Group.CONTACT])
+
+
+def link(*, user: User, company: Company, connection: Connection, customer: Customer, origin: Origin) -> CustomerLink:
+    """Link the company to a customer that exists in eAccounting, in place of the link it may have.
+
+    Raises LinkedElsewhere (parameters name the company), AlreadyUnderWay, Archived.
+    """
+    now = database_now()
+    with transaction.atomic():
+        company = _locked(company)
+        _refuse_under_way(company)
+        answered = mapping.owned(customer.raw)
+        remote = RemoteCustomer.remember(connection=connection, customer=customer, answered=answered, now=now)
+        _refuse_linked_elsewhere(remote, company)
+        CustomerLink.objects.filter(connection=connection, company=company).delete()
+        made = CustomerLink.objects.create(
+            account_id=company.account_id,
+            connection=connection,
+            company=company,
+            customer=remote,
+            origin=origin,
+            linked_at=now,
+            linked_by=user,
+        )
+        Event.add(
+            EventKind.LINKED,
+            connection=connection,
+            company=company,
+            actor=user,
+            parameters={"name": remote.name, "number": remote.number},
+        )
+    return made
+
+
+def _refuse_linked_elsewhere(remote: RemoteCustomer, company: Company) -> None:
+    other = CustomerLink.objects.select_related("company").filter(customer=remote).exclude(company=company).first()
+    if other:
+        raise LinkedElsewhere(company_id=other.company_id, name=other.company.name)
+
+
+def unlink(*, user: User, company: Company) -> None:
+    """Forget the link; nothing changes in eAccounting. Raises NotLinked, AlreadyUnderWay, Archived."""
+    with transaction.atomic():
+        company = _locked(company)
+        _refuse_under_way(company)
+        connection = current_connection(company.account_id)
+        found = link_of(company, connection)
+        if connection is None or found is None:
+            raise NotLinked
+        found.delete()
+        Event.add(
+            EventKind.UNLINKED,
+            connection=connection,
+            company=company,
+            actor=user,
+            parameters={"name": found.customer.name, "number": found.customer.number},
+        )
+
+
+def create_anyway(*, user: User, push: Push) -> None:
+    """A person saw the possible duplicates and wants a new customer. Raises NothingToDecide."""
+    with transaction.atomic():
+        if not push.decide_create_anyway(now=database_now()):
+            raise NothingToDecide
+        Event.add(EventKind.CREATE_ANYWAY, connection=push.connection, company=push.company, actor=user)
+        transaction.on_commit(lambda: tasks.poke(push.pk))
+
+
+def link_instead(*, user: User, push: Push, customer: Customer) -> CustomerLink:
+    """A person chose one of the possible duplicates. Raises NothingToDecide, LinkedElsewhere, Archived."""
+    with transaction.atomic():
+        _locked(push.company)
+        if not push.decide_link(now=database_now()):
+            raise NothingToDecide
+        return link(
+            user=user, company=push.company, connection=push.connection, customer=customer, origin=Origin.MATCHED
+        )
+
+
+def cancel(*, user: User, push: Push) -> None:
+    """Take a waiting wish back. Raises NothingToDecide when it is being sent or was sent."""
+    with transaction.atomic():
+        if not push.cancel(now=database_now()):
+            raise NothingToDecide
+        Event.add(EventKind.CANCELLED, connection=push.connection, company=push.company, actor=user)
+
+
+def try_again(*, user: User, push: Push) -> Push:
+    """Repeat a failed wish with today's data. Raises what the wish itself raises."""
+    if push.state != PushState.FAILED:
+        raise NothingToDecide
+    if push.kind == Kind.CREATE:
+        return request_create(user=user, company=push.company, contact=push.contact)
+    return request_update(user=user, company=push.company, groups=push.groups)

@@ -1,0 +1,66 @@
+"""Worker entry points. A message only says "look at this row"; losing or doubling one does no harm."""
+
+import logging
+import time
+from datetime import timedelta
+from functools import cache
+
+from celery import current_app, shared_task
+from kombu import Connection as Broker
+from kombu.exceptions import KombuError, OperationalError
+
+from integrations import upkeep
+from integrations.clock import database_now
+from integrations.delivery.deliver import deliver
+from integrations.models import Push
+
+log = logging.getLogger(__name__)
+
+POKE_SECONDS = 0.1
+QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a click must not wait for the broker
+SWEEP_LIMIT = 500
+_quiet = {"until": 0.0}
+
+
+@cache
+def _poke_broker() -> Broker:
+    """A connection to the broker that gives up quickly, apart from the workers' patient one."""
+    options = {"socket_timeout": POKE_SECONDS, "socket_connect_timeout": POKE_SECONDS, "max_retries": 0}
+    return current_app.connection_for_write(transport_options=options)
+
+
+def poke(push_id: int) -> None:
+    """Tell a worker about a row. Never fails and never takes long: the sweeper finds the row anyway."""
+    if time.monotonic() < _quiet["until"]:
+        return
+    try:
+        deliver_push.apply_async(kwargs={"push_id": push_id}, connection=_poke_broker(), retry=False)
+    except (KombuError, OperationalError, OSError) as error:
+        _quiet["until"] = time.monotonic() + QUIET_SECONDS
+        log.warning("the broker does not answer, the sweeper will find push %s: %s", push_id, error)
+
+
+@shared_task
+def deliver_push(*, push_id: int, **_later: object) -> None:
+    """Move one push as far as it goes now."""
+    deliver(push_id)
+
+
+@shared_task
+def sweep(**_later: object) -> None:
+    """Poke a worker for every row that is due; for rows whose poke was lost, and for those that waited."""
+    for push_id in Push.due(now=database_now(), limit=SWEEP_LIMIT):
+        deliver_push.apply_async(kwargs={"push_id": push_id}, expires=timedelta(minutes=1).total_seconds())
+
+
+@shared_task
+def read_terms(*, connection_id: int, **_later: object) -> None:
+    """Fetch the terms of payment of a connection."""
+    upkeep.read_terms(connection_id)
+
+
+@shared_task
+def look_after_connections(**_later: object) -> None:
+    """Probe blocked connections that are due, and fetch terms that were never fetched."""
+    upkeep.probe_due(now=database_now())
+    upkeep.read_missing_terms()
