@@ -37,13 +37,13 @@ COMPANY_GROUPS = (Group.SINGLE, Group.ADDRESS)
 class Field:
     """One property of a customer that this product writes."""
 
-    property: str
+    remote: str  # the property there
     label: str | Promise
     limit: int
     group: Group
     read: Callable[[Company, Contact | None], str]
     normal: Callable[[str, str], str]
-    crm_field: str
+    here: str  # the field of the company form; blank: it belongs to the contact
     required: bool = False
 
 
@@ -67,88 +67,70 @@ def _full_name(contact: Contact | None) -> str:
     return f"{contact.first_name} {contact.last_name}".strip() if contact else ""
 
 
+_S, _A, _C = Group.SINGLE, Group.ADDRESS, Group.CONTACT
+_number, _postal, _phone = formats.registration_number, formats.postal_code, formats.phone
 FIELDS = (
-    Field("Name", _("Company name"), 50, Group.SINGLE, lambda c, _p: c.name, _plain, "name", required=True),
+    Field("Name", _("Company name"), 50, _S, lambda c, _p: c.name, _plain, "name", required=True),
     Field(
         "CorporateIdentityNumber",
         _("Registration number"),
         20,
-        Group.SINGLE,
+        _S,
         lambda c, _p: c.registration_number,
-        formats.registration_number,
+        _number,
         "registration_number",
     ),
-    Field(
-        "InvoiceAddress1", _("Address line 1"), 50, Group.ADDRESS, lambda c, _p: c.address_line1, _plain, "address_line1"
-    ),
-    Field(
-        "InvoiceAddress2", _("Address line 2"), 50, Group.ADDRESS, lambda c, _p: c.address_line2, _plain, "address_line2"
-    ),
+    Field("InvoiceAddress1", _("Address line 1"), 50, _A, lambda c, _p: c.address_line1, _plain, "address_line1"),
+    Field("InvoiceAddress2", _("Address line 2"), 50, _A, lambda c, _p: c.address_line2, _plain, "address_line2"),
     Field(
         "InvoicePostalCode",
         _("Postal code"),
         10,
-        Group.ADDRESS,
+        _A,
         lambda c, _p: c.postal_code,
-        formats.postal_code,
+        _postal,
         "postal_code",
         required=True,
     ),
-    Field("InvoiceCity", _("City"), 50, Group.ADDRESS, lambda c, _p: c.city, _plain, "city", required=True),
-    Field(COUNTRY, _("Country"), 2, Group.ADDRESS, lambda c, _p: str(c.country), _country, "country"),
-    Field("Telephone", _("Phone number"), 50, Group.SINGLE, lambda c, _p: c.phone, formats.phone, "phone"),
-    Field("EmailAddress", _("E-mail"), 255, Group.SINGLE, lambda c, _p: c.email, _email, "email"),
-    Field("WwwAddress", _("Website"), 255, Group.SINGLE, lambda c, _p: c.website, _website, "website"),
-    Field("ContactPersonName", _("Contact person"), 100, Group.CONTACT, lambda _c, p: _full_name(p), _plain, "contacts"),
-    Field(
-        "ContactPersonEmail",
-        _("Contact person's e-mail"),
-        255,
-        Group.CONTACT,
-        lambda _c, p: p.email if p else "",
-        _email,
-        "contacts",
-    ),
+    Field("InvoiceCity", _("City"), 50, _A, lambda c, _p: c.city, _plain, "city", required=True),
+    Field(COUNTRY, _("Country"), 2, _A, lambda c, _p: str(c.country), _country, "country"),
+    Field("Telephone", _("Phone number"), 50, _S, lambda c, _p: c.phone, _phone, "phone"),
+    Field("EmailAddress", _("E-mail"), 255, _S, lambda c, _p: c.email, _email, "email"),
+    Field("WwwAddress", _("Website"), 255, _S, lambda c, _p: c.website, _website, "website"),
+    Field("ContactPersonName", _("Contact person"), 100, _C, lambda _c, p: _full_name(p), _plain, ""),
+    Field("ContactPersonEmail", _("Contact person's e-mail"), 255, _C, lambda _c, p: p.email if p else "", _email, ""),
     Field(
         "ContactPersonPhone",
         _("Contact person's direct phone"),
         50,
-        Group.CONTACT,
+        _C,
         lambda _c, p: p.direct_phone if p else "",
-        formats.phone,
-        "contacts",
+        _phone,
+        "",
     ),
-    Field(
-        "ContactPersonMobile",
-        _("Contact person's mobile"),
-        50,
-        Group.CONTACT,
-        lambda _c, p: p.mobile if p else "",
-        formats.phone,
-        "contacts",
-    ),
+    Field("ContactPersonMobile", _("Contact person's mobile"), 50, _C, lambda _c, p: p.mobile if p else "", _phone, ""),
 )
-BY_PROPERTY = {field.property: field for field in FIELDS}
+BY_PROPERTY = {field.remote: field for field in FIELDS}
 
 
 @dataclass(frozen=True)
 class Problem:
     """Why a value cannot be sent; it is named before anything leaves."""
 
-    property: str
+    remote: str
     kind: str  # "missing" or "too_long"
     length: int = 0
 
     @property
     def field(self) -> Field:
         """The field it concerns."""
-        return BY_PROPERTY[self.property]
+        return BY_PROPERTY[self.remote]
 
 
 def values_of(company: Company, contact: Contact | None, *, groups: Iterable[str]) -> Values:
     """Return the values of these groups in the form that is sent, blank ones included."""
     wanted, country = set(groups), str(company.country)
-    return {f.property: f.normal(f.read(company, contact), country) for f in FIELDS if f.group in wanted}
+    return {f.remote: f.normal(f.read(company, contact), country) for f in FIELDS if f.group in wanted}
 
 
 def groups_for(contact: Contact | None) -> list[str]:
@@ -181,7 +163,7 @@ def fingerprint(payload: Mapping[str, Json]) -> str:
 
 def owned(raw: Mapping[str, Json]) -> Values:
     """Return the properties that we write, as eAccounting holds them (null as blank)."""
-    return {f.property: text if isinstance(text := raw.get(f.property), str) else "" for f in FIELDS}
+    return {f.remote: text if isinstance(text := raw.get(f.remote), str) else "" for f in FIELDS}
 
 
 def normal_values(values: Values, *, country: str) -> Values:
@@ -223,14 +205,14 @@ def replace_payload(raw: Mapping[str, Json], changes: Values, *, fallback: Value
     payload = {name: value for name, value in raw.items() if name not in READ_ONLY_PROPERTIES}
     payload |= {name: value or None for name, value in changes.items()}
     for field in FIELDS:
-        if field.required and not payload.get(field.property) and fallback.get(field.property):
-            payload[field.property] = fallback[field.property]
+        if field.required and not payload.get(field.remote) and fallback.get(field.remote):
+            payload[field.remote] = fallback[field.remote]
     return payload
 
 
 def missing_in(payload: Mapping[str, Json]) -> list[Problem]:
     """Return what a replace requires and this payload lacks."""
-    return [Problem(f.property, "missing") for f in FIELDS if f.required and not payload.get(f.property)]
+    return [Problem(f.remote, "missing") for f in FIELDS if f.required and not payload.get(f.remote)]
 
 
 def is_equal(sent: Values, raw: Mapping[str, Json]) -> bool:

@@ -10,7 +10,17 @@ from integrations import mapping, tasks
 from integrations.clock import database_now
 from integrations.eaccounting.types import Customer
 from integrations.mapping import Group, Problem
-from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState, RemoteCustomer
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Event,
+    EventKind,
+    Kind,
+    Origin,
+    Push,
+    PushState,
+    RemoteCustomer,
+)
 
 
 class Refusal(Exception):
@@ -45,7 +55,7 @@ class CannotSendValues(Refusal):
     code = "values"
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__(problems=[(p.property, p.kind, p.length) for p in problems])
+        super().__init__(problems=[(p.remote, p.kind, p.length) for p in problems])
 
 
 class TermsNotConfirmed(Refusal):
@@ -167,7 +177,9 @@ def request_update(*, user: User, company: Company, groups: list[str] | None = N
 def _refuse_too_long(company: Company, contact: Contact | None, groups: list[str]) -> None:
     """An update may lack what the customer there has; what is over its limit is refused at once."""
     values = mapping.values_of(company, contact, groups=groups)
-    problems = [problem for problem in mapping.problems(values) if problem.kind == "too_long" or problem.property == "Name"]
+    problems = [
+        problem for problem in mapping.problems(values) if problem.kind == "too_long" or problem.remote == "Name"
+    ]
     if problems:
         raise CannotSendValues(problems)
 

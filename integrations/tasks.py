@@ -9,8 +9,8 @@ from celery import current_app, shared_task
 from kombu import Connection as Broker
 from kombu.exceptions import KombuError, OperationalError
 
-from integrations import upkeep
 from integrations.clock import database_now
+from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver
 from integrations.models import Push
 
@@ -34,7 +34,8 @@ def poke(push_id: int) -> None:
     if time.monotonic() < _quiet["until"]:
         return
     try:
-        deliver_push.apply_async(kwargs={"push_id": push_id}, connection=_poke_broker(), retry=False)
+        options = {"connection": _poke_broker(), "retry": False}
+        deliver_push.apply_async(kwargs={"push_id": push_id}, **options)  # type: ignore[arg-type]  # missing in the stubs
     except (KombuError, OperationalError, OSError) as error:
         _quiet["until"] = time.monotonic() + QUIET_SECONDS
         log.warning("the broker does not answer, the sweeper will find push %s: %s", push_id, error)
@@ -54,13 +55,6 @@ def sweep(**_later: object) -> None:
 
 
 @shared_task
-def read_terms(*, connection_id: int, **_later: object) -> None:
-    """Fetch the terms of payment of a connection."""
-    upkeep.read_terms(connection_id)
-
-
-@shared_task
 def look_after_connections(**_later: object) -> None:
     """Probe blocked connections that are due, and fetch terms that were never fetched."""
-    upkeep.probe_due(now=database_now())
-    upkeep.read_missing_terms()
+    upkeep.look_after(now=database_now())

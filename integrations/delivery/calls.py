@@ -23,9 +23,7 @@ class Calls:
 
     def open(self) -> None:
         """Get a valid token. Raises NotConnected or the EAccountingError of a refresh."""
-        self.access = tokens.access(
-            self.connection.pk, clock=self.clock, patience=settings.EACCOUNTING_TOKEN_SECONDS
-        )
+        self.access = tokens.access(self.connection.pk, clock=self.clock, patience=settings.EACCOUNTING_TOKEN_SECONDS)
 
     def book(self, endpoint: Endpoint) -> None:
         """Book one call and wait for its time. Raises BudgetError."""

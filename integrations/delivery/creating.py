@@ -19,6 +19,7 @@ from integrations.delivery.outcomes import Candidate, CannotSend
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer, CustomerPage
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push, PushState, WaitReason
 from integrations.tokens import NotConnected
@@ -47,7 +48,7 @@ def _values(company: Company, push: Push) -> mapping.Values:
     values = mapping.values_of(company, push.contact, groups=mapping.groups_for(push.contact))
     problems = mapping.problems(values)
     if problems:
-        raise CannotSend("values", problems=[(p.property, p.kind, p.length) for p in problems])
+        raise CannotSend("values", problems=[(p.remote, p.kind, p.length) for p in problems])
     return values
 
 
@@ -93,7 +94,7 @@ def _send(push: Push, calls: Calls) -> None:
     outcomes.record_created(push, customer, calls)
 
 
-def _commit_sending(push: Push, calls: Calls) -> dict[str, mapping.Json]:
+def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
     """Check once more under the company's lock, fix the payload and commit SENDING.
 
     Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises

@@ -15,14 +15,23 @@ from integrations.eaccounting.errors import (
     ConnectionRevoked,
     EAccountingError,
     Forbidden,
-    NotFound,
     NotSent,
     RateLimited,
     Refused,
     Unauthorized,
 )
 from integrations.eaccounting.types import Customer
-from integrations.models import CustomerLink, Event, EventKind, Kind, Origin, Push, PushState, RemoteCustomer, WaitReason
+from integrations.models import (
+    CustomerLink,
+    Event,
+    EventKind,
+    Kind,
+    Origin,
+    Push,
+    PushState,
+    RemoteCustomer,
+    WaitReason,
+)
 
 Candidate = dict[str, str]
 
@@ -41,7 +50,9 @@ class CannotSend(Exception):
         self.parameters = parameters
 
 
-def failure_of(code: str, parameters: dict[str, Any] | None = None, error: EAccountingError | None = None) -> dict[str, Any]:
+def failure_of(
+    code: str, parameters: dict[str, Any] | None = None, error: EAccountingError | None = None
+) -> dict[str, Any]:
     """Return the columns that say why; the sentence is made from them when it is shown."""
     return {
         "failure": code,
@@ -267,6 +278,4 @@ def _succeed(calls: Calls, now: datetime) -> None:
 
 
 def _event(push: Push, kind: EventKind, parameters: dict[str, Any]) -> None:
-    Event.add(
-        kind, connection=push.connection, company=push.company, actor=push.requested_by, parameters=parameters
-    )
+    Event.add(kind, connection=push.connection, company=push.company, actor=push.requested_by, parameters=parameters)

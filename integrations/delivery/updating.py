@@ -14,6 +14,7 @@ from integrations.delivery.creating import LEASE_SLACK, usable
 from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer
 from integrations.models import CustomerLink, Push, PushState, WaitReason
 
@@ -73,7 +74,7 @@ def _missing_there(link: CustomerLink) -> CannotSend:
 
 def _commit_sending(
     push: Push, link: CustomerLink, customer: Customer, calls: Calls
-) -> tuple[dict[str, mapping.Json] | None, mapping.Values]:
+) -> tuple[dict[str, Json] | None, mapping.Values]:
     """Compare under the company's lock and commit SENDING; no payload when there is nothing to write.
 
     Raises CannotSend, NotConnected, LostLease.
@@ -96,13 +97,13 @@ def _commit_sending(
     return payload, here
 
 
-def _payload(company: Company, customer: Customer, changes: mapping.Values) -> dict[str, mapping.Json]:
+def _payload(company: Company, customer: Customer, changes: mapping.Values) -> dict[str, Json]:
     """Return the whole customer with our changes. Raises CannotSend for what a person has to mend first."""
     fallback = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
     payload = mapping.replace_payload(customer.raw, changes, fallback=fallback)
     problems = [p for p in mapping.problems(changes) if p.kind == "too_long"] + mapping.missing_in(payload)
     if problems:
-        raise CannotSend("values", problems=[(p.property, p.kind, p.length) for p in problems])
+        raise CannotSend("values", problems=[(p.remote, p.kind, p.length) for p in problems])
     if not payload.get(mapping.TERMS):
         raise CannotSend("customer_without_terms")
     return payload

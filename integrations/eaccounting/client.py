@@ -45,9 +45,7 @@ class Client:
     calls of the shared budget. What it raises is passed on.
     """
 
-    def __init__(
-        self, *, http: Http, access_token: str, before_call: Callable[[Endpoint], None] | None = None
-    ) -> None:
+    def __init__(self, *, http: Http, access_token: str, before_call: Callable[[Endpoint], None] | None = None) -> None:
         self._http = http
         self._authorization = f"Bearer {access_token}"
         self._before_call = before_call
@@ -91,9 +89,7 @@ class Client:
         send_by: float | None = None,
     ) -> Customer:
         """Replace a customer whole: what the payload leaves out becomes null (facts.md, Customers 3)."""
-        return Customer.from_json(
-            self._write("PUT", _path(customer_id), Endpoint.CUSTOMER, payload, deadline, send_by)
-        )
+        return Customer.from_json(self._write("PUT", _path(customer_id), Endpoint.CUSTOMER, payload, deadline, send_by))
 
     # operationId listTermsOfPayment
     def list_terms_of_payment(self, *, deadline: float) -> tuple[TermsOfPayment, ...]:
@@ -107,9 +103,7 @@ class Client:
         path = Endpoint.COMPANY_SETTINGS
         return CompanySettings.from_json(self._get(path, path, None, deadline))
 
-    def _all_pages(
-        self, endpoint: Endpoint, filter_text: str | None, page_size: int, deadline: float
-    ) -> list[_Page]:
+    def _all_pages(self, endpoint: Endpoint, filter_text: str | None, page_size: int, deadline: float) -> list[_Page]:
         ends_at = time.monotonic() + deadline
         for _ in range(READINGS):
             pages = list(self._pages(endpoint, filter_text, page_size, ends_at))
@@ -117,9 +111,7 @@ class Client:
                 return pages
         raise UnexpectedAnswer("list_changed_while_reading", may_have_been_done=False)
 
-    def _pages(
-        self, endpoint: Endpoint, filter_text: str | None, page_size: int, ends_at: float
-    ) -> Iterator[_Page]:
+    def _pages(self, endpoint: Endpoint, filter_text: str | None, page_size: int, ends_at: float) -> Iterator[_Page]:
         number, last = 1, 1
         while number <= last:
             # Ordered by what never changes: a row that is edited meanwhile keeps its place.
@@ -133,9 +125,7 @@ class Client:
     def _get(self, path: str, endpoint: Endpoint, params: Mapping[str, str] | None, deadline: float) -> Json:
         self._announce(endpoint)
         return _content(
-            self._http.request(
-                "GET", path, deadline=deadline, authorization=self._authorization, params=params
-            )
+            self._http.request("GET", path, deadline=deadline, authorization=self._authorization, params=params)
         )
 
     def _write(

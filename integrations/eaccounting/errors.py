@@ -6,8 +6,6 @@ An error answers four questions: may I try again (`retryable`), does it concern 
 kept apart in `detail`, its reference for the support in `error_id` (facts.md, Errors).
 """
 
-# ruff: noqa: N818 -- the names are the sentences of design.md ("Errors, once"); they all end in a fact
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,9 +54,7 @@ class EAccountingError(Exception):
     def __str__(self) -> str:
         """Return what a log line may hold: never a body, a token or a text of somebody else."""
         known = {"status": self.status, "error_code": self.error_code, "error_id": self.error_id}
-        return " ".join(
-            [self.code, *(f"{name}={value}" for name, value in known.items() if value is not None)]
-        )
+        return " ".join([self.code, *(f"{name}={value}" for name, value in known.items() if value is not None)])
 
 
 class Unreachable(EAccountingError):

@@ -99,9 +99,7 @@ class Adapter(HTTPAdapter):
     ) -> Exchange:
         """Return a new exchange that ends `deadline` seconds from now."""
         ends_at = time.monotonic() + deadline
-        return Exchange(
-            ends_at=ends_at, connect_timeout=self._connect_timeout, send_by=send_by, max_idle=max_idle
-        )
+        return Exchange(ends_at=ends_at, connect_timeout=self._connect_timeout, send_by=send_by, max_idle=max_idle)
 
     def carry(self, request: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
         """Send one request and read its whole answer. Raises Unreachable, NotSent or UnexpectedAnswer."""
@@ -111,9 +109,7 @@ class Adapter(HTTPAdapter):
             raise outcome
         return outcome
 
-    def _attempt(
-        self, request: requests.PreparedRequest, exchange: Exchange
-    ) -> requests.Response | EAccountingError:
+    def _attempt(self, request: requests.PreparedRequest, exchange: Exchange) -> requests.Response | EAccountingError:
         try:
             with current(exchange):
                 exchange.check_may_send()
@@ -152,9 +148,7 @@ class SessionAdapter(Adapter):
 class Http:
     """A pooled, thread-safe way to one base address."""
 
-    def __init__(
-        self, *, base_url: str, user_agent: str, connect_timeout: float = 3.0, pool_size: int = 10
-    ) -> None:
+    def __init__(self, *, base_url: str, user_agent: str, connect_timeout: float = 3.0, pool_size: int = 10) -> None:
         self._base_url = check_url(url=base_url)
         self._user_agent = user_agent
         self._connect_timeout, self._pool_size = connect_timeout, pool_size
@@ -239,9 +233,7 @@ class Http:
         return prepared
 
 
-def _prepare(
-    method: str, url: str, headers: Mapping[str, str], data: bytes | None
-) -> requests.PreparedRequest | None:
+def _prepare(method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> requests.PreparedRequest | None:
     try:
         return requests.Request(method, url, headers=headers, data=data).prepare()
     except (requests.RequestException, ValueError):
@@ -270,9 +262,7 @@ def _failed(exchange: Exchange, failure: Exception) -> EAccountingError:
         sent = isinstance(failure, (requests.ReadTimeout, requests.exceptions.ChunkedEncodingError))
     if sent:
         reason = "timeout" if exchange.over() or isinstance(failure, requests.Timeout) else "cut"
-        return Unreachable(
-            "no_answer", parameters={"reason": reason}, retryable=True, may_have_been_done=True
-        )
+        return Unreachable("no_answer", parameters={"reason": reason}, retryable=True, may_have_been_done=True)
     if exchange.over():
         return NotSent("deadline_before_sending", retryable=True)
     return Unreachable("unreachable", parameters={"reason": _reason(failure)}, retryable=True)

@@ -4,8 +4,6 @@ requests-oauthlib never refreshes by itself here: its automatic refresh would se
 token endpoint (its issue 451). Callers refresh before a call, under their own lock.
 """
 
-# ruff: noqa: N818 -- as in errors.py, the names are facts
-
 import contextlib
 import hmac
 import logging
@@ -227,9 +225,7 @@ def _tokens(config: OAuthConfig, ask: Callable[[OAuth2Session], object]) -> Toke
         answers.append(_token_set(response))
         return response
 
-    with OAuth2Session(
-        client=WebApplicationClient(config.client_id), redirect_uri=config.redirect_uri
-    ) as session:
+    with OAuth2Session(client=WebApplicationClient(config.client_id), redirect_uri=config.redirect_uri) as session:
         session.trust_env = False
         session.headers["User-Agent"] = config.user_agent
         session.adapters.clear()

@@ -130,9 +130,7 @@ def read_refusal(*, body: bytes) -> Refusal:
         error_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
         error_id=_reference(content.get("ErrorId")),
         text=_text(content.get("DeveloperErrorMessage")),
-        problems=tuple(_problem(item) for item in found if isinstance(item, dict))
-        if isinstance(found, list)
-        else (),
+        problems=tuple(_problem(item) for item in found if isinstance(item, dict)) if isinstance(found, list) else (),
     )
 
 
@@ -161,9 +159,7 @@ def _rule(status: int, refusal: Refusal) -> Rule:
     return REFUSED
 
 
-def _with_particulars(
-    error: EAccountingError, rule: Rule, refusal: Refusal, answer: Answer
-) -> EAccountingError:
+def _with_particulars(error: EAccountingError, rule: Rule, refusal: Refusal, answer: Answer) -> EAccountingError:
     if isinstance(error, Refused):
         error.problems = refusal.problems
     if isinstance(error, Forbidden):

@@ -14,7 +14,6 @@ from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.eaccounting.types import TermsOfPayment as AnsweredTerms
 from integrations.fields import EncryptedTextField
 
-
 PROBE_EVERY = timedelta(minutes=15)
 LONGEST_MARGIN = timedelta(minutes=10)
 
@@ -27,6 +26,7 @@ class BlockedReason(models.TextChoices):
     COMPANY_INACTIVE = "company_inactive", _("The company is not active")
     SCOPE = "scope", _("A right is missing")
     PERMISSION = "permission", _("The connected user lacks a permission")
+    COMPANY_READ_ONLY = "company_read_only", _("The company may only be read")
     PRODUCT_VARIANT = "product_variant", _("The product variant has no customers")
     USER = "user", _("The connected user has no access")
     LICENCE = "licence", _("The licence agreement is not accepted")
@@ -162,10 +162,8 @@ class Connection(models.Model):
         self.state, self.last_error, self.broken_at = self.State.NEEDS_RECONNECT, code, now
         return self._update_generation(state=self.state, last_error=code, broken_at=now, refresh_intent_at=None)
 
-    def _update_generation(self, **fields: Any) -> bool:  # noqa: ANN401  # any column
-        rows = Connection.objects.filter(pk=self.pk, generation=self.generation).exclude(
-            state=self.State.DISCONNECTED
-        )
+    def _update_generation(self, **fields: Any) -> bool:  # any column
+        rows = Connection.objects.filter(pk=self.pk, generation=self.generation).exclude(state=self.State.DISCONNECTED)
         return bool(rows.update(**fields))
 
     def disconnect(self) -> None:
@@ -187,7 +185,9 @@ class Connection(models.Model):
         self.country, self.currency = settings.country_code, settings.currency_code
         self.company_terms_id = settings.terms_of_payment_id
         self.last_ok_at = now
-        self.save(update_fields=["name", "registration_number", "country", "currency", "company_terms_id", "last_ok_at"])
+        self.save(
+            update_fields=["name", "registration_number", "country", "currency", "company_terms_id", "last_ok_at"]
+        )
 
     def block(self, *, reason: str, now: datetime) -> bool:
         """Stop everything on this connection until a probe or Test connection lifts it. Return whether it is news."""
@@ -196,6 +196,11 @@ class Connection(models.Model):
         self.blocked_reason, self.probe_at = reason, now + PROBE_EVERY
         self.save(update_fields=["blocked_reason", "blocked_at", "probe_at"])
         return is_news
+
+    def probe_later(self, *, now: datetime) -> None:
+        """Book the next probe before this one, so that two workers do not probe at once."""
+        self.probe_at = now + PROBE_EVERY
+        self.save(update_fields=["probe_at"])
 
     def unblock(self) -> None:
         """Let calls through again."""

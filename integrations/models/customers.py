@@ -13,7 +13,6 @@ from integrations.eaccounting.types import Customer
 from integrations.models.connection import Connection
 
 
-
 class RemoteCustomer(models.Model):
     """A customer in eAccounting, as it last answered. `answered` holds the properties that we write."""
 

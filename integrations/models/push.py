@@ -93,9 +93,7 @@ class Push(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["company"], condition=Q(state__in=OPEN), name="push_one_open_per_company"
-            ),
+            models.UniqueConstraint(fields=["company"], condition=Q(state__in=OPEN), name="push_one_open_per_company"),
             models.UniqueConstraint(
                 fields=["connection", "fingerprint"],
                 condition=Q(kind="create", state__in=("sending", "unknown")),
@@ -134,13 +132,21 @@ class Push(models.Model):
     def pull_forward(cls, *, connection: Connection, now: datetime) -> None:
         """Make the rows that wait for this connection due at once."""
         waiting = cls.objects.filter(connection=connection, state__in=OPEN, lease_until=None)
-        waiting.filter(Q(wait_reason=WaitReason.CONNECTION) | Q(wait_reason=WaitReason.RETRY)).update(next_attempt_at=now)
+        waiting.filter(Q(wait_reason=WaitReason.CONNECTION) | Q(wait_reason=WaitReason.RETRY)).update(
+            next_attempt_at=now
+        )
+
+    @classmethod
+    def waiting_on(cls, connection: Connection) -> models.QuerySet["Push"]:
+        """The rows of a connection of which nothing has been sent."""
+        return cls.objects.filter(connection=connection, state=PushState.WAITING, unknown_since=None)
 
     @classmethod
     def cancel_waiting(cls, *, connection: Connection, now: datetime) -> int:
         """Cancel what has not been sent; what was sent goes on. Return how many."""
-        rows = cls.objects.filter(connection=connection, state=PushState.WAITING, unknown_since=None)
-        return rows.update(state=PushState.CANCELLED, finished_at=now, lease_until=None, fence=F("fence") + 1)
+        return cls.waiting_on(connection).update(
+            state=PushState.CANCELLED, finished_at=now, lease_until=None, fence=F("fence") + 1
+        )
 
     @classmethod
     def claim(cls, push_id: int, *, now: datetime, seconds: float) -> "Push | None":
@@ -150,7 +156,9 @@ class Push(models.Model):
         """
         free = Q(lease_until=None) | Q(lease_until__lt=now)
         with transaction.atomic():
-            rows = cls.objects.select_for_update(skip_locked=True).filter(free, state__in=OPEN, next_attempt_at__lte=now)
+            rows = cls.objects.select_for_update(skip_locked=True).filter(
+                free, state__in=OPEN, next_attempt_at__lte=now
+            )
             push = rows.filter(pk=push_id).first()
             if push is None:
                 return None
@@ -171,7 +179,7 @@ class Push(models.Model):
         if not mine.exists():
             raise LostLease
 
-    def _write(self, **fields: Any) -> None:  # noqa: ANN401  # any column
+    def _write(self, **fields: Any) -> None:  # any column
         if not Push.objects.filter(pk=self.pk, fence=self.fence, state__in=OPEN).update(**fields):
             raise LostLease
         for name, value in fields.items():
@@ -186,7 +194,7 @@ class Push(models.Model):
         self._write(looked_at=looked_at, seen_ids=seen_ids)
 
     def begin_sending(
-        self, *, payload: dict[str, Any], values: dict[str, str], fingerprint: str, send_by: datetime
+        self, *, payload: dict[str, Any] | None, values: dict[str, str], fingerprint: str, send_by: datetime
     ) -> None:
         """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create."""
         self._write(
@@ -203,9 +211,7 @@ class Push(models.Model):
         """Give the row back until a time, or until something moves it. Raises LostLease."""
         state = self.state if self.state == PushState.UNKNOWN else PushState.WAITING
         why = failure or {"failure": "", "failure_parameters": {}, "failure_detail": "", "error_id": ""}
-        self._write(
-            state=state, wait_reason=reason, next_attempt_at=until, lease_until=None, crashes=0, **why
-        )
+        self._write(state=state, wait_reason=reason, next_attempt_at=until, lease_until=None, crashes=0, **why)
 
     def lose_answer(self, *, now: datetime, until: datetime, failure: dict[str, Any]) -> None:
         """Record that the bytes left and nobody knows what became of them. Raises LostLease."""
@@ -247,7 +253,7 @@ class Push(models.Model):
 
     # --- What a person may do; each returns whether the row was still in a state that allows it ------
 
-    def _decide(self, rows: models.QuerySet["Push"], **fields: Any) -> bool:  # noqa: ANN401  # any column
+    def _decide(self, rows: models.QuerySet["Push"], **fields: Any) -> bool:  # any column
         return bool(rows.filter(pk=self.pk).update(fence=F("fence") + 1, lease_until=None, **fields))
 
     def decide_create_anyway(self, *, now: datetime) -> bool:

@@ -13,15 +13,7 @@ Script = Callable[[socket.socket, bytes], bool]
 
 def answer(body: bytes = b"{}", *, head: bytes = b"HTTP/1.1 200 OK", extra: bytes = b"") -> bytes:
     length = str(len(body)).encode()
-    return (
-        head
-        + b"\r\nContent-Type: application/json\r\nContent-Length: "
-        + length
-        + b"\r\n"
-        + extra
-        + b"\r\n"
-        + body
-    )
+    return head + b"\r\nContent-Type: application/json\r\nContent-Length: " + length + b"\r\n" + extra + b"\r\n" + body
 
 
 def says(data: bytes, *, keep: bool = True) -> Script:
@@ -118,11 +110,7 @@ def _requests(conn: socket.socket) -> Iterator[bytes]:
             data += piece
         head, _, body = data.partition(b"\r\n\r\n")
         length = next(
-            (
-                int(line.split(b":")[1])
-                for line in head.split(b"\r\n")
-                if line.lower().startswith(b"content-length")
-            ),
+            (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")),
             0,
         )
         while len(body) < length:

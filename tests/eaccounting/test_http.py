@@ -98,9 +98,7 @@ def test_a_body_that_cannot_be_unpacked_is_unexpected() -> None:
 
 def test_an_answer_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "MOST_BYTES", 1000)
-    with RawServer(
-        says(answer(gzip.compress(b"0" * 200_000), extra=b"Content-Encoding: gzip\r\n"))
-    ) as server:
+    with RawServer(says(answer(gzip.compress(b"0" * 200_000), extra=b"Content-Encoding: gzip\r\n"))) as server:
         error = fails(lambda: client(server).request("GET", "/", deadline=5))
     assert (type(error), error.code) == (UnexpectedAnswer, "answer_too_long")
 
@@ -290,9 +288,7 @@ def test_a_forked_worker_opens_its_own_connections() -> None:
 
 def everything_in(error: BaseException) -> str:
     chain: list[BaseException | None] = [error, error.__cause__, error.__context__]
-    return " ".join(
-        f"{item!r} {item} {getattr(item, '__dict__', '')} {getattr(item, 'request', '')}" for item in chain
-    )
+    return " ".join(f"{item!r} {item} {getattr(item, '__dict__', '')} {getattr(item, 'request', '')}" for item in chain)
 
 
 @pytest.mark.parametrize("script", [silent, resets], ids=["silence", "reset"])

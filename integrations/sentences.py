@@ -1,0 +1,220 @@
+"""A code and its parameters → full sentences: what happened, what to do next, who can do it. One table.
+
+Stored are codes; the sentences are made when they are shown, in the reader's language.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from integrations.mapping import BY_PROPERTY
+
+WHAT: dict[str, str | Promise] = {
+    # Why a wish was not taken or not sent.
+    "not_connected": _("Your account is not connected to Visma eAccounting. An admin can connect it in the settings."),
+    "disconnected": _("Your account is not connected to Visma eAccounting. An admin can connect it in the settings."),
+    "needs_reconnect": _("Visma eAccounting no longer accepts the connection. An admin can reconnect in the settings."),
+    "connection_revoked": _(
+        "Visma eAccounting no longer accepts the connection. An admin can reconnect in the settings."
+    ),
+    "superseded": _("The connection was changed meanwhile. This is sent again by itself."),
+    "already_linked": _("This company is already a customer in Visma eAccounting. Reload the page to see it."),
+    "not_linked": _("This company is not linked to a customer in Visma eAccounting. Add it, or link an existing one."),
+    "already_under_way": _("This is already being sent. Wait until it is done."),
+    "terms_not_chosen": _("Terms of payment for new customers have not been chosen. An admin can choose them."),
+    "terms_gone": _(
+        "The chosen terms of payment no longer exist in Visma eAccounting. An "
+        "admin has to choose others in the settings."
+    ),
+    "archived": _("This company is archived. Restore it first."),
+    "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
+    "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
+    "contact_gone": _("The chosen contact person is no longer there. Choose another."),
+    "crashed": _(
+        "Sending stopped three times before it was done. Nothing is lost. Try "
+        "again, and tell support if it stops again."
+    ),
+    "gave_up": _("Visma eAccounting could not be reached for seven days. Nothing was sent. Try again."),
+    # What eAccounting answered.
+    "customer_deleted": _("The customer was deleted in Visma eAccounting. Link another customer, or unlink this one."),
+    "customer_inactive": _(
+        "The customer is inactive in Visma eAccounting. Make it active there, or link another customer."
+    ),
+    "customer_without_terms": _(
+        "The customer has no terms of payment in Visma eAccounting. Choose terms of payment there, then update again."
+    ),
+    "validation": _("Visma eAccounting refused a value. Correct it and send again."),
+    "conflict": _("Visma eAccounting already has a customer with this number. Try again."),
+    "control_digit": _("Visma eAccounting says that a number has a wrong check digit. Correct it and send again."),
+    "vat_number": _(
+        "Visma eAccounting does not accept the customer's VAT number, which is kept "
+        "there. Correct it there, then try again."
+    ),
+    "external_check": _("A check outside Visma eAccounting is not available just now. This is sent again by itself."),
+    "force_bookkeep_vat": _(
+        "Visma eAccounting refused the customer's VAT settings, which are kept "
+        "there. Correct them there, then try again."
+    ),
+    "not_found": _("Visma eAccounting does not find the customer. Link another customer, or unlink this one."),
+    "cannot_be_saved": _("Visma eAccounting refused to save the customer. Its own words stand below."),
+    "refused": _("Visma eAccounting refused this. Its own words stand below."),
+    # Why there was no answer.
+    "unreachable": _("Visma eAccounting cannot be reached. This is sent again by itself."),
+    "server_error": _("Visma eAccounting has a fault just now. This is sent again by itself."),
+    "rate_limited": _("Visma eAccounting asked us to call less often for a moment. This is sent again by itself."),
+    "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
+    "budget_unknown": _("A part of Lime Go is not available just now. This is sent by itself as soon as it is back."),
+    "client_misconfigured": _(
+        "Visma eAccounting does not accept Lime Go itself. The operator of Lime Go has been told; nothing is lost."
+    ),
+    "unexpected_answer": _("Visma eAccounting answered something that cannot be read. This is sent again by itself."),
+    "too_busy": _("Visma eAccounting is slow just now. Try again in a moment."),
+    # Connecting.
+    "connect_superseded": _("Somebody else changed the connection meanwhile. Look at it below, then connect again."),
+    "connected_elsewhere": _(
+        "This eAccounting company is already connected to another Lime Go account. Disconnect it there first."
+    ),
+    "unidentified": _(
+        "Visma eAccounting does not say which company this is, so it was not connected. Contact support."
+    ),
+    "consent_denied": _("You chose not to give access. Nothing was changed. Connect again when you want to."),
+    "state_mismatch": _("This answer from Visma does not belong to a connection you began here. Connect again."),
+    "missing_code": _("Visma's answer was incomplete. Nothing was changed. Connect again."),
+    "issuer_mismatch": _("The answer did not come from Visma's own login. Nothing was changed. Connect again."),
+    "authorization_refused": _(
+        "Visma did not start the connection. Nothing was changed. Tell the operator of Lime Go."
+    ),
+    "lock_taken": _("The connection is being renewed at this moment. Try again in half a minute."),
+    # Why a whole connection is refused.
+    "module": _(
+        "The integration is not activated in Visma eAccounting. "
+        "An administrator there can activate it under Settings, Apps and extensions."
+    ),
+    "startup_guide": _(
+        "The start-up guide in Visma eAccounting is not completed. Somebody with full rights can finish it."
+    ),
+    "company_inactive": _("The company is not active in Visma eAccounting. Its owner can activate it with Visma."),
+    "company_read_only": _("The company can only be read in Visma eAccounting. Its owner can renew the subscription."),
+    "scope": _("A right was not granted when connecting. An admin can reconnect and grant all of them."),
+    "permission": _(
+        "The connected user lacks a permission in Visma eAccounting. Reconnect as a user with full rights."
+    ),
+    "product_variant": _(
+        "This variant of Visma eAccounting has no customers. The company's owner can change the variant with Visma."
+    ),
+    "user": _("The connected user no longer has access to the company. Reconnect as a user with full rights."),
+    "licence": _("The licence agreement is not accepted. Log in to Visma eAccounting and accept it."),
+    "read_only_user": _("The connected user may only read in Visma eAccounting. Reconnect as a user with full rights."),
+    "sandbox_client": _(
+        "Lime Go is set up for Visma's test companies, and this is a live one. The "
+        "operator of Lime Go has to change that."
+    ),
+    "unknown": _("Visma eAccounting refuses access without saying why. Reconnect as a user with full rights."),
+}
+SAME_AS = {
+    "answer_unreadable": "unexpected_answer",
+    "field_missing": "unexpected_answer",
+    "redirected": "unexpected_answer",
+    "list_changed_while_reading": "unexpected_answer",
+    "query": "unexpected_answer",
+    "answer_too_long": "unexpected_answer",
+    "too_slow": "unreachable",
+    "no_answer": "unreachable",
+    "sent_too_late": "unreachable",
+    "deadline_before_sending": "unreachable",
+    "refresh_under_way": "unreachable",
+    "unauthorized": "needs_reconnect",
+}
+
+
+def sentence(code: str, parameters: Mapping[str, Any] | None = None) -> str:
+    """Return the sentence for a code; an unknown code gets a sentence that claims nothing."""
+    parameters = parameters or {}
+    special = _WITH_PARAMETERS.get(code)
+    if special:
+        return special(parameters)
+    code = code.removeprefix("forbidden_")
+    known = WHAT.get(SAME_AS.get(code, code))
+    return (
+        str(known)
+        if known
+        else gettext("This did not work. Nothing is lost. Try again, and tell support if it happens again.")
+    )
+
+
+def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:
+    if parameters.get("name"):
+        return gettext("That customer is already linked to %(name)s. Unlink it there first.") % parameters
+    return gettext("That customer was linked to another company meanwhile. Look at both companies.")
+
+
+def _other_company(parameters: Mapping[str, Any]) -> str:
+    chosen = parameters.get("other") or gettext("another company")
+    links = ngettext("%(count)d link", "%(count)d links", parameters["links"]) % {"count": parameters["links"]}
+    return gettext(
+        "You chose %(chosen)s, but this account's %(links)s belong to %(name)s. Nothing was changed. "
+        "Reconnect and choose %(name)s, or disconnect first to start over with another company."
+    ) % {"chosen": chosen, "links": links, "name": parameters["name"]}
+
+
+def _values(parameters: Mapping[str, Any]) -> str:
+    told = " ".join(problem.words for problem in value_problems(parameters))
+    return gettext("Nothing was sent. %(problems)s") % {"problems": told}
+
+
+def _under_way(parameters: Mapping[str, Any]) -> str:
+    if parameters.get("by"):
+        return gettext("This is already being sent, asked for by %(by)s. Wait until it is done.") % parameters
+    return str(WHAT["already_under_way"])
+
+
+_WITH_PARAMETERS = {
+    "linked_elsewhere": _linked_elsewhere,
+    "other_company": _other_company,
+    "values": _values,
+    "already_under_way": _under_way,
+}
+
+
+@dataclass(frozen=True)
+class ValueProblem:
+    """A value that stops a push: a sentence, and the field of the edit form where it is mended."""
+
+    words: str
+    field: str  # of the company form; blank: it belongs to the contact person
+
+
+def value_problem(remote: str, kind: str, length: int) -> ValueProblem:
+    """Say what is missing or too long."""
+    field = BY_PROPERTY[remote]
+    if kind == "missing":
+        words = gettext("%(field)s is missing.") % {"field": field.label}
+    else:
+        words = gettext("%(field)s has %(length)d characters; Visma eAccounting takes at most %(limit)d.") % {
+            "field": field.label,
+            "length": length,
+            "limit": field.limit,
+        }
+    return ValueProblem(words=words, field=field.here)
+
+
+def value_problems(parameters: Mapping[str, Any]) -> list[ValueProblem]:
+    """Return what stops a push, from the parameters of a refusal."""
+    return [value_problem(remote, kind, length) for remote, kind, length in parameters.get("problems", [])]
+
+
+def refused_fields(parameters: Mapping[str, Any]) -> list[ValueProblem]:
+    """Return the fields that eAccounting refused, with its own words quoted."""
+    found = []
+    for problem in parameters.get("problems", []):
+        if not isinstance(problem, dict):
+            continue
+        field = BY_PROPERTY.get(problem.get("field", ""))
+        label = field.label if field else problem.get("field", "")
+        words = f"{label}: {problem.get('message', '')}"
+        found.append(ValueProblem(words=words, field=field.here if field else ""))
+    return found
