@@ -1,0 +1,80 @@
+"""The people of a company: added, changed, marked as having left, removed."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.access import SignedInRequest, require
+from accounts.models import Role
+from companies.forms import ContactForm
+from companies.models import Company, Contact
+
+
+def _company(request: SignedInRequest, company_id: int) -> Company:
+    return get_object_or_404(Company.objects.of(request.account), pk=company_id)
+
+
+def _contact(request: SignedInRequest, company_id: int, contact_id: int) -> Contact:
+    contacts = Contact.objects.filter(account=request.account, company_id=company_id)
+    return get_object_or_404(contacts.select_related("company__account"), pk=contact_id)
+
+
+@require(Role.USER)
+def add_contact(request: SignedInRequest, company_id: int) -> HttpResponse:
+    """Add a person to a company."""
+    company = _company(request, company_id)
+    form = ContactForm(request.POST if request.method == "POST" else None, company=company, contact=None)
+    if form.is_valid():
+        contact = company.add_contact(now=timezone.now(), values=form.values())
+        messages.success(request, _("%(name)s is added as a contact.") % {"name": contact})
+        return redirect("companies:card", company_id=company.pk)
+    return render(request, "companies/contact_form.html", {"company": company, "contact": None, "form": form})
+
+
+@require(Role.USER)
+def edit_contact(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
+    """Change a person's values."""
+    contact = _contact(request, company_id, contact_id)
+    data = request.POST if request.method == "POST" else None
+    form = ContactForm(data, company=contact.company, contact=contact)
+    if form.is_valid():
+        contact.save_changes(now=timezone.now(), values=form.values())
+        messages.success(request, _("%(name)s is saved.") % {"name": contact})
+        return redirect("companies:card", company_id=company_id)
+    context = {"company": contact.company, "contact": contact, "form": form}
+    return render(request, "companies/contact_form.html", context)
+
+
+@require(Role.USER)
+@require_POST
+def mark_contact_left(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
+    """Note that a person does not work there any more."""
+    contact = _contact(request, company_id, contact_id)
+    contact.mark_left(now=timezone.now())
+    messages.success(request, _("%(name)s is marked as having left.") % {"name": contact})
+    return redirect("companies:card", company_id=company_id)
+
+
+@require(Role.USER)
+@require_POST
+def mark_contact_returned(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
+    """Note that a person works there after all."""
+    contact = _contact(request, company_id, contact_id)
+    contact.mark_returned(now=timezone.now())
+    messages.success(request, _("%(name)s is a present contact again.") % {"name": contact})
+    return redirect("companies:card", company_id=company_id)
+
+
+@require(Role.USER)
+def remove_contact(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
+    """Ask first, then delete a person."""
+    contact = _contact(request, company_id, contact_id)
+    if request.method != "POST":
+        context = {"company": contact.company, "contact": contact}
+        return render(request, "companies/contact_remove.html", context)
+    contact.remove(now=timezone.now())
+    messages.success(request, _("%(name)s is removed.") % {"name": contact})
+    return redirect("companies:card", company_id=company_id)

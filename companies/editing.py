@@ -1,0 +1,76 @@
+"""Saving a company together with the sections that plugins add to its form: all of it or nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import QueryDict
+
+from accounts.models import Account, User
+from companies.forms import CompanyForm
+from companies.models import Company
+from companies.sections import Section, build_sections
+
+
+class _Refused(Exception):
+    """Something cannot be saved; the reason stands at its form, and the transaction is to be rolled back."""
+
+
+@dataclass(frozen=True)
+class CompanyEditor:
+    """The forms of one edit page. `company` is None while a new one is being made."""
+
+    account: Account
+    company: Company | None
+    form: CompanyForm
+    sections: list[Section]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any of the forms was refused."""
+        return any(form.is_bound and form.errors for form in (self.form, *self.sections))
+
+    def save(self, *, now: datetime) -> Company | None:
+        """Check and store everything. None: nothing is stored, and the errors stand at the forms."""
+        checked = [
+            form.is_valid() for form in (self.form, *self.sections)
+        ]  # each of them, so that each shows its errors
+        if not all(checked):
+            return None
+        try:
+            with transaction.atomic():
+                company = self._save_company(now=now)
+                for section in self.sections:
+                    _save_section(section, company)
+                return company
+        except _Refused:
+            return None
+
+    def _save_company(self, *, now: datetime) -> Company:
+        if self.company is None:
+            return Company.add(account=self.account, now=now, values=self.form.values())
+        self.company.lock()
+        if self.form.is_stale(self.company):
+            self.form.refuse_stale(self.company)
+            raise _Refused
+        self.company.save_changes(now=now, values=self.form.values())
+        return self.company
+
+
+def _save_section(section: Section, company: Company) -> None:
+    try:
+        section.save(company=company)
+    except ValidationError as error:
+        section.add_error(None, error)
+        raise _Refused from error
+
+
+def open_editor(*, user: User, account: Account, company: Company | None, data: QueryDict | None) -> CompanyEditor:
+    """Make the forms of the edit page, or of the page for a new company; `data` is what was posted."""
+    return CompanyEditor(
+        account=account,
+        company=company,
+        form=CompanyForm(data, account=account, company=company),
+        sections=build_sections(data=data, company=company, user=user),
+    )

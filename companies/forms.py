@@ -1,0 +1,134 @@
+"""What people type about companies and contacts, checked with the country's own rules."""
+
+from collections.abc import Callable
+from copy import copy
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_countries.fields import Country
+
+from accounts.models import Account
+from companies import formats
+from companies.models import Company, Contact, FieldValue
+
+_BY_COUNTRY: dict[str, Callable[[str, str], str]] = {
+    "registration_number": formats.check_registration_number,
+    "vat_number": formats.check_vat_number,
+    "postal_code": formats.check_postal_code,
+    "phone": formats.check_phone,
+    "direct_phone": formats.check_phone,
+    "mobile": formats.check_phone,
+}
+_ALONE: dict[str, Callable[[str], str]] = {"email": formats.check_email, "website": formats.check_website}
+# `off`: these are other people's data; the browser would offer the reader's own.
+_OFF = {"autocomplete": "off"}
+_WIDGETS = {
+    "phone": forms.TextInput(attrs={**_OFF, "type": "tel"}),
+    "direct_phone": forms.TextInput(attrs={**_OFF, "type": "tel"}),
+    "mobile": forms.TextInput(attrs={**_OFF, "type": "tel"}),
+    "email": forms.EmailInput(attrs=_OFF),
+    "website": forms.TextInput(attrs={**_OFF, "inputmode": "url"}),
+}
+
+
+def _check(form: "CompanyForm | ContactForm", name: str, country: str) -> None:
+    """Put one cleaned value into its written form, or a message at its field."""
+    value = form.cleaned_data.get(name)
+    if not isinstance(value, str):
+        return  # the field has its message already, or is no text
+    try:
+        if name in _BY_COUNTRY:
+            form.cleaned_data[name] = _BY_COUNTRY[name](value, country)
+        else:
+            form.cleaned_data[name] = _ALONE.get(name, formats.text)(value)
+    except ValidationError as error:
+        form.add_error(name, error)
+
+
+class CompanyForm(forms.ModelForm[Company]):
+    """A company's own values. It only checks: `Company.add` and `save_changes` store them."""
+
+    version = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = Company
+        fields = Company.EDITABLE
+        widgets = {name: _WIDGETS[name] for name in ("phone", "email", "website")}
+        help_texts = {
+            "is_private_person": gettext_lazy("Tick this for a person who buys for themselves, not for a business."),
+        }
+
+    def __init__(self, data: QueryDict | None = None, *, account: Account, company: Company | None) -> None:
+        # A copy: checking writes what was typed into the instance, and others still look at the company.
+        super().__init__(data, instance=copy(company))
+        if company is None:
+            self.initial["country"] = account.country
+        else:
+            self.initial["version"] = company.changed_at.isoformat()
+
+    def clean(self) -> None:
+        """Check each value by the rules of the country that was chosen."""
+        country = str(self.cleaned_data.get("country") or "")
+        for name in Company.EDITABLE:
+            if country or name not in _BY_COUNTRY:
+                _check(self, name, country)
+
+    def values(self) -> dict[str, FieldValue]:
+        """The checked values, by their names in Company.EDITABLE."""
+        return {name: self.cleaned_data[name] for name in Company.EDITABLE}
+
+    def is_stale(self, stored: Company) -> bool:
+        """Whether somebody saved the company after this form was opened."""
+        version = self.cleaned_data["version"]
+        return bool(version) and version != stored.changed_at.isoformat()
+
+    def refuse_stale(self, stored: Company) -> None:
+        """Say what is stored now where it differs, and let a second Save win knowingly."""
+        sentence = _(
+            "Somebody else changed this company after you opened it, so nothing is saved yet. "
+            "Where your values differ, the stored one stands beside them. Save again to keep yours."
+        )
+        typed = self.values()
+        self.add_error(None, ValidationError(sentence, code="stale"))
+        for name, value in typed.items():
+            now = getattr(stored, name)
+            if now != value:
+                self.add_error(name, _("Stored now: %(value)s") % {"value": _in_words(now)})
+        self.data = {**self.data, "version": stored.changed_at.isoformat()}
+
+
+def _in_words(value: FieldValue) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, Country):
+        return str(value.name)
+    return value or _("nothing")
+
+
+class ContactForm(forms.ModelForm[Contact]):
+    """A person at a company. It only checks: `add_contact` and `Contact.save_changes` store the values."""
+
+    class Meta:
+        model = Contact
+        fields = Contact.EDITABLE
+        widgets = {name: _WIDGETS[name] for name in ("email", "direct_phone", "mobile")} | {
+            name: forms.TextInput(attrs=_OFF) for name in ("first_name", "last_name", "title")
+        }
+
+    def __init__(self, data: QueryDict | None = None, *, company: Company, contact: Contact | None) -> None:
+        super().__init__(data, instance=copy(contact))
+        self.company = company
+
+    def clean(self) -> None:
+        """Check each value by the rules of the company's country; a person has at least one name."""
+        for name in Contact.EDITABLE:
+            _check(self, name, str(self.company.country))
+        if not self.cleaned_data.get("first_name") and not self.cleaned_data.get("last_name"):
+            self.add_error("first_name", _("Give a first name or a last name."))
+
+    def values(self) -> dict[str, str]:
+        """The checked values, by their names in Contact.EDITABLE."""
+        return {name: self.cleaned_data[name] for name in Contact.EDITABLE}
