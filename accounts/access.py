@@ -52,3 +52,9 @@ def require(role: Role) -> Callable[[SignedInView[Args]], View[Args]]:
         return guarded  # type: ignore[return-value]  # login_required's stub loses the parameters
 
     return decorate
+
+
+def guessed_login(request: HttpRequest | None, credentials: dict[str, str] | None = None) -> str:
+    """Name whose password is being guessed, for django-axes: ANNA@ and anna@ are one login, so they share one count."""
+    given = credentials or (request.POST if request is not None else {})
+    return str(given.get("username") or "").strip().lower()

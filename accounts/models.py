@@ -1,12 +1,14 @@
-"""Account (the tenant: one customer of the CRM) and User (who logs in, with one role)."""
+"""Account (the tenant: one customer of the CRM), User (who logs in, with one role) and the Mail they are owed."""
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
@@ -26,6 +28,18 @@ def validate_time_zone(value: str) -> None:
         raise ValidationError(_("That is not a time zone. It looks like Europe/Stockholm."))
 
 
+class AccountManager(models.Manager["Account"]):
+    """Opens accounts."""
+
+    def open(self, *, name: str, country: str, language: str, time_zone: str = "") -> "Account":
+        """Make an account; its time zone follows from the country where we know it. Raises ValidationError."""
+        zone = time_zone or TIME_ZONES.get(country, "")
+        account = self.model(name=name, country=country, language=language, time_zone=zone)
+        account.full_clean()
+        account.save(using=self._db)
+        return account
+
+
 class Account(models.Model):
     """One customer of the CRM. Every row of a tenant carries its account."""
 
@@ -34,6 +48,8 @@ class Account(models.Model):
     language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES, default="en")
     time_zone = models.CharField(_("time zone"), max_length=50, validators=[validate_time_zone])
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountManager()
 
     class Meta:
         verbose_name = _("account")
@@ -68,7 +84,16 @@ class UserManager(BaseUserManager["User"]):
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Find the user who logs in with this address; `ä@` and `Ä@` are one."""
-        return self.get(email__iexact=username)
+        return self.with_email(username or "").get()
+
+    def with_email(self, email: str) -> models.QuerySet["User"]:
+        """Find the user of this address, compared as the database's constraint compares: in lower case."""
+        return self.alias(folded=Lower("email")).filter(folded=Lower(models.Value(email)))
+
+    def working_admins(self) -> models.QuerySet["User"]:
+        """Find the admins who can log in: active, and past their invitation."""
+        invited = models.Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        return self.filter(~invited, role=Role.ADMIN, is_active=True)
 
     def create_user(
         self, *, email: str, account: Account | None, password: str | None = None, **fields: object
@@ -124,3 +149,104 @@ class User(AbstractUser):
     def preferred_language(self) -> str:
         """The language this user reads: their own choice, else the account's, else English."""
         return self.language or (self.account.language if self.account else settings.LANGUAGE_CODE)
+
+    @property
+    def is_invited(self) -> bool:
+        """Whether this user has not chosen a password yet."""
+        return not self.has_usable_password()
+
+    def change_role(self, role: Role) -> None:
+        """Give this user another role. Callers go through `accounts.members`, which keeps the last admin."""
+        self.role = role
+        self.save(update_fields=["role"])
+
+    def deactivate(self) -> None:
+        """Let this user in no more; their next request ends at the login page."""
+        self.is_active = False
+        self.save(update_fields=["is_active"])
+
+    def reactivate(self) -> None:
+        """Let this user in again, with the role and password they had."""
+        self.is_active = True
+        self.save(update_fields=["is_active"])
+
+
+class MailManager(models.Manager["Mail"]):
+    """Hands out the mails that are due, each to one sender."""
+
+    def claim_next(self, *, now: datetime) -> "Mail | None":
+        """Claim the mail that has been due for longest, or return None; what another worker holds is skipped."""
+        with transaction.atomic(using=self._db):
+            rows = self.select_related("user__account").select_for_update(skip_locked=True, of=("self",))
+            mail = rows.filter(due_at__lte=now).order_by("due_at", "id").first()
+            if mail is not None:
+                mail.claim(now=now)
+            return mail
+
+
+class Mail(models.Model):
+    """A mail that a user is owed, at most one per recipient, cause and day.
+
+    The wish is written in the transaction of its cause; `accounts.tasks.send_due_mail` sends it. No link is
+    stored here: links are made when the mail is sent.
+    """
+
+    LEASE = timedelta(minutes=5)  # longer than a conversation with a slow mail server
+    LONGEST_WAIT = timedelta(hours=1)
+    GIVE_UP_AFTER = timedelta(days=2)
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mails")
+    cause = models.CharField(max_length=60)
+    day = models.DateField()
+    context = models.JSONField(default=dict)
+    requested_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)  # None: nothing more to do
+    attempts = models.PositiveIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=200, blank=True)
+
+    objects = MailManager()
+
+    class Meta:
+        verbose_name = _("mail")
+        verbose_name_plural = _("mails")
+        constraints = [models.UniqueConstraint(fields=["user", "cause", "day"], name="mail_once_a_day")]
+        indexes = [models.Index(fields=["due_at"], name="mail_due", condition=models.Q(due_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"{self.cause} {self.day}"
+
+    def ask_again(self, *, now: datetime, context: dict[str, object]) -> None:
+        """Make a mail that was sent, or given up, due once more."""
+        self.requested_at, self.due_at, self.context = now, now, context
+        self.sent_at = self.failed_at = None
+        self.attempts, self.failure = 0, ""
+        self.save()
+
+    def claim(self, *, now: datetime) -> None:
+        """Count an attempt. Whoever claimed it and dies, loses it to the next sender after the lease."""
+        is_last = now - self.requested_at > self.GIVE_UP_AFTER
+        self.attempts += 1
+        self.due_at = None if is_last else now + self.LEASE
+        self.save(update_fields=["attempts", "due_at"])
+
+    def mark_sent(self, *, now: datetime) -> None:
+        """Stamp the mail as handed to the mail server."""
+        self._settle(sent_at=now, due_at=None, failure="")
+
+    def mark_failed(self, *, now: datetime, failure: str) -> None:
+        """Stamp a failed attempt; the next one waits a minute, then twice as long each time, up to an hour."""
+        wait = min(timedelta(minutes=2 ** min(self.attempts - 1, 10)), self.LONGEST_WAIT)
+        due_at = None if self.due_at is None else now + wait
+        self._settle(failed_at=now, due_at=due_at, failure=failure[:200])
+
+    def drop(self, *, failure: str) -> None:
+        """Leave it unsent: nobody should receive it any more."""
+        self._settle(due_at=None, failure=failure)
+
+    def _settle(self, **stamps: object) -> None:
+        """Write the outcome, unless another sender has claimed the mail since (`attempts` is the fence)."""
+        if Mail.objects.filter(pk=self.pk, attempts=self.attempts, sent_at=None).update(**stamps):
+            self.refresh_from_db(fields=list(stamps))

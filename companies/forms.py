@@ -48,7 +48,7 @@ def _check(form: "CompanyForm | ContactForm", name: str, country: str) -> None:
         form.add_error(name, error)
 
 
-class CompanyForm(forms.ModelForm[Company]):
+class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when run
     """A company's own values. It only checks: `Company.add` and `save_changes` store them."""
 
     version = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -108,7 +108,7 @@ def _in_words(value: FieldValue) -> str:
     return value or _("nothing")
 
 
-class ContactForm(forms.ModelForm[Contact]):
+class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when run
     """A person at a company. It only checks: `add_contact` and `Contact.save_changes` store the values."""
 
     class Meta:

@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 from functools import cache
 
-from celery import current_app, shared_task
+from celery import Task, current_app, shared_task
 from kombu import Connection as Broker
 from kombu.exceptions import KombuError, OperationalError
 
@@ -30,15 +30,25 @@ def _poke_broker() -> Broker:
 
 
 def poke(push_id: int) -> None:
-    """Tell a worker about a row. Never fails and never takes long: the sweeper finds the row anyway."""
+    """Tell a worker about a row that is due."""
+    _poke(deliver_push, {"push_id": push_id})
+
+
+def poke_upkeep() -> None:
+    """Tell a worker that there are terms of payment to fetch."""
+    _poke(look_after_connections, {})
+
+
+def _poke(task: Task, arguments: dict[str, int]) -> None:
+    """Send a message. Never fails and never takes long: the sweeper finds the row anyway."""
     if time.monotonic() < _quiet["until"]:
         return
     try:
         options = {"connection": _poke_broker(), "retry": False}
-        deliver_push.apply_async(kwargs={"push_id": push_id}, **options)  # type: ignore[arg-type]  # missing in the stubs
+        task.apply_async(kwargs=arguments, **options)  # type: ignore[arg-type]  # missing in the stubs
     except (KombuError, OperationalError, OSError) as error:
         _quiet["until"] = time.monotonic() + QUIET_SECONDS
-        log.warning("the broker does not answer, the sweeper will find push %s: %s", push_id, error)
+        log.warning("the broker does not answer, the sweeper will find the row: %s", error)
 
 
 @shared_task

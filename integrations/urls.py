@@ -1,6 +1,31 @@
-"""Addresses of integrations."""
+"""Addresses of the integration."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from integrations.views import card, connection
 
 app_name = "integrations"
-urlpatterns: list[URLPattern] = []
+_SETTINGS = "settings/integrations/"
+_EACCOUNTING = f"{_SETTINGS}visma-eaccounting/"
+_CARD = "companies/<int:company_id>/visma-eaccounting/"
+
+urlpatterns: list[URLPattern] = [
+    path(_SETTINGS, connection.integration_list, name="list"),
+    path(_EACCOUNTING, connection.connection_page, name="connection"),
+    path(f"{_EACCOUNTING}connect/", connection.connect, name="connect"),
+    path(f"{_EACCOUNTING}test/", connection.test_connection, name="test"),
+    path(f"{_EACCOUNTING}terms/", connection.choose_terms, name="choose-terms"),
+    path(f"{_EACCOUNTING}terms/reload/", connection.reload_terms, name="reload-terms"),
+    path(f"{_EACCOUNTING}disconnect/", connection.disconnect, name="disconnect"),
+    # Registered with Visma as the redirect URI: it must never change.
+    path("integrations/visma-eaccounting/callback/", connection.callback, name="callback"),
+    path(f"{_CARD}panel/", card.panel, name="panel"),
+    path(f"{_CARD}add/", card.add_customer, name="add-customer"),
+    path(f"{_CARD}update/", card.update_customer, name="update-customer"),
+    path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
+    path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
+    path(f"{_CARD}link-instead/", card.link_instead, name="link-instead"),
+    path(f"{_CARD}cancel/", card.cancel, name="cancel"),
+    path(f"{_CARD}try-again/", card.try_again, name="try-again"),
+    path(f"{_CARD}unlink/", card.unlink, name="unlink"),
+]

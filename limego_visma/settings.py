@@ -70,6 +70,9 @@ if "postgresql" not in str(DATABASE.get("ENGINE")):
 if "EMAIL_BACKEND" not in EMAIL:
     raise ImproperlyConfigured("EMAIL_URL must look like submission://user:password@host:587, smtp://host or console:.")
 
+# What every installation has to say itself; a missing one is a system check (accounts.checks).
+SETTINGS_NOT_GIVEN = [name for name in ("SECRET_KEY", "DATABASE_URL", "BASE_URL") if not env.str(name, "")]
+
 # --- Who we are, and where -------------------------------------------------------------------------
 BASE_URL = _http_url("BASE_URL", "http://localhost:8000")
 IS_HTTPS = BASE_URL.startswith("https://")
@@ -169,6 +172,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "accounts/locked_out.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "accounts.access.guessed_login"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
@@ -242,7 +246,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- The seam: companies/ never names its plugins ---------------------------------------------------
-COMPANY_FORM_SECTIONS: list[str] = []
+COMPANY_FORM_SECTIONS = ["integrations.forms.CompanyReferenceSection"]
 
 # --- Workers ---------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

@@ -1,0 +1,12 @@
+"""What workers do for accounts."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from accounts.mail import send_due
+
+
+@shared_task(name="accounts.tasks.send_due_mail")
+def send_due_mail(**_later: object) -> None:
+    """Send what is due; beat asks for it every few seconds."""
+    send_due(now=timezone.now())

@@ -1,0 +1,183 @@
+"""All that the company card shows of Visma eAccounting: database only, a few queries whatever the data."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from django.utils.functional import cached_property
+
+from accounts.models import Role, User
+from companies.models import Company, Contact
+from integrations import mapping
+from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
+from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
+from integrations.services import current_connection, link_of
+
+
+class State(StrEnum):
+    """What the panel says, the upper one first when two hold."""
+
+    SENDING = "sending"
+    CHECKING = "checking"
+    WAITING = "waiting"
+    DECISION = "decision"
+    NOT_CONNECTED = "not_connected"
+    NEEDS_RECONNECT = "needs_reconnect"
+    STOPPED = "stopped"
+    TERMS = "terms"
+    REFUSED = "refused"
+    TECHNICAL = "technical"
+    LINK_BROKEN = "link_broken"
+    CHANGED = "changed"
+    UP_TO_DATE = "up_to_date"
+    NOT_LINKED = "not_linked"
+
+
+POLL_SECONDS = {State.SENDING: 1, State.WAITING: 10, State.CHECKING: 10}
+# Failures that no value of the company causes: trying again may help as it is.
+TECHNICAL = frozenset({"crashed", "gave_up", "unexpected_answer", "server_error", "unreachable", "query"})
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One company's panel for one reader."""
+
+    company: Company
+    user: User
+    connection: Connection | None
+    link: CustomerLink | None
+    push: Push | None  # the newest
+    contacts: list[Contact] = field(default_factory=list)
+
+    @cached_property
+    def state(self) -> State:
+        """The one state that is shown."""
+        return self._state_of_push() or self._state_of_connection() or self._state_of_link()
+
+    def _state_of_push(self) -> State | None:
+        push = self.push
+        if push is None or not push.is_open or push.wait_reason == WaitReason.CONNECTION:
+            return None
+        if push.wait_reason == WaitReason.DECISION:
+            return State.DECISION
+        if push.state == PushState.UNKNOWN:
+            return State.CHECKING
+        # Due and not yet taken, or being sent: for a person both are "now".
+        return State.WAITING if push.wait_reason else State.SENDING
+
+    def _state_of_connection(self) -> State | None:
+        connection = self.connection
+        if connection is None or connection.state == Connection.State.DISCONNECTED:
+            return State.NOT_CONNECTED
+        if not connection.is_connected:
+            return State.NEEDS_RECONNECT
+        if connection.blocked_reason:
+            return State.STOPPED
+        if self.push and self.push.is_open:
+            return State.WAITING  # the connection works again; the row is about to move
+        return None if self.link or self._terms_chosen else State.TERMS
+
+    @property
+    def _terms_chosen(self) -> bool:
+        connection = self.connection
+        terms = connection.default_terms if connection else None
+        return bool(connection and connection.terms_confirmed_at and terms and terms.is_choosable)
+
+    def _state_of_link(self) -> State:
+        if self.push and self.push.state == PushState.FAILED:
+            return State.TECHNICAL if self.push.failure in TECHNICAL else State.REFUSED
+        if self.link is None:
+            return State.NOT_LINKED
+        if self.link.broken:
+            return State.LINK_BROKEN
+        return State.CHANGED if self.changed_fields else State.UP_TO_DATE
+
+    @cached_property
+    def changed_fields(self) -> list[mapping.Field]:
+        """The fields whose values here differ from what was last sent (or, just linked, from what is there)."""
+        if self.link is None:
+            return []
+        here = mapping.values_of(self.company, self.link.contact, groups=mapping.groups_for(self.link.contact))
+        base = self.link.customer.answered if self.link.sent is None else self.link.sent
+        return [mapping.BY_PROPERTY[name] for name in mapping.to_write(here, base)]
+
+    @property
+    def is_just_linked(self) -> bool:
+        """Linked to an existing customer, and nothing was sent yet: "changed" would be the wrong word."""
+        return self.link is not None and self.link.sent is None
+
+    @cached_property
+    def problems(self) -> list[ValueProblem]:
+        """What keeps the company from being added: missing or over-long values."""
+        values = mapping.values_of(self.company, None, groups=mapping.COMPANY_GROUPS)
+        return [value_problem(problem.remote, problem.kind, problem.length) for problem in mapping.problems(values)]
+
+    @property
+    def failure(self) -> str:
+        """The sentence of what went wrong last, or of what is waited for."""
+        return sentence(self.push.failure, self.push.failure_parameters) if self.push and self.push.failure else ""
+
+    @property
+    def failure_fields(self) -> list[ValueProblem]:
+        """The fields that the failure is about."""
+        if self.push is None:
+            return []
+        parameters = self.push.failure_parameters
+        return value_problems(parameters) if self.push.failure == "values" else refused_fields(parameters)
+
+    @property
+    def blocked_sentence(self) -> str:
+        """Why eAccounting refuses everything on the connection."""
+        return sentence(self.connection.blocked_reason) if self.connection else ""
+
+    @property
+    def is_create(self) -> bool:
+        """Whether the newest wish is to add the company."""
+        return self.push is not None and self.push.kind == Kind.CREATE
+
+    @property
+    def poll_seconds(self) -> int | None:
+        """How often to look again while a worker can move the row; None when only a person or an admin can."""
+        if self.push is None or not self.push.is_open:
+            return None
+        return POLL_SECONDS.get(self.state)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the panel would show something else; a poll that finds the same one swaps nothing."""
+        push, link = self.push, self.link
+        parts: list[object] = [self.state]
+        parts += [push.pk, push.state, push.wait_reason, push.next_attempt_at] if push else []
+        parts += [link.pk, link.sent_at] if link else []
+        return "-".join(str(part.timestamp()) if isinstance(part, datetime) else str(part) for part in parts)
+
+    @property
+    def may_change(self) -> bool:
+        """Whether this reader sees buttons: a user or an admin, and a company in use."""
+        return self.user.may(Role.USER) and self.company.archived_at is None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this reader can mend the connection."""
+        return self.user.may(Role.ADMIN)
+
+    @property
+    def sole_contact(self) -> Contact | None:
+        """The only person of the company: preselected for a create."""
+        return self.contacts[0] if len(self.contacts) == 1 else None
+
+
+def panel_of(*, company: Company, user: User) -> Panel:
+    """Collect what the panel needs."""
+    connection = current_connection(company.account_id)
+    rows = Push.objects.select_related("requested_by", "connection").filter(company=company)
+    if connection is not None:
+        rows = rows.filter(connection=connection)
+    return Panel(
+        company=company,
+        user=user,
+        connection=connection,
+        link=link_of(company, connection),
+        push=rows.order_by("-pk").first(),
+        contacts=list(company.contacts.filter(left_at=None).order_by("pk")),
+    )

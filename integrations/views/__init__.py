@@ -1,0 +1,1 @@
+"""Pages and buttons: rights, one service call, a redirect or a fragment."""

@@ -1,0 +1,199 @@
+"""Settings → Integrations → Visma eAccounting: connect, choose terms, test, disconnect."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import SignedInRequest, require
+from accounts.models import Role
+from integrations import connecting, services, tasks
+from integrations.delivery import live, upkeep
+from integrations.eaccounting import oauth
+from integrations.eaccounting.errors import EAccountingError
+from integrations.forms import TermsForm
+from integrations.gateway import oauth_config
+from integrations.limiter import BudgetError
+from integrations.locks import LockTaken
+from integrations.models import Connection, CustomerLink, Event
+from integrations.sentences import sentence
+from integrations.tokens import NotConnected
+
+SESSION_KEY = "eaccounting_consent"
+TIMELINE_LENGTH = 20
+
+
+@require(Role.ADMIN)
+@require_safe
+def integration_list(request: SignedInRequest) -> HttpResponse:
+    """The integrations there are."""
+    connection = services.current_connection(request.account.pk)
+    return render(request, "integrations/list.html", {"connection": connection, "section": "settings"})
+
+
+@require(Role.ADMIN)
+@require_safe
+def connection_page(request: SignedInRequest) -> HttpResponse:
+    """The connection, whatever state it is in. Nothing is called for it."""
+    connection = services.current_connection(request.account.pk)
+    form = _terms_form(connection) if connection else None
+    return _page(request, connection, form)
+
+
+def _terms_form(connection: Connection) -> TermsForm:
+    return TermsForm(connection=connection, initial={"terms": connecting.suggested_terms(connection)})
+
+
+def _page(request: SignedInRequest, connection: Connection | None, form: TermsForm | None) -> HttpResponse:
+    events = Event.objects.select_related("actor").filter(connection=connection, company=None).order_by("-pk")
+    chosen = connection.default_terms if connection else None
+    context = {
+        "section": "settings",
+        "connection": connection,
+        "form": form,
+        "terms_gone": bool(chosen and not chosen.is_choosable),
+        "terms_count": connection.terms.filter(gone_at=None, for_sales=True).count() if connection else 0,
+        "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,
+        "blocked": sentence(connection.blocked_reason) if connection and connection.blocked_reason else "",
+        "events": events[:TIMELINE_LENGTH] if connection else [],
+    }
+    return render(request, "integrations/connection.html", context)
+
+
+@require(Role.ADMIN)
+@require_POST
+def connect(request: SignedInRequest) -> HttpResponse:
+    """Send the browser to Visma's consent page."""
+    begun = connecting.begin()
+    current = services.current_connection(request.account.pk)
+    request.session[SESSION_KEY] = {
+        "state": begun.state,
+        "code_verifier": begun.code_verifier,
+        "started_from": connecting.started_from(current),
+    }
+    return redirect(begun.url)
+
+
+@require(Role.ADMIN)
+@require_safe
+def callback(request: SignedInRequest) -> HttpResponse:
+    """Visma sends the browser back here. What the session kept is used once, whatever comes of it."""
+    kept = request.session.pop(SESSION_KEY, {})
+    try:
+        code = oauth.parse_callback(config=oauth_config(), query=request.GET.dict(), expected_state=kept.get("state"))
+        started = kept["started_from"]
+        connection = connecting.complete(
+            user=request.user,
+            account=request.account,
+            code=code,
+            code_verifier=kept["code_verifier"],
+            started=tuple(started) if started else None,
+        )
+    except services.Refusal as refusal:
+        messages.error(request, sentence(refusal.code, refusal.parameters))
+    except LockTaken:
+        messages.error(request, sentence("lock_taken"))
+    except oauth.AuthorizationError as error:
+        messages.error(request, sentence(error.code))
+    except EAccountingError as error:
+        messages.error(request, _("Nothing was connected. %(why)s") % {"why": _why_not_connected(error)})
+    else:
+        tasks.poke_upkeep()
+        messages.success(request, _("Connected to %(company)s.") % {"company": connection})
+    return redirect("integrations:connection")
+
+
+def _why_not_connected(error: EAccountingError) -> str:
+    """Nothing repeats a connect by itself, so the sentences of the workers would promise too much."""
+    if error.code == "connection_revoked":
+        return _("Visma's answer was too old or already used. Connect again.")
+    if error.retryable:
+        return _("Visma does not answer just now. Connect again in a moment.")
+    return sentence(error.code)
+
+
+def _current(request: SignedInRequest) -> Connection:
+    return get_object_or_404(Connection.objects.filter(account=request.account, is_current=True))
+
+
+@require(Role.ADMIN)
+@require_POST
+def test_connection(request: SignedInRequest) -> HttpResponse:
+    """Test connection: read the company settings."""
+    connection = _current(request)
+    try:
+        reason = connecting.test(connection)
+    except (live.TooBusy, NotConnected, EAccountingError) as error:
+        messages.error(request, _live_reason(error))
+    else:
+        if reason:
+            messages.error(request, sentence(reason))
+        else:
+            words = _("The connection works: %(company)s answered, and customers can be written.")
+            messages.success(request, words % {"company": connection})
+    return redirect("integrations:connection")
+
+
+def _live_reason(error: live.TooBusy | NotConnected | EAccountingError) -> str:
+    if isinstance(error, EAccountingError) and error.retryable:
+        return _("Visma eAccounting does not answer just now. Try again in a moment.")
+    return sentence(error.code)
+
+
+@require(Role.ADMIN)
+@require_POST
+def choose_terms(request: SignedInRequest) -> HttpResponse:
+    """Save the terms of payment for new customers."""
+    connection = _current(request)
+    form = TermsForm(request.POST, connection=connection)
+    if not form.is_valid():
+        return _page(request, connection, form)
+    terms = form.cleaned_data["terms"]
+    connecting.choose_terms(user=request.user, connection=connection, terms=terms)
+    words = _("New customers get the terms of payment %(terms)s. Check that this is right.")
+    messages.success(request, words % {"terms": terms})
+    return redirect("integrations:connection")
+
+
+@require(Role.ADMIN)
+@require_POST
+def reload_terms(request: SignedInRequest) -> HttpResponse:
+    """Reload the terms of payment now."""
+    connection = _current(request)
+    try:
+        upkeep.read_terms(connection.pk)
+    except BudgetError:
+        messages.error(request, sentence("too_busy"))
+    except (NotConnected, EAccountingError) as error:
+        messages.error(request, _live_reason(error))
+    else:
+        messages.success(request, _("The terms of payment are up to date."))
+    return redirect("integrations:connection")
+
+
+@require(Role.ADMIN)
+def disconnect(request: SignedInRequest) -> HttpResponse:
+    """Say what disconnecting means, and do it."""
+    connection = _current(request)
+    if request.method != "POST":
+        context = {
+            "section": "settings",
+            "connection": connection,
+            "waiting": connecting.waiting_count(connection),
+            "link_count": CustomerLink.objects.filter(connection=connection).count(),
+        }
+        return render(request, "integrations/disconnect.html", context)
+    try:
+        cancelled = connecting.disconnect(user=request.user, connection=connection)
+    except LockTaken:
+        messages.error(request, sentence("lock_taken"))
+    else:
+        words = ngettext(
+            "Disconnected. All links are kept; %(count)d waiting action was cancelled.",
+            "Disconnected. All links are kept; %(count)d waiting actions were cancelled.",
+            cancelled,
+        )
+        messages.success(request, words % {"count": cancelled})
+    return redirect("integrations:connection")
