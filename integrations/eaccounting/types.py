@@ -6,16 +6,25 @@ and is tolerant of everything else: eAccounting adds properties every few months
 
 import base64
 import binascii
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Self
-from uuid import UUID
 
 from integrations.eaccounting import jsontext
 from integrations.eaccounting.errors import UnexpectedAnswer
 from integrations.eaccounting.jsontext import Json
+from integrations.eaccounting.reading import (
+    day,
+    flag,
+    json_object,
+    moment,
+    needed,
+    needed_id,
+    optional_id,
+    optional_int,
+    text,
+)
 
 # openapi.yaml, schema Customer: answered, never sent.
 READ_ONLY_PROPERTIES = frozenset(
@@ -36,69 +45,6 @@ READ_ONLY_PROPERTIES = frozenset(
 USUAL_LIFETIME_SECONDS = 3600
 
 
-def _object(value: object) -> dict[str, Json]:
-    if not isinstance(value, dict):
-        raise UnexpectedAnswer("answer_unreadable")
-    return value
-
-
-def _needed(source: Mapping[str, Json], name: str) -> str:
-    value = source.get(name)
-    if not isinstance(value, str):
-        raise UnexpectedAnswer("field_missing", parameters={"field": name})
-    return value
-
-
-def _needed_id(source: Mapping[str, Json], name: str) -> str:
-    found = _optional_id(source, name)
-    if found is None:
-        raise UnexpectedAnswer("field_missing", parameters={"field": name})
-    return found
-
-
-def _optional(source: Mapping[str, Json], name: str) -> str:
-    value = source.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _optional_id(source: Mapping[str, Json], name: str) -> str | None:
-    value = source.get(name)
-    try:
-        return str(UUID(value)) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def _optional_int(source: Mapping[str, Json], name: str) -> int | None:
-    value = source.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _flag(source: Mapping[str, Json], name: str, *, default: bool) -> bool:
-    value = source.get(name)
-    return value if isinstance(value, bool) else default
-
-
-def _moment(source: Mapping[str, Json], name: str) -> datetime | None:
-    """Return a time in UTC; eAccounting's times are UTC even where the Z is missing."""
-    value = source.get(name)
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _day(source: Mapping[str, Json], name: str) -> date | None:
-    """Return a date; it may come as date-time, so the first ten characters count (facts.md)."""
-    try:
-        return date.fromisoformat(_optional(source, name)[:10])
-    except ValueError:
-        return None
-
-
 @dataclass(frozen=True, kw_only=True)
 class TokenSet:
     """One answer of the token endpoint. Its text form shows no token."""
@@ -115,16 +61,16 @@ class TokenSet:
     @classmethod
     def from_json(cls, source: object) -> Self:
         """Read a token answer; access_token is needed."""
-        content = _object(source)
-        access_token = _needed(content, "access_token")
+        content = json_object(source)
+        access_token = needed(content, "access_token")
         if not access_token:
             raise UnexpectedAnswer("field_missing", parameters={"field": "access_token"})
         scope = content.get("scope")
         return cls(
             access_token=access_token,
-            refresh_token=_optional(content, "refresh_token") or None,
+            refresh_token=text(content, "refresh_token") or None,
             expires_in=_lifetime(content.get("expires_in")),
-            scope=" ".join(map(str, scope)) if isinstance(scope, list) else _optional(content, "scope"),
+            scope=" ".join(map(str, scope)) if isinstance(scope, list) else text(content, "scope"),
             company_claim=_company_claim(access_token),
         )
 
@@ -188,34 +134,34 @@ class Customer:
     @classmethod
     def from_json(cls, source: object) -> Self:
         """Read a customer; Id and Name are needed."""
-        raw = _object(source)
+        raw = json_object(source)
         return cls(
             raw=raw,
-            id=_needed_id(raw, "Id"),
-            name=_needed(raw, "Name"),
-            number=_optional(raw, "CustomerNumber"),
-            registration_number=_optional(raw, "CorporateIdentityNumber"),
-            vat_number=_optional(raw, "VatNumber"),
-            is_private_person=_flag(raw, "IsPrivatePerson", default=False),
-            is_active=_flag(raw, "IsActive", default=True),
-            terms_of_payment_id=_optional_id(raw, "TermsOfPaymentId"),
-            email=_optional(raw, "EmailAddress"),
-            phone=_optional(raw, "Telephone"),
-            mobile=_optional(raw, "MobilePhone"),
-            website=_optional(raw, "WwwAddress"),
-            address1=_optional(raw, "InvoiceAddress1"),
-            address2=_optional(raw, "InvoiceAddress2"),
-            postal_code=_optional(raw, "InvoicePostalCode"),
-            city=_optional(raw, "InvoiceCity"),
-            country_code=_optional(raw, "InvoiceCountryCode"),
-            contact_name=_optional(raw, "ContactPersonName"),
-            contact_email=_optional(raw, "ContactPersonEmail"),
-            contact_phone=_optional(raw, "ContactPersonPhone"),
-            contact_mobile=_optional(raw, "ContactPersonMobile"),
-            currency_code=_optional(raw, "CurrencyCode"),
-            changed_utc=_moment(raw, "ChangedUtc"),
+            id=needed_id(raw, "Id"),
+            name=needed(raw, "Name"),
+            number=text(raw, "CustomerNumber"),
+            registration_number=text(raw, "CorporateIdentityNumber"),
+            vat_number=text(raw, "VatNumber"),
+            is_private_person=flag(raw, "IsPrivatePerson", default=False),
+            is_active=flag(raw, "IsActive", default=True),
+            terms_of_payment_id=optional_id(raw, "TermsOfPaymentId"),
+            email=text(raw, "EmailAddress"),
+            phone=text(raw, "Telephone"),
+            mobile=text(raw, "MobilePhone"),
+            website=text(raw, "WwwAddress"),
+            address1=text(raw, "InvoiceAddress1"),
+            address2=text(raw, "InvoiceAddress2"),
+            postal_code=text(raw, "InvoicePostalCode"),
+            city=text(raw, "InvoiceCity"),
+            country_code=text(raw, "InvoiceCountryCode"),
+            contact_name=text(raw, "ContactPersonName"),
+            contact_email=text(raw, "ContactPersonEmail"),
+            contact_phone=text(raw, "ContactPersonPhone"),
+            contact_mobile=text(raw, "ContactPersonMobile"),
+            currency_code=text(raw, "CurrencyCode"),
+            changed_utc=moment(raw, "ChangedUtc"),
             unpaid_amount=jsontext.as_decimal(raw.get("UnpaidInvoicesAmount")),
-            last_invoice_date=_day(raw, "LastInvoiceDate"),
+            last_invoice_date=day(raw, "LastInvoiceDate"),
         )
 
 
@@ -244,14 +190,14 @@ class TermsOfPayment:
     @classmethod
     def from_json(cls, source: object) -> Self:
         """Read terms; Id is needed. Terms that do not say so are not offered for sales."""
-        raw = _object(source)
+        raw = json_object(source)
         return cls(
-            id=_needed_id(raw, "Id"),
-            name=_optional(raw, "Name"),
-            name_english=_optional(raw, "NameEnglish"),
-            number_of_days=_optional_int(raw, "NumberOfDays"),
-            type_id=_optional_int(raw, "TermsOfPaymentTypeId"),
-            available_for_sales=_flag(raw, "AvailableForSales", default=False),
+            id=needed_id(raw, "Id"),
+            name=text(raw, "Name"),
+            name_english=text(raw, "NameEnglish"),
+            number_of_days=optional_int(raw, "NumberOfDays"),
+            type_id=optional_int(raw, "TermsOfPaymentTypeId"),
+            available_for_sales=flag(raw, "AvailableForSales", default=False),
         )
 
 
@@ -274,17 +220,17 @@ class CompanySettings:
     @classmethod
     def from_json(cls, source: object) -> Self:
         """Read the settings; Name and CountryCode are needed."""
-        raw = _object(source)
+        raw = json_object(source)
         modules = raw.get("ActivatedModules")
         return cls(
-            name=_needed(raw, "Name"),
-            country_code=_needed(raw, "CountryCode"),
-            currency_code=_optional(raw, "CurrencyCode"),
-            registration_number=_optional(raw, "CorporateIdentityNumber"),
-            company_identifier=_optional(raw, "CompanyIdentifier"),
-            status=_optional_int(raw, "CompanyStatus"),
-            product_variant=_optional_int(raw, "ProductVariant"),
-            terms_of_payment_id=_optional_id(raw, "TermsOfPaymentId"),
+            name=needed(raw, "Name"),
+            country_code=needed(raw, "CountryCode"),
+            currency_code=text(raw, "CurrencyCode"),
+            registration_number=text(raw, "CorporateIdentityNumber"),
+            company_identifier=text(raw, "CompanyIdentifier"),
+            status=optional_int(raw, "CompanyStatus"),
+            product_variant=optional_int(raw, "ProductVariant"),
+            terms_of_payment_id=optional_id(raw, "TermsOfPaymentId"),
             activated_modules=tuple(str(item) for item in modules) if isinstance(modules, list) else (),
         )
 
@@ -300,9 +246,9 @@ class PageMeta:
     @classmethod
     def from_json(cls, source: object) -> Self:
         """Read it; the number of pages and the server's time are needed."""
-        raw = _object(source)
-        pages, server_time = _optional_int(raw, "TotalNumberOfPages"), _moment(raw, "ServerTimeUtc")
+        raw = json_object(source)
+        pages, server_time = optional_int(raw, "TotalNumberOfPages"), moment(raw, "ServerTimeUtc")
         if pages is None or server_time is None:
             name = "TotalNumberOfPages" if pages is None else "ServerTimeUtc"
             raise UnexpectedAnswer("field_missing", parameters={"field": name})
-        return cls(pages=pages, results=_optional_int(raw, "TotalNumberOfResults"), server_time=server_time)
+        return cls(pages=pages, results=optional_int(raw, "TotalNumberOfResults"), server_time=server_time)
