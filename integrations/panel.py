@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from django.conf import settings
 from django.utils.functional import cached_property
 
 from accounts.models import Role, User
@@ -76,6 +77,11 @@ class Panel:
         if self.push and self.push.is_open:
             return State.WAITING  # the connection works again; the row is about to move
         return None if self.link or self._terms_chosen else State.TERMS
+
+    @property
+    def state_template(self) -> str:
+        """The template of the state."""
+        return f"integrations/states/{self.state}.html"
 
     @property
     def _terms_chosen(self) -> bool:
@@ -155,6 +161,25 @@ class Panel:
     def may_change(self) -> bool:
         """Whether this reader sees buttons: a user or an admin, and a company in use."""
         return self.user.may(Role.USER) and self.company.archived_at is None
+
+    @property
+    def may_act_on_link(self) -> bool:
+        """Whether the customer can be updated now: nothing under way, and the connection works."""
+        under_way = self.push is not None and self.push.is_open
+        usable = self.connection is not None and self.connection.is_usable
+        return self.may_change and usable and not under_way and not (self.link and self.link.broken)
+
+    @property
+    def may_cancel(self) -> bool:
+        """Whether the wish can still be taken back: nothing of it was sent."""
+        push = self.push
+        return self.may_change and push is not None and push.state == PushState.WAITING and push.unknown_since is None
+
+    @property
+    def customer_url(self) -> str:
+        """The customer's page in eAccounting, when the operator configured its form; its route is not documented."""
+        form = settings.EACCOUNTING_CUSTOMER_URL
+        return form.replace("{id}", str(self.link.reference)) if form and self.link else ""
 
     @property
     def is_admin(self) -> bool:

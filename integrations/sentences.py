@@ -12,6 +12,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
+from integrations.models import EventKind
 
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
@@ -218,3 +219,16 @@ def refused_fields(parameters: Mapping[str, Any]) -> list[ValueProblem]:
         words = f"{label}: {problem.get('message', '')}"
         found.append(ValueProblem(words=words, field=field.here if field else ""))
     return found
+
+
+def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
+    """Return what the timeline says about an event: its kind, and the particulars that a person needs."""
+    said = str(kind.label)
+    if kind == EventKind.FAILED:
+        return sentence(parameters.get("code", ""), {"name": "", **parameters})
+    if kind == EventKind.BLOCKED:
+        return sentence(parameters.get("reason", ""))
+    named = parameters.get("name") or parameters.get("number")
+    fields = ", ".join(str(BY_PROPERTY[name].label) for name in parameters.get("fields", []) if name in BY_PROPERTY)
+    particulars = [str(part) for part in (named, fields) if part]
+    return f"{said} ({'; '.join(particulars)})" if particulars else said

@@ -39,7 +39,7 @@ def poke_upkeep() -> None:
     _poke(look_after_connections, {})
 
 
-def _poke(task: Task, arguments: dict[str, int]) -> None:
+def _poke(task: "Task[..., None]", arguments: dict[str, int]) -> None:
     """Send a message. Never fails and never takes long: the sweeper finds the row anyway."""
     if time.monotonic() < _quiet["until"]:
         return

@@ -265,6 +265,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "sweep": {
+        "task": "integrations.tasks.sweep",
+        "schedule": EACCOUNTING_SWEEP_SECONDS,
+        "options": {"expires": EACCOUNTING_SWEEP_SECONDS},
+    },
+    "look-after-connections": {
+        "task": "integrations.tasks.look_after_connections",
+        "schedule": EACCOUNTING_SWEEP_SECONDS,
+        "options": {"expires": EACCOUNTING_SWEEP_SECONDS},
+    },
 }
 
 LOGGING = {

@@ -6,8 +6,9 @@ from django import template
 from django.template import RequestContext
 
 from companies.models import Company
-from integrations.models import Event
+from integrations.models import Event, EventKind
 from integrations.panel import panel_of
+from integrations.sentences import event_words
 
 register = template.Library()
 
@@ -19,6 +20,12 @@ def company_integrations(context: RequestContext, company: Company) -> dict[str,
     """The panel Visma eAccounting of a company card."""
     shown = panel_of(company=company, user=context["request"].user)
     return {"panel": shown, "csrf_token": context.get("csrf_token"), "request": context["request"]}
+
+
+@register.filter
+def told(event: Event) -> str:
+    """What an event says, in the reader's language."""
+    return event_words(EventKind(event.kind), event.parameters)
 
 
 @register.inclusion_tag("integrations/activity.html")

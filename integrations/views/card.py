@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseStopPolling
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.forms import ContactForm
-from companies.models import Company, Contact
+from companies.models import Company
 from integrations import services
 from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError
@@ -92,7 +92,7 @@ def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
         company=company,
         initial={"contact": shown.link.contact or shown.sole_contact},
     )
-    person = ContactForm(request.POST if is_new else None, instance=Contact(company=company))
+    person = ContactForm(request.POST if is_new else None, company=company, contact=None)
     form = person if is_new else choice
     if request.method == "POST" and form.is_valid():
         return _do(request, company, lambda: _choose(request, company, form))
@@ -105,7 +105,7 @@ def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 def _choose(request: SignedInRequest, company: Company, form: ContactChoiceForm | ContactForm) -> None:
     if isinstance(form, ContactForm):
-        contact = company.add_contact(now=timezone.now(), values=form.values)
+        contact = company.add_contact(now=timezone.now(), values=form.values())
     else:
         contact = form.cleaned_data["contact"]
     services.choose_contact(user=request.user, company=company, contact=contact)

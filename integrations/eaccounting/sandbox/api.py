@@ -90,9 +90,7 @@ class Api:
             window.popleft()
         if len(window) >= limit:
             wait = max(1, math.ceil(window[0] + 60 - now))
-            text = (
-                f"API calls quota exceeded! maximum admitted {limit} per Minute. Try again in {wait} seconds."
-            )
+            text = f"API calls quota exceeded! maximum admitted {limit} per Minute. Try again in {wait} seconds."
             headers = {"Retry-After": str(wait)} if self._world.switches.retry_after_header else None
             raise Refusal(4010, text, headers=headers)
         window.append(now)
@@ -120,9 +118,7 @@ class Api:
             Route("GET", "/customerinvoices", SALES_READ, self._invoices),
             Route("GET", "/customerinvoices/{id}", SALES_READ, self._getter(INVOICE)),
             Route("GET", "/users", ANY_READ, self._lister(USER, "User")),
-            Route(
-                "GET", "/countries", SALES_READ, lambda call: self._page(call, reference.COUNTRIES, "Country")
-            ),
+            Route("GET", "/countries", SALES_READ, lambda call: self._page(call, reference.COUNTRIES, "Country")),
             Route(
                 "GET",
                 "/currencies",

@@ -120,9 +120,7 @@ class Sandbox:
 
     def calls(self, *, method: str = "", path: str = "") -> list[RecordedCall]:
         """Return the recorded calls, oldest first; `path` is a beginning."""
-        return [
-            call for call in list(self._calls) if method in ("", call.method) and call.path.startswith(path)
-        ]
+        return [call for call in list(self._calls) if method in ("", call.method) and call.path.startswith(path)]
 
     def forget_calls(self) -> None:
         """Forget the recorded calls and start the rate limit anew."""

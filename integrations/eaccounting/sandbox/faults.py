@@ -59,11 +59,7 @@ class Fault:
 
     def meets(self, request: Request) -> bool:
         """Tell whether this request is met; counts it if so."""
-        if (
-            self.count == 0
-            or self.method not in ("", request.method)
-            or not re.fullmatch(self.path, request.path)
-        ):
+        if self.count == 0 or self.method not in ("", request.method) or not re.fullmatch(self.path, request.path):
             return False
         if self.skip > 0:
             self.skip -= 1

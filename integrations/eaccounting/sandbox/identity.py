@@ -103,9 +103,7 @@ class Identity:
 
     def revoke_grants(self, *, company: str | None = None) -> int:
         """Revoke every grant, or those of one company; return how many."""
-        grants = [
-            key for key, grant in self._world.store.all(GRANT).items() if company in (None, grant["company"])
-        ]
+        grants = [key for key, grant in self._world.store.all(GRANT).items() if company in (None, grant["company"])]
         for grant in grants:
             self._revoke_grant(grant)
         return len(grants)
@@ -247,9 +245,7 @@ class Identity:
         """Forget access tokens that are long over, so that weeks of demo do not pile up."""
         tokens = self._world.store.all(ACCESS)
         if len(tokens) > 500:
-            for token in [
-                key for key, found in tokens.items() if _number(found["expires"]) < self._world.now()
-            ]:
+            for token in [key for key, found in tokens.items() if _number(found["expires"]) < self._world.now()]:
                 self._world.store.remove(ACCESS, token)
 
 

@@ -32,6 +32,4 @@ def mount(*, sandbox: Sandbox, mock: responses.RequestsMock, base_url: str) -> N
         return response.status, dict(response.headers), response.body
 
     for method in ("GET", "POST", "PUT", "DELETE"):
-        mock.add_callback(
-            method, re.compile(re.escape(base_url) + "(/.*)?"), callback=callback, content_type=None
-        )
+        mock.add_callback(method, re.compile(re.escape(base_url) + "(/.*)?"), callback=callback, content_type=None)

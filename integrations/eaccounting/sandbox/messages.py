@@ -67,9 +67,7 @@ class Response:
         return replace(self, delivery=delivery)
 
 
-def json_response(
-    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
+def json_response(content: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return JSON, in the writing of ASP.NET."""
     base = {"Content-Type": "application/json; charset=utf-8"}
     return Response(status=status, headers=base | dict(headers or {}), body=jsontext.encode(content))

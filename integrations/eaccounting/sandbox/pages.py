@@ -78,9 +78,7 @@ class Pages:
         )
         headings = ("Name", "Registration number", "Country", "Customers")
         return html_response(
-            page(
-                title="Companies", body=f'<div class="card"><h1>Companies</h1>{_table(headings, rows)}</div>'
-            )
+            page(title="Companies", body=f'<div class="card"><h1>Companies</h1>{_table(headings, rows)}</div>')
         )
 
     def _customers(self, _: Request, company: str) -> Response:
@@ -97,9 +95,7 @@ class Pages:
         body = f'<div class="card"><h1>Customers of {escape(name)}</h1>{_table(headings, rows)}</div>'
         return html_response(page(title=f"Customers of {name}", body=body))
 
-    def _edit(
-        self, request: Request, company: str, key: str, *, alert: str = "", status: int = 200
-    ) -> Response:
+    def _edit(self, request: Request, company: str, key: str, *, alert: str = "", status: int = 200) -> Response:
         row = self._answered(company, key)
         if "saved" in request.query:
             alert = '<p class="alert done" role="status">The customer was saved.</p>'
@@ -134,9 +130,7 @@ class Pages:
             if form.get("do") == "delete":
                 customers.delete(world=self._world, company=company, customer_id=key)
                 return redirect(f"/company/{company}/customers")
-            customers.replace(
-                world=self._world, company=company, customer_id=key, body=self._body(company, key, form)
-            )
+            customers.replace(world=self._world, company=company, customer_id=key, body=self._body(company, key, form))
         except Refusal as refusal:
             alert = f'<p class="alert" role="alert">{escape(refusal.text)}</p>'
             return self._edit(request, company, key, alert=alert, status=400)
@@ -201,9 +195,7 @@ def _table(headings: tuple[str, ...], rows: str) -> str:
 def _values(row: Document) -> str:
     """Return every value, the filled ones first."""
     ordered = sorted(row.items(), key=lambda item: (item[1] is None, item[0] != "Id"))
-    lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{_shown(value)}</td></tr>' for name, value in ordered
-    )
+    lines = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{_shown(value)}</td></tr>' for name, value in ordered)
     return f'<table class="values"><caption>Names as in the API</caption><tbody>{lines}</tbody></table>'
 
 

@@ -16,9 +16,7 @@ COUNTRIES: tuple[Document, ...] = tuple(
     {"Code": code, "Name": name, "NameEnglish": english, "IsEuMember": member}
     for code, name, english, member in _COUNTRIES
 )
-CURRENCIES: tuple[Document, ...] = tuple(
-    {"Code": code} for code in ("SEK", "NOK", "EUR", "DKK", "USD", "GBP")
-)
+CURRENCIES: tuple[Document, ...] = tuple({"Code": code} for code in ("SEK", "NOK", "EUR", "DKK", "USD", "GBP"))
 
 
 def ledger_item(invoice: Document) -> dict[str, Json]:

@@ -40,10 +40,7 @@ def error_response(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Return an error body."""
-    errors = [
-        {"Field": field, "ErrorCode": None, "Message": message, "Key": None}
-        for field, message in problems or []
-    ]
+    errors = [{"Field": field, "ErrorCode": None, "Message": message, "Key": None} for field, message in problems or []]
     content = {
         "ErrorCode": error_code,
         "DeveloperErrorMessage": text,

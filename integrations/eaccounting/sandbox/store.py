@@ -45,8 +45,7 @@ class Store:
         self.all(kind)[key] = document
         if self._keeps:
             self._database.execute(
-                "INSERT INTO document VALUES (?, ?, ?) "
-                "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+                "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
                 (kind, key, jsontext.encode(document)),
             )
 

@@ -20,9 +20,7 @@ class Command(BaseCommand):
         defaults = Settings()
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-        parser.add_argument(
-            "--data", type=Path, default=None, help="folder to keep everything in; none: memory"
-        )
+        parser.add_argument("--data", type=Path, default=None, help="folder to keep everything in; none: memory")
         parser.add_argument("--client-id", default=defaults.client_id)
         parser.add_argument("--client-secret", default=defaults.client_secret)
         parser.add_argument("--redirect-uri", action="append", help="registered address; may be given again")
@@ -42,9 +40,7 @@ class Command(BaseCommand):
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, lambda *_: stop.set())
         try:
-            server = SandboxServer(
-                host=options["host"], port=options["port"], data=options["data"], settings=settings
-            )
+            server = SandboxServer(host=options["host"], port=options["port"], data=options["data"], settings=settings)
         except OSError as problem:
             where = f"{options['host']}:{options['port']}"
             raise CommandError(
