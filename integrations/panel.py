@@ -90,13 +90,21 @@ class Panel:
         return bool(connection and connection.terms_confirmed_at and terms and terms.is_choosable)
 
     def _state_of_link(self) -> State:
-        if self.push and self.push.state == PushState.FAILED:
+        if self.link and self.link.broken:
+            return State.LINK_BROKEN
+        if self.push and self._has_failed(self.push):
             return State.TECHNICAL if self.push.failure in TECHNICAL else State.REFUSED
         if self.link is None:
             return State.NOT_LINKED
-        if self.link.broken:
-            return State.LINK_BROKEN
         return State.CHANGED if self.changed_fields else State.UP_TO_DATE
+
+    def _has_failed(self, push: Push) -> bool:
+        """Whether the newest wish failed and still could be repeated: linking or unlinking overtakes it."""
+        if push.state != PushState.FAILED or push.finished_at is None:
+            return False
+        if push.kind == Kind.CREATE:
+            return self.link is None
+        return self.link is not None and self.link.linked_at <= push.finished_at
 
     @cached_property
     def changed_fields(self) -> list[mapping.Field]:

@@ -180,6 +180,7 @@ AXES_VERBOSE = False
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("sv", _("Swedish"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "limego_visma.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 

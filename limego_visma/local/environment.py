@@ -33,7 +33,7 @@ class LocalEnvironment:
     @property
     def sandbox_url(self) -> str:
         """The stand-in's address: its consent page, its API and its customer pages."""
-        return f"http://localhost:{self.sandbox_port}"
+        return f"http://127.0.0.1:{self.sandbox_port}"
 
     def sandbox_command(self) -> list[str]:
         """How the stand-in is started."""
@@ -82,7 +82,7 @@ def read_environment(*, root: Path, data: Path) -> LocalEnvironment:
     for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS"):
         variables.setdefault(name, secrets[name])
     if has_sandbox:
-        url = f"http://localhost:{sandbox_port}"
+        url = f"http://127.0.0.1:{sandbox_port}"
         variables |= {
             "EACCOUNTING_CLIENT_ID": "lime-go",
             "EACCOUNTING_CLIENT_SECRET": secrets["EACCOUNTING_CLIENT_SECRET"],

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings as configuration
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.eaccounting.sandbox.server import SandboxServer
@@ -21,8 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
         parser.add_argument("--data", type=Path, default=None, help="folder to keep everything in; none: memory")
-        parser.add_argument("--client-id", default=defaults.client_id)
-        parser.add_argument("--client-secret", default=defaults.client_secret)
+        parser.add_argument("--client-id", default=configuration.EACCOUNTING_CLIENT_ID or defaults.client_id)
+        known = configuration.EACCOUNTING_CLIENT_SECRET or defaults.client_secret
+        parser.add_argument("--client-secret", default=known)
         parser.add_argument("--redirect-uri", action="append", help="registered address; may be given again")
         parser.add_argument("--token-lifetime", type=int, default=defaults.token_lifetime, help="seconds")
         parser.add_argument("--rate-limit", type=int, default=defaults.rate_limit, help="calls a minute")
