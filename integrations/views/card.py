@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -36,17 +35,23 @@ def _push(request: SignedInRequest, company: Company) -> Push:
     return get_object_or_404(newest[:1])
 
 
-def _to_card(company: Company) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("companies:card", args=[company.pk]) + "#visma-eaccounting")
+def _to_card(company: Company) -> HttpResponse:
+    return redirect("companies:card", company_id=company.pk)
 
 
-def _do(request: SignedInRequest, company: Company, wish: Callable[[], object]) -> HttpResponseRedirect:
-    """Make one service call; why it was refused is said on the card."""
+def _do(request: SignedInRequest, company: Company, wish: Callable[[], object], done: str) -> HttpResponse:
+    """Make one service call; what it did, or why it was refused, is said on the card."""
     try:
         wish()
     except services.Refusal as refusal:
         messages.error(request, sentence(refusal.code, refusal.parameters))
+    else:
+        messages.info(request, done)
     return _to_card(company)
+
+
+def _sending() -> str:
+    return _("The information is being sent. The panel Visma eAccounting shows what comes of it.")
 
 
 @require(Role.VIEWER)
@@ -67,7 +72,10 @@ def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
     company = _company(request, company_id)
     chosen = request.POST.get("contact", "")
     contact = get_object_or_404(company.contacts.filter(left_at=None), pk=chosen) if chosen.isdecimal() else None
-    return _do(request, company, lambda: services.request_create(user=request.user, company=company, contact=contact))
+    done = _("The company is being added. The panel Visma eAccounting shows what comes of it.")
+    return _do(
+        request, company, lambda: services.request_create(user=request.user, company=company, contact=contact), done
+    )
 
 
 @require(Role.USER)
@@ -75,7 +83,7 @@ def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
 def update_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Update the information in Visma eAccounting."""
     company = _company(request, company_id)
-    return _do(request, company, lambda: services.request_update(user=request.user, company=company))
+    return _do(request, company, lambda: services.request_update(user=request.user, company=company), _sending())
 
 
 @require(Role.USER)
@@ -95,7 +103,7 @@ def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
     person = ContactForm(request.POST if is_new else None, company=company, contact=None)
     form = person if is_new else choice
     if request.method == "POST" and form.is_valid():
-        return _do(request, company, lambda: _choose(request, company, form))
+        return _do(request, company, lambda: _choose(request, company, form), _sending())
     return render(
         request,
         "integrations/contact_person.html",
@@ -117,7 +125,7 @@ def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
     """None of the possible duplicates is this company: create it."""
     company = _company(request, company_id)
     push = _push(request, company)
-    return _do(request, company, lambda: services.create_anyway(user=request.user, push=push))
+    return _do(request, company, lambda: services.create_anyway(user=request.user, push=push), _sending())
 
 
 @require(Role.USER)
@@ -137,7 +145,8 @@ def link_instead(request: SignedInRequest, company_id: int) -> HttpResponse:
         words = _("Nothing was linked. %(why)s") % {"why": sentence(error.code)}
         messages.error(request, words)
         return _to_card(company)
-    return _do(request, company, lambda: services.link_instead(user=request.user, push=push, customer=customer))
+    done = _("The company is linked to %(name)s. Nothing was changed there.") % {"name": customer.name}
+    return _do(request, company, lambda: services.link_instead(user=request.user, push=push, customer=customer), done)
 
 
 @require(Role.USER)
@@ -146,7 +155,9 @@ def cancel(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Take a waiting wish back."""
     company = _company(request, company_id)
     push = _push(request, company)
-    return _do(request, company, lambda: services.cancel(user=request.user, push=push))
+    return _do(
+        request, company, lambda: services.cancel(user=request.user, push=push), _("Cancelled. Nothing was sent.")
+    )
 
 
 @require(Role.USER)
@@ -155,7 +166,7 @@ def try_again(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Repeat what failed, with today's data."""
     company = _company(request, company_id)
     push = _push(request, company)
-    return _do(request, company, lambda: services.try_again(user=request.user, push=push))
+    return _do(request, company, lambda: services.try_again(user=request.user, push=push), _sending())
 
 
 @require(Role.USER)
@@ -163,4 +174,5 @@ def try_again(request: SignedInRequest, company_id: int) -> HttpResponse:
 def unlink(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Forget the link to a customer that is gone."""
     company = _company(request, company_id)
-    return _do(request, company, lambda: services.unlink(user=request.user, company=company))
+    done = _("The company is unlinked. Nothing was changed in Visma eAccounting.")
+    return _do(request, company, lambda: services.unlink(user=request.user, company=company), done)
