@@ -109,7 +109,7 @@ class OAuthConfig:
 class AuthorizationRequest:
     """Where to send the browser, and what to keep in its session until it comes back."""
 
-    url: str
+    url: str = field(repr=False)
     state: str = field(repr=False)
     code_verifier: str = field(repr=False)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -56,7 +57,8 @@ def then(first: Script, second: Script) -> Script:
 class RawServer:
     """Runs one script per request, in turn; the last one again and again."""
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.scripts, self.requests, self.connections = list(scripts), [], 0
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -93,6 +95,9 @@ class RawServer:
 
     def _serve(self, conn: socket.socket) -> None:
         with contextlib.suppress(OSError), conn:
+            if self._tls:
+                conn = self._tls.wrap_socket(conn, server_side=True)
+                self._open.append(conn)
             for request in _requests(conn):
                 self.requests.append(request)
                 script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]

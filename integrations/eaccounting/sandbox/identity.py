@@ -44,7 +44,7 @@ class Grant:
     scopes: frozenset[str]
 
 
-class TokenRefusal(Exception):  # noqa: N818  # it is an answer, not an error of the sandbox
+class TokenRefusal(Exception):
     """Ends a token request with an OAuth error."""
 
     def __init__(self, error: str, *, status: int = 400) -> None:

@@ -2,16 +2,19 @@
 
 import re
 import threading
+from collections.abc import Callable
 
 import requests
 import responses
 
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.messages import Delivery, Request
+from integrations.eaccounting.sandbox.messages import Delivery, Request, Response
+
+Watch = Callable[[requests.PreparedRequest, Response], object]
 
 
-def mount(*, sandbox: Sandbox, mock: responses.RequestsMock, base_url: str) -> None:
-    """Let the sandbox answer for every address below `base_url`."""
+def mount(*, sandbox: Sandbox, mock: responses.RequestsMock, base_url: str, watch: Watch | None = None) -> None:
+    """Let the sandbox answer for every address below `base_url`; `watch` sees each request with its answer."""
 
     def callback(prepared: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
         body = prepared.body or b""
@@ -23,6 +26,8 @@ def mount(*, sandbox: Sandbox, mock: responses.RequestsMock, base_url: str) -> N
                 body=body.encode() if isinstance(body, str) else body,
             )
         )
+        if watch:
+            watch(prepared, response)
         if response.afterwards:
             threading.Thread(target=response.afterwards, daemon=True).start()
         if response.delivery in (Delivery.HOLD, Delivery.DRIP):

@@ -7,7 +7,7 @@ from integrations.eaccounting.sandbox.messages import Response, json_response
 STATUS = {4005: 401, 4006: 403, 4007: 403, 4010: 429, 5000: 500, 5001: 500, 5002: 500}
 
 
-class Refusal(Exception):  # noqa: N818  # it is an answer, not an error of the sandbox
+class Refusal(Exception):
     """Ends a request with an error answer."""
 
     def __init__(

@@ -92,7 +92,7 @@ class World:
         return {
             **_BLANK_CUSTOMER,
             **row,
-            "TermsOfPayment": terms,
+            **({"TermsOfPayment": terms} if terms else {}),
             "UnpaidInvoicesAmount": float(unpaid),
             "LastInvoiceDate": max(dates) + "T00:00:00Z" if dates else None,
         }
@@ -113,4 +113,7 @@ def _blank(schema: dict[str, Any]) -> Json:
     return {"boolean": False, "number": 0.0, "integer": 0}.get(schema["type"])
 
 
-_BLANK_CUSTOMER: Document = {name: _blank(schema) for name, schema in properties("Customer").items()}
+# Objects are left out while they are empty: openapi.yaml's way of writing them (allOf) does not allow null.
+_BLANK_CUSTOMER: Document = {
+    name: _blank(schema) for name, schema in properties("Customer").items() if "allOf" not in schema
+}
