@@ -196,3 +196,8 @@ def test_a_contact_belongs_to_the_company_of_the_address(
 ) -> None:
     other = add_company("Other AB")
     assert client.get(f"/companies/{other.pk}/contacts/{contact.pk}/edit/").status_code == 404
+
+
+@pytest.mark.parametrize("company_id", ["0", "99999999999999999999999999"])
+def test_a_company_that_is_not_there_is_not_found(client: Client, company_id: str) -> None:
+    assert client.get(f"/companies/{company_id}/").status_code == 404
