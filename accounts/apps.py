@@ -1,9 +1,10 @@
 """The accounts app: who works here."""
 
-from importlib import import_module
-
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
+
+from accounts.checks import check_settings_given
 
 
 class AccountsConfig(AppConfig):
@@ -14,4 +15,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        import_module("accounts.checks")
+        register(check_settings_given)

@@ -1,7 +1,7 @@
 """System checks: what an installation still has to say. `manage.py check` and every start run them."""
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error
 
 # `python -c` needs nothing of this project, so the hint works before anything else does.
 NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
@@ -24,7 +24,6 @@ MISSING = {
 }
 
 
-@register()
 def check_settings_given(**_: object) -> list[CheckMessage]:
     """Name each setting that has no usable default. BASE_URL may be left out while DEBUG is on."""
     missing: list[str] = settings.SETTINGS_NOT_GIVEN

@@ -11,8 +11,7 @@ from functools import partial
 from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import get_template
 from django.utils import timezone, translation
@@ -53,21 +52,20 @@ def request_mail(
 def send_due(*, now: datetime, limit: int = 50) -> int:
     """Send the mails that are due and return how many; stops early when the mail server does not answer."""
     sent = 0
-    with get_connection() as connection:
-        while sent < limit and (mail := Mail.objects.claim_next(now=now)) is not None:
-            if not mail.user.is_active:
-                mail.drop(failure="The user is deactivated.")
-            elif _send(mail, connection, now=now):
-                sent += 1
-            else:
-                break  # a silent server costs EMAIL_TIMEOUT; the next mails wait for the next round
+    while sent < limit and (mail := Mail.objects.claim_next(now=now)) is not None:
+        if not mail.user.is_active:
+            mail.drop(failure="The user is deactivated.")
+        elif _send(mail, now=now):
+            sent += 1
+        else:
+            break  # a silent server costs EMAIL_TIMEOUT; the next mails wait for the next round
     return sent
 
 
-def _send(mail: Mail, connection: BaseEmailBackend, *, now: datetime) -> bool:
+def _send(mail: Mail, *, now: datetime) -> bool:
     subject, body = _text(mail)
     try:
-        EmailMessage(subject=subject, body=body, to=[mail.user.email], connection=connection).send()
+        EmailMessage(subject=subject, body=body, to=[mail.user.email]).send()
     except (SMTPException, OSError) as error:
         # The error's own words may quote the recipient or the server's banner: its name is enough here.
         mail.mark_failed(now=now, failure=type(error).__name__)

@@ -1,7 +1,7 @@
 """The people of a company: added, changed, marked as having left, removed."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -41,7 +41,10 @@ def edit_contact(request: SignedInRequest, company_id: int, contact_id: int) -> 
     data = request.POST if request.method == "POST" else None
     form = ContactForm(data, company=contact.company, contact=contact)
     if form.is_valid():
-        contact.save_changes(now=timezone.now(), values=form.values())
+        try:
+            contact.save_changes(now=timezone.now(), values=form.values())
+        except Contact.DoesNotExist as error:  # somebody removed the contact this very moment
+            raise Http404 from error
         messages.success(request, _("%(name)s is saved.") % {"name": contact})
         return redirect("companies:card", company_id=company_id)
     context = {"company": contact.company, "contact": contact, "form": form}

@@ -38,7 +38,13 @@ _WEB = URLValidator(schemes=["http", "https", "ftp"])
 _EUROPEAN_UNION = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905  # short
 )
-_GREEK = "EL"  # the prefix of Greek VAT numbers
+_VAT_EXAMPLES = {
+    "SE": "SE556677889901",
+    "NO": "NO 923 609 016 MVA",
+    "FI": "FI01120389",
+    "DK": "DK13585628",
+    "NL": "NL004495445B01",
+}
 
 
 def text(value: str) -> str:
@@ -132,9 +138,15 @@ def check_vat_number(value: str, country: str) -> str:
     try:
         return _norwegian_vat(value) if country == "NO" else _european_vat(value, country)
     except ValueError as error:
-        example = "NO 923 609 016 MVA" if country == "NO" else "SE556677889901"
-        sentence = _("That is not a VAT number in %(country)s. A VAT number looks like %(example)s.")
-        raise _wrong(sentence, country, example) from error
+        if country in _VAT_EXAMPLES:
+            sentence = _("That is not a VAT number in %(country)s. It looks like %(example)s.")
+        else:
+            sentence = _("That is not a VAT number in %(country)s. It starts with %(example)s.")
+        raise _wrong(sentence, country, _VAT_EXAMPLES.get(country, _vat_prefix(country))) from error
+
+
+def _vat_prefix(country: str) -> str:
+    return "EL" if country == "GR" else country
 
 
 def _norwegian_vat(value: str) -> str:
@@ -145,7 +157,7 @@ def _norwegian_vat(value: str) -> str:
 
 
 def _european_vat(value: str, country: str) -> str:
-    prefix = _GREEK if country == "GR" else country
+    prefix = _vat_prefix(country)
     return str(eu_vat.validate(prefix + _bare(value).removeprefix(prefix)))
 
 

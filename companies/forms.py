@@ -97,7 +97,8 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
             now = getattr(stored, name)
             if now != value:
                 self.add_error(name, _("Stored now: %(value)s") % {"value": _in_words(now)})
-        self.data = {**self.data, "version": stored.changed_at.isoformat()}
+        # Name by name: unpacking a QueryDict would give lists.
+        self.data = {name: self.data[name] for name in self.data} | {"version": stored.changed_at.isoformat()}
 
 
 def _in_words(value: FieldValue) -> str:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from django.core import signing
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, Value
+from django.db.models.functions import Concat
 
 from companies.models import Company, CompanyQuerySet, Contact
 
 PAGE_SIZE = 50
+_LOOKED_THROUGH = 2000  # rows; takes some milliseconds
 _SALT = "companies.list"
 
 
@@ -48,15 +50,12 @@ class Page:
     next: str
 
 
-def company_page(*, companies: CompanyQuerySet, cursor: str = "", size: int = PAGE_SIZE) -> Page:
+def company_page(*, companies: CompanyQuerySet, query: str = "", cursor: str = "", size: int = PAGE_SIZE) -> Page:
     """Return the page that `cursor` names, or the first. Each row comes with its present `contacts`."""
     place = Cursor.parse(cursor)
     is_backward = place is not None and place.is_backward
-    order = ("-name_sort", "-id") if is_backward else ("name_sort", "id")
-    contacts = Contact.objects.filter(left_at=None).order_by("id")
-    found = (place.rows(companies) if place else companies).order_by(*order)
-    rows = list(found.prefetch_related(Prefetch("contacts", contacts))[: size + 1])  # one more tells of a next page
-    has_more = len(rows) > size
+    rows = _rows(place.rows(companies) if place else companies, query=query, is_backward=is_backward, limit=size + 1)
+    has_more = len(rows) > size  # one more than asked for tells of a next page
     rows = rows[:size]
     if is_backward:
         rows.reverse()
@@ -66,6 +65,26 @@ def company_page(*, companies: CompanyQuerySet, cursor: str = "", size: int = PA
         previous=_cursor(rows[0], is_backward=True) if rows and has_previous else "",
         next=_cursor(rows[-1], is_backward=False) if rows and has_next else "",
     )
+
+
+def _rows(companies: CompanyQuerySet, *, query: str, is_backward: bool, limit: int) -> list[Company]:
+    """Return the first `limit` companies that match.
+
+    A common word is soon found by walking along the list, a rare one by the trigram index; PostgreSQL would have
+    to guess which it is, and a wrong guess takes seconds (a word of 1 % of the names, all of them under Ö). So
+    the beginning of the list is looked through first, and only then the index.
+    """
+    order = ("-name_sort", "-id") if is_backward else ("name_sort", "id")
+    contacts = Prefetch("contacts", Contact.objects.filter(left_at=None).order_by("id"))
+    if not query.strip():
+        return list(companies.order_by(*order).prefetch_related(contacts)[:limit])
+    beginning = Company.objects.filter(pk__in=companies.order_by(*order).values("pk")[:_LOOKED_THROUGH])
+    near = list(beginning.matching(query).order_by(*order).prefetch_related(contacts)[:limit])
+    if len(near) == limit:
+        return near
+    by_value = Concat("name_sort", Value(""))  # an order that no index has, so that the list is not walked along
+    sought = companies.matching(query).order_by(by_value.desc() if is_backward else by_value.asc(), order[1])
+    return list(sought.prefetch_related(contacts)[:limit])
 
 
 def _cursor(company: Company, *, is_backward: bool) -> str:

@@ -17,7 +17,8 @@ _TRIGRAM = 3
 
 def fold(value: str) -> str:
     """Drop case and marks, so that `BJÖRK` and `bjork` are one; queries and rows go through the same fold."""
-    plain = unicodedata.normalize("NFKD", value.casefold()).translate(_WITHOUT_MARK)
+    # Decomposed on both sides of casefold: some signs only then become letters that have a case.
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold()).translate(_WITHOUT_MARK)
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 

@@ -25,9 +25,9 @@ _SAME_NUMBER_SHOWN = 3
 def company_list(request: SignedInRequest) -> HttpResponse:
     """Search and page through the account's companies."""
     query, is_archive = request.GET.get("q", "").replace("\0", "").strip()[:200], "archived" in request.GET
-    companies = Company.objects.of(request.account).matching(query)
+    companies = Company.objects.of(request.account)
     companies = companies.archived() if is_archive else companies.active()
-    page = company_page(companies=companies, cursor=request.GET.get("page", ""))
+    page = company_page(companies=companies, query=query, cursor=request.GET.get("page", ""))
     context = {
         "query": query,
         "is_archive": is_archive,

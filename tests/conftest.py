@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import pytest_socket
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import Account, Role, User
 
@@ -14,6 +15,12 @@ PASSWORD = "correct horse battery staple"
 def pytest_runtest_setup() -> None:
     """Block every network but loopback."""
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    """Passwords are hashed in microseconds: the slowness that stops guessers is Django's to test."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -129,10 +129,21 @@ def test_vat_number_carries_its_country(country: str, typed: str, stored: str) -
     assert formats.check_vat_number(typed, country) == stored
 
 
-@pytest.mark.parametrize(("country", "typed"), [("SE", "556036-0793"), ("NO", "92360901"), ("FI", "FI01120388")])
+@pytest.mark.parametrize(
+    ("country", "typed"), [("SE", "556036-0793"), ("NO", "92360901"), ("FI", "FI01120388"), ("GR", "12")]
+)
 def test_wrong_vat_number_is_refused(country: str, typed: str) -> None:
     with pytest.raises(ValidationError, match="not a VAT number in"):
         formats.check_vat_number(typed, country)
+
+
+def test_each_example_is_right_itself() -> None:
+    for country in ("SE", "NO", "FI", "DK", "NL"):
+        for check in (formats.check_registration_number, formats.check_vat_number, formats.check_phone):
+            with pytest.raises(ValidationError) as refused:
+                check("x", country)
+            example = refused.value.messages[0].partition("looks like ")[2].removesuffix(".")
+            assert check(example, country) == example
 
 
 @pytest.mark.parametrize(
