@@ -34,7 +34,11 @@ class Refusal(Exception):
 
 
 class NotConnected(Refusal):
-    code = "not_connected"
+    """There is no connection, or one that a person has to mend first; the code says which."""
+
+    def __init__(self, code: str = "not_connected") -> None:
+        self.code = code
+        super().__init__()
 
 
 class AlreadyLinked(Refusal):
@@ -100,8 +104,10 @@ def _locked(company: Company) -> Company:
 
 def _connected(company: Company) -> Connection:
     connection = current_connection(company.account_id)
-    if connection is None or not connection.is_connected:
+    if connection is None:
         raise NotConnected
+    if not connection.is_connected:
+        raise NotConnected(connection.state)
     return connection
 
 
@@ -294,6 +300,14 @@ def link_instead(*, user: User, push: Push, customer: Customer) -> CustomerLink:
         return link(
             user=user, company=push.company, connection=push.connection, customer=customer, origin=Origin.MATCHED
         )
+
+
+def look_again(*, push: Push) -> None:
+    """A person has looked in eAccounting, or wants us to: look once more. Raises NothingToDecide."""
+    with transaction.atomic():
+        if not push.look_again(now=database_now()):
+            raise NothingToDecide
+        transaction.on_commit(lambda: tasks.poke(push.pk))
 
 
 def cancel(*, user: User, push: Push) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from celery import Task, current_app, shared_task
 from kombu import Connection as Broker
 from kombu.exceptions import KombuError, OperationalError
+from kombu.pools import producers
 
 from integrations.clock import database_now
 from integrations.delivery import upkeep
@@ -24,7 +25,7 @@ _quiet = {"until": 0.0}
 
 @cache
 def _poke_broker() -> Broker:
-    """A connection to the broker that gives up quickly, apart from the workers' patient one."""
+    """How pokes reach the broker: giving up quickly, unlike the workers' patient connections."""
     options = {"socket_timeout": POKE_SECONDS, "socket_connect_timeout": POKE_SECONDS, "max_retries": 0}
     return current_app.connection_for_write(transport_options=options)
 
@@ -44,8 +45,9 @@ def _poke(task: "Task[..., None]", arguments: dict[str, int]) -> None:
     if time.monotonic() < _quiet["until"]:
         return
     try:
-        options = {"connection": _poke_broker(), "retry": False}
-        task.apply_async(kwargs=arguments, **options)  # type: ignore[arg-type]  # missing in the stubs
+        with producers[_poke_broker()].acquire(block=True, timeout=POKE_SECONDS) as producer:
+            options = {"producer": producer, "retry": False}
+            task.apply_async(kwargs=arguments, **options)  # type: ignore[arg-type]  # missing in the stubs
     except (KombuError, OperationalError, OSError) as error:
         _quiet["until"] = time.monotonic() + QUIET_SECONDS
         log.warning("the broker does not answer, the sweeper will find the row: %s", error)

@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
     path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
     path(f"{_CARD}link-instead/", card.link_instead, name="link-instead"),
+    path(f"{_CARD}look-again/", card.look_again, name="look-again"),
     path(f"{_CARD}cancel/", card.cancel, name="cancel"),
     path(f"{_CARD}try-again/", card.try_again, name="try-again"),
     path(f"{_CARD}unlink/", card.unlink, name="unlink"),

@@ -90,6 +90,7 @@ def _send(push: Push, calls: Calls) -> None:
         customer = calls.booked().create_customer(payload=payload, deadline=deadline, send_by=send_by)
     except NotFound:
         # The payload refers to nothing but the terms of payment, so these are gone.
+        calls.connection.reread_terms()
         raise CannotSend("terms_gone") from None
     outcomes.record_created(push, customer, calls)
 

@@ -239,6 +239,11 @@ class Connection(models.Model):
         self.terms_read_at = now
         self.save(update_fields=["terms_read_at"])
 
+    def reread_terms(self) -> None:
+        """eAccounting does not know our terms any more: the list is fetched again at the next upkeep."""
+        self.terms_read_at = None
+        self.save(update_fields=["terms_read_at"])
+
 
 class TermsOfPayment(models.Model):
     """Terms of payment of an eAccounting company, as last read."""

@@ -274,6 +274,11 @@ class Push(models.Model):
         rows = Push.objects.filter(state__in=OPEN, wait_reason=WaitReason.DECISION)
         return self._decide(rows, state=PushState.DONE, finished_at=now, wait_reason="", next_attempt_at=None)
 
+    def look_again(self, *, now: datetime) -> bool:
+        """A person wants another look at what became of bytes that left."""
+        rows = Push.objects.filter(state=PushState.UNKNOWN, wait_reason=WaitReason.DECISION)
+        return self._decide(rows, wait_reason=WaitReason.SETTLING, next_attempt_at=now, crashes=0)
+
     def cancel(self, *, now: datetime) -> bool:
         """Take the wish back while nothing was sent. What is UNKNOWN can never be cancelled."""
         rows = Push.objects.filter(state=PushState.WAITING, unknown_since=None, lease_until=None)

@@ -151,6 +151,15 @@ def link_instead(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 @require(Role.USER)
 @require_POST
+def look_again(request: SignedInRequest, company_id: int) -> HttpResponse:
+    """Look once more what became of a lost answer."""
+    company = _company(request, company_id)
+    push = _push(request, company)
+    return _do(request, company, lambda: services.look_again(push=push), _("Visma eAccounting is asked once more."))
+
+
+@require(Role.USER)
+@require_POST
 def cancel(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Take a waiting wish back."""
     company = _company(request, company_id)
