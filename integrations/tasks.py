@@ -17,7 +17,7 @@ from integrations.models import Push
 
 log = logging.getLogger(__name__)
 
-POKE_SECONDS = 0.1
+POKE_SECONDS = 0.05  # each for connecting and for answering
 QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a click must not wait for the broker
 SWEEP_LIMIT = 500
 _quiet = {"until": 0.0}
@@ -47,7 +47,7 @@ def _poke(task: "Task[..., None]", arguments: dict[str, int]) -> None:
     try:
         with producers[_poke_broker()].acquire(block=True, timeout=POKE_SECONDS) as producer:
             options = {"producer": producer, "retry": False}
-            task.apply_async(kwargs=arguments, **options)  # type: ignore[arg-type]  # missing in the stubs
+            task.apply_async(kwargs=arguments, **options)
     except (KombuError, OperationalError, OSError) as error:
         _quiet["until"] = time.monotonic() + QUIET_SECONDS
         log.warning("the broker does not answer, the sweeper will find the row: %s", error)

@@ -42,6 +42,10 @@ def pytest_load_initial_conftests() -> None:
         "EACCOUNTING_IDENTITY_URL": "http://127.0.0.1:9",  # closed; a test that needs eAccounting starts the sandbox
         "EACCOUNTING_API_URL": "http://127.0.0.1:9/v2",
         "EACCOUNTING_SETTLE_SECONDS": "1",
+        "EACCOUNTING_CALL_SECONDS": "2",
+        "EACCOUNTING_LIVE_READ_SECONDS": "2",
+        "EACCOUNTING_TOKEN_SECONDS": "3",
+        "EACCOUNTING_SEND_BY_SECONDS": "1",
         "STATIC_ROOT": str(folder / "static"),
         "CELERY_BEAT_SCHEDULE_FILENAME": str(folder / "beat"),
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's loop runs in the thread of the tests
