@@ -1,5 +1,6 @@
 """What the pages of companies show and do, for whom, and with how many queries."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -99,7 +100,7 @@ def test_the_card_shows_the_company_and_its_people(client: Client, company: Comp
     for words in ("556036-0793", "tel:+4681234567", "https://bjork.example", "903 26", "Sweden", "Åsa Öberg"):
         assert words in page
     assert "mailto:asa@bjork.example" in page
-    assert "Has left, noted June 1, 2026" in page
+    assert re.search(r"Has left, noted [\w ,.]*June[\w ,.]*2026", page)
 
 
 def test_a_viewer_gets_no_buttons(as_user: Callable[[User], Client], vera: User, contact: Contact) -> None:
@@ -183,6 +184,7 @@ def test_a_contact_is_added_with_checked_values(client: Client, company: Company
 
 def test_a_contact_is_edited_marked_and_removed(client: Client, contact: Contact) -> None:
     address = f"/companies/{contact.company_id}/contacts/{contact.pk}"
+    assert 'value="Öberg"' in client.get(f"{address}/edit/").content.decode()
     client.post(f"{address}/edit/", {"first_name": "Åsa", "last_name": "Ståhl"})
     assert str(Contact.objects.get()) == "Åsa Ståhl"
     client.post(f"{address}/left/")
