@@ -64,7 +64,7 @@ def test_a_company_is_edited_from_the_three_dots_by_keyboard(desk: Page) -> None
     assert_accessible(desk)
     postal_code.fill("38230")
     desk.get_by_role("button", name="Save", exact=True).click()
-    expect(desk.get_by_role("status")).to_contain_text("Havsvik Konsult AB is saved.")
+    expect(desk.get_by_role("status").first).to_contain_text("Havsvik Konsult AB is saved.")
     expect(desk.get_by_text("382 30 Nybro")).to_be_visible()
 
 
@@ -79,7 +79,7 @@ def test_a_company_is_archived_found_there_and_restored(desk: Page) -> None:
     desk.get_by_role("link", name="Archived", exact=True).click()
     desk.get_by_role("link", name="Stenkumla Data AB").click()
     desk.get_by_role("button", name="Restore").click()
-    expect(desk.get_by_role("status")).to_contain_text("is back in the list of companies")
+    expect(desk.get_by_role("status").first).to_contain_text("is back in the list of companies")
 
 
 def test_people_are_added_marked_and_removed_on_the_card(desk: Page) -> None:

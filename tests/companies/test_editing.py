@@ -74,12 +74,12 @@ def test_a_section_may_stay_away_from_new_companies(client: Client, company: Com
 
 def test_a_stale_form_is_refused_and_a_second_save_wins(client: Client, company: Company) -> None:
     version = client.get(f"/companies/{company.pk}/edit/").context["form"]["version"].value()
-    company.save_changes(now=JUNE, values={"city": "Luleå", "phone": "+46 8 123 45 67"})
-    refused = _save(client, company, version=version)
+    company.save_changes(now=JUNE, values={"city": "Luleå", "phone": "+46 8 123 45 67", "is_private_person": True})
+    refused = _save(client, company, version=version, country="NO", address_line1="Nytorget 1")
     page = refused.content.decode()
     assert "Somebody else changed this company after you opened it" in page
-    assert "Stored now: Luleå" in page
-    assert "Stored now: +46 8 123 45 67" in page
+    for stored in ("Luleå", "+46 8 123 45 67", "yes", "Sweden", "nothing"):
+        assert f"Stored now: {stored}" in page
     assert 'value="Umeå"' in page
     company.refresh_from_db()
     assert company.city == "Luleå"

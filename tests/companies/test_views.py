@@ -1,9 +1,12 @@
 """What the pages of companies show and do, for whom, and with how many queries."""
 
+import re
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
@@ -60,24 +63,26 @@ def test_each_empty_list_says_what_to_do(client: Client) -> None:
     assert "Nothing is archived" in client.get("/companies/?archived=1").content.decode()
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_the_list_needs_the_same_queries_for_any_number_of_rows(
-    client: Client, add_company: AddCompany, django_assert_max_num_queries: DjangoAssertNumQueries, rows: int
-) -> None:
-    for number in range(rows):
+def _queries(client: Client, address: str) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    return len(queries)
+
+
+def test_the_list_needs_the_same_few_queries_for_one_row_and_for_three(client: Client, add_company: AddCompany) -> None:
+    counted = []
+    for number in range(3):
         add_company(f"Berg {number}").add_contact(now=MAY, values={"first_name": "Bo"})
-    with django_assert_max_num_queries(4):
-        client.get("/companies/")
+        counted.append(_queries(client, "/companies/?q=berg"))
+    assert counted[0] == counted[2] <= PAGE_QUERIES
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_the_card_needs_the_same_queries_for_any_number_of_contacts(
-    client: Client, company: Company, django_assert_max_num_queries: DjangoAssertNumQueries, rows: int
-) -> None:
-    for number in range(rows):
+def test_the_card_needs_the_same_few_queries_for_one_contact_and_for_three(client: Client, company: Company) -> None:
+    counted = []
+    for number in range(3):
         company.add_contact(now=MAY, values={"first_name": f"Bo {number}"})
-    with django_assert_max_num_queries(4):
-        client.get(f"/companies/{company.pk}/")
+        counted.append(_queries(client, f"/companies/{company.pk}/"))
+    assert counted[0] == counted[2] <= PAGE_QUERIES
 
 
 @pytest.mark.parametrize("address", ["/companies/new/", "/companies/{}/edit/", "/companies/{}/contacts/add/"])
@@ -95,7 +100,7 @@ def test_the_card_shows_the_company_and_its_people(client: Client, company: Comp
     for words in ("556036-0793", "tel:+4681234567", "https://bjork.example", "903 26", "Sweden", "Åsa Öberg"):
         assert words in page
     assert "mailto:asa@bjork.example" in page
-    assert "Has left, noted June 1, 2026" in page
+    assert re.search(r"Has left, noted [\w ,.]*June[\w ,.]*2026", page)
 
 
 def test_a_viewer_gets_no_buttons(as_user: Callable[[User], Client], vera: User, contact: Contact) -> None:
@@ -179,6 +184,7 @@ def test_a_contact_is_added_with_checked_values(client: Client, company: Company
 
 def test_a_contact_is_edited_marked_and_removed(client: Client, contact: Contact) -> None:
     address = f"/companies/{contact.company_id}/contacts/{contact.pk}"
+    assert 'value="Öberg"' in client.get(f"{address}/edit/").content.decode()
     client.post(f"{address}/edit/", {"first_name": "Åsa", "last_name": "Ståhl"})
     assert str(Contact.objects.get()) == "Åsa Ståhl"
     client.post(f"{address}/left/")
