@@ -229,6 +229,16 @@ def test_a_get_is_repeated_once_when_the_pooled_connection_was_stale() -> None:
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
+def test_a_get_on_a_kept_connection_that_falls_silent_is_not_repeated() -> None:
+    with RawServer(says(answer()), silent) as server:
+        http_client = client(server)
+        http_client.request("GET", "/1", deadline=5)
+        error = fails(lambda: http_client.request("GET", "/2", deadline=0.3))
+    assert isinstance(error, Unreachable)
+    assert error.parameters == {"reason": "timeout"}
+    assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_write_is_never_repeated(method: str) -> None:
     with RawServer(says(answer()), resets, says(answer())) as server:

@@ -265,9 +265,22 @@ def test_pages_show_companies_customers_and_everything_stored(sandbox: Sandbox) 
     assert page(sandbox, "/_sandbox/style.css").headers["Content-Type"].startswith("text/css")
 
 
+def test_a_deep_link_needs_no_company(sandbox: Sandbox) -> None:
+    for company in ("1", "2"):
+        key = sandbox.customers(company=company)[0]["Id"]
+        for what in ("edit", "statistics"):
+            found = page(sandbox, f"/customers/{what}/{key}")
+            assert found.headers["Location"] == f"/company/{company}/customers/{what}/{key}"
+
+
 @pytest.mark.parametrize(
     "target",
-    ["/nothing", "/company/9/customers", "/company/1/customers/edit/8f8534d8-9a35-5762-9e8a-000000000000"],
+    [
+        "/nothing",
+        "/company/9/customers",
+        "/customers/edit/8f8534d8-9a35-5762-9e8a-000000000000",
+        "/company/1/customers/edit/8f8534d8-9a35-5762-9e8a-000000000000",
+    ],
 )
 def test_pages_that_are_not_there(sandbox: Sandbox, target: str) -> None:
     assert page(sandbox, target).status == 404
