@@ -177,8 +177,8 @@ class _Timed(HTTPConnection):
         exchange = _exchange()
         if self.sock is None:
             self.connect()
-        exchange.check_may_send()
         self.sock.settimeout(exchange.left())
+        exchange.check_may_send()
         exchange.sent = True
         self.sock.sendall(data)
 

@@ -178,7 +178,8 @@ class Http:
         idle = FRESH_IDLE_SECONDS if fresh else IDLE_SECONDS
         exchange = adapter.exchange(deadline=deadline, send_by=send_by, max_idle=idle)
         outcome = adapter._attempt(prepared, exchange)  # noqa: SLF001  # the same module's class
-        if method == "GET" and exchange.reused and not exchange.answered and isinstance(outcome, Unreachable):
+        cut = isinstance(outcome, Unreachable) and not exchange.answered and not exchange.over()
+        if method == "GET" and exchange.reused and cut:
             # The server closed a pooled connection just as it was used; reading twice does no harm.
             left = exchange.ends_at - time.monotonic()
             again = adapter.exchange(deadline=left, send_by=send_by, max_idle=0.0)

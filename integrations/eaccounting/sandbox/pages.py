@@ -43,6 +43,7 @@ class Pages:
         self._routes: tuple[tuple[str, str, Callable[..., Response]], ...] = (
             ("GET", r"/", self._companies),
             ("GET", r"/_sandbox/style\.css", self._style),
+            ("GET", r"/customers/(edit|statistics)/([0-9a-fA-F-]{36})", self._find),
             ("GET", r"/company/(\d+)/customers/?", self._customers),
             ("GET", r"/company/(\d+)/customers/edit/([0-9a-fA-F-]{36})", self._edit),
             ("POST", r"/company/(\d+)/customers/edit/([0-9a-fA-F-]{36})", self._save),
@@ -58,9 +59,9 @@ class Pages:
         return _missing()
 
     def _guarded(self, request: Request, answer: Callable[..., Response], parts: tuple[str, ...]) -> Response:
-        if parts and self._world.company(parts[0]) is None:
+        if request.path.startswith("/company/") and self._world.company(parts[0]) is None:
             return _missing()
-        if len(parts) == 2 and self._world.row(CUSTOMER, *parts) is None:
+        if request.path.startswith("/company/") and len(parts) == 2 and self._world.row(CUSTOMER, *parts) is None:
             return _missing()
         return answer(request, *parts)
 
@@ -94,6 +95,13 @@ class Pages:
         headings = ("Number", "Name", "Registration number", "City", "State")
         body = f'<div class="card"><h1>Customers of {escape(name)}</h1>{_table(headings, rows)}</div>'
         return html_response(page(title=f"Customers of {name}", body=body))
+
+    def _find(self, _: Request, what: str, key: str) -> Response:
+        """Lead from an address without a company, as a deep link is made, to the customer's page."""
+        for company in self._world.store.all(COMPANY):
+            if self._world.row(CUSTOMER, company, key):
+                return redirect(f"/company/{company}/customers/{what}/{key}")
+        return _missing()
 
     def _edit(self, request: Request, company: str, key: str, *, alert: str = "", status: int = 200) -> Response:
         row = self._answered(company, key)
