@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
+from accounts.mail import request_mail
+from accounts.models import Role, User
 from integrations.clock import Clock
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import ClientMisconfigured, ConnectionRevoked, EAccountingError, Unreachable
@@ -82,10 +84,14 @@ def replace_refused(connection_id: int, *, refused: str, clock: Clock, patience:
 
 
 def lose(connection: Connection, *, code: str, clock: Clock) -> None:
-    """Record that a person has to reconnect; links and waiting pushes stay. Said once, whoever finds out."""
+    """Record that a person has to reconnect; links and waiting pushes stay. Said once to the admins, whoever finds out."""
     with transaction.atomic():
         if connection.mark_needs_reconnect(now=clock(), code=code):
             Event.add(EventKind.NEEDS_RECONNECT, connection=connection, parameters={"code": code})
+            for admin in User.objects.filter(account_id=connection.account_id, role=Role.ADMIN, is_active=True):
+                request_mail(
+                    user=admin, cause="eaccounting-reconnect", now=clock(), context={"company": str(connection)}
+                )
 
 
 def revoke_quietly(token: str) -> None:

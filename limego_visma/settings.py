@@ -181,6 +181,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("sv", _("Swedish"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "limego_visma.formats"
+COUNTRIES_FIRST = ["SE", "NO", "FI", "DK", "NL"]  # on top of every list of countries
 USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -1,0 +1,38 @@
+"""System checks: what the integration still needs to be told."""
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Notice
+
+NEW_KEY = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+
+
+def check_keys(**_: object) -> list[CheckMessage]:
+    """Without a key no token can be kept."""
+    if settings.FIELD_ENCRYPTION_KEYS:
+        return []
+    hint = f"Set it in the environment or in .env; keep the old keys behind a new one. Make one: {NEW_KEY}"
+    return [Error("FIELD_ENCRYPTION_KEYS is not set: tokens could not be kept.", hint=hint, id="integrations.E001")]
+
+
+def check_client(**_: object) -> list[CheckMessage]:
+    """Without our own client nobody can connect; the CRM works all the same."""
+    missing = [name for name in ("EACCOUNTING_CLIENT_ID", "EACCOUNTING_CLIENT_SECRET") if not getattr(settings, name)]
+    if not missing:
+        return []
+    hint = "README, 'A real eAccounting client', tells where to get them."
+    words = f"{' and '.join(missing)} not set: nobody can connect to Visma eAccounting."
+    return [Notice(words, hint=hint, id="integrations.W001")]
+
+
+def check_addresses(**_: object) -> list[CheckMessage]:
+    """Tokens and customers travel to these: plain http is for a stand-in on this machine only."""
+    hosts = ("http://localhost", "http://127.0.0.1", "http://[::1]")
+    names = ("EACCOUNTING_IDENTITY_URL", "EACCOUNTING_API_URL")
+    plain = [name for name in names if _is_plain(getattr(settings, name), hosts)]
+    hint = "Use an address that begins with https://."
+    return [Error(f"{name} is not encrypted.", hint=hint, id="integrations.E002") for name in plain]
+
+
+def _is_plain(address: str, hosts: tuple[str, ...]) -> bool:
+    return not address.startswith("https://") and not address.startswith(hosts)
