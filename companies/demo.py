@@ -5,9 +5,9 @@ or `=` for a branch that shares the number of the row before. All other numbers 
 """
 
 SWEDISH_ACCOUNT = """\
-Björk & Son Måleri AB | SE | 903 26 | Umeå | Verkstadsgatan 14 | 556036-0793
-Havsvik Konsult AB | SE | 392 31 | Kalmar | Skeppsbrogatan 3 | 556012-5790
-Lindgrens Rör i Umeå AB | SE | 904 21 | Umeå | Industrivägen 8 | 556074-7569
+Björk & Son Måleri AB | SE | 903 26 | Umeå | Verkstadsgatan 14 | 559987-1018
+Havsvik Konsult AB | SE | 392 31 | Kalmar | Skeppsbrogatan 3 | 559987-2024
+Lindgrens Rör i Umeå AB | SE | 904 21 | Umeå | Industrivägen 8 | 559987-3030
 Ängsholms Trädgård & Mark AB | SE | 224 60 | Lund | Ängsholmsvägen 21 |
 Tallåsens Byggnadsvård AB | SE | 831 34 | Östersund | Rådhusgatan 55 |
 Åkervinda Redovisning AB | SE | 111 22 | Stockholm | Klarabergsgatan 29 |

@@ -28,7 +28,7 @@ def add_company(account: Account) -> AddCompany:
 def company(add_company: AddCompany) -> Company:
     """A complete company."""
     return add_company(
-        registration_number="556036-0793",
+        registration_number="559987-1018",
         email="info@bjork.example",
         postal_code="903 26",
         city="Umeå",

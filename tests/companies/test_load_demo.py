@@ -56,9 +56,9 @@ def test_values_are_in_their_written_forms(demo: None) -> None:
 
 def test_the_sandboxs_customers_are_among_them(demo: None) -> None:
     known = {
-        "Björk & Son Måleri AB": "556036-0793",
-        "Havsvik Konsult AB": "556012-5790",
-        "Lindgrens Rör i Umeå AB": "556074-7569",
+        "Björk & Son Måleri AB": "559987-1018",
+        "Havsvik Konsult AB": "559987-2024",
+        "Lindgrens Rör i Umeå AB": "559987-3030",
     }
     assert dict(Company.objects.filter(name__in=known).values_list("name", "registration_number")) == known
 

@@ -97,7 +97,7 @@ def test_the_card_shows_the_company_and_its_people(client: Client, company: Comp
     company.save_changes(now=MAY, values={"phone": "+46 8 123 45 67", "website": "https://bjork.example"})
     Contact.objects.get().mark_left(now=JUNE)
     page = client.get(f"/companies/{company.pk}/").content.decode()
-    for words in ("556036-0793", "tel:+4681234567", "https://bjork.example", "903 26", "Sweden", "Åsa Öberg"):
+    for words in ("559987-1018", "tel:+4681234567", "https://bjork.example", "903 26", "Sweden", "Åsa Öberg"):
         assert words in page
     assert "mailto:asa@bjork.example" in page
     assert re.search(r"Has left, noted [\w ,.]*June[\w ,.]*2026", page)
@@ -116,8 +116,8 @@ def test_a_new_company_is_stored_in_written_forms(client: Client) -> None:
     values = {
         "name": "  Havsvik   Konsult AB ",
         "country": "SE",
-        "registration_number": "5560125790",
-        "vat_number": "556012579001",
+        "registration_number": "5599872024",
+        "vat_number": "559987202401",
         "phone": "08-123 45 67",
         "email": "Info@HAVSVIK.example",
         "website": "www.havsvik.example",
@@ -130,8 +130,8 @@ def test_a_new_company_is_stored_in_written_forms(client: Client) -> None:
     assert stored == {
         "name": "Havsvik Konsult AB",
         "country": "SE",
-        "registration_number": "556012-5790",
-        "vat_number": "SE556012579001",
+        "registration_number": "559987-2024",
+        "vat_number": "SE559987202401",
         "phone": "+46 8 123 45 67",
         "email": "Info@havsvik.example",
         "website": "https://www.havsvik.example",
@@ -158,7 +158,7 @@ def test_a_new_company_starts_in_the_accounts_country(as_user: Callable[[User], 
 
 
 def test_the_same_registration_number_is_saved_with_a_warning(client: Client, company: Company) -> None:
-    values = {"name": "Björk, filial", "country": "SE", "registration_number": "556036-0793"}
+    values = {"name": "Björk, filial", "country": "SE", "registration_number": "559987-1018"}
     page = client.post("/companies/new/", values, follow=True).content.decode()
     link = f'<a href="/companies/{company.pk}/">Björk &amp; Son Måleri AB</a>'
     assert f"It has the same registration number as {link}." in page

@@ -19,7 +19,7 @@ def test_reading_customers(contract: Contract, contract_client: Client) -> None:
     found = contract_client.list_customers(
         deadline=5,
         filter=filters.all_of(
-            filters.eq("CorporateIdentityNumber", "556036-0793"), filters.contains("Name", "Björk & Son")
+            filters.eq("CorporateIdentityNumber", "559987-1018"), filters.contains("Name", "Björk & Son")
         ),
     )
     assert [customer.name for customer in found.customers] == ["Björk & Son Måleri AB"]
