@@ -121,7 +121,7 @@ def _run(environment: LocalEnvironment, stack: ExitStack) -> dict[str, subproces
     _manage("check", environment=environment)
     _manage("migrate", "--noinput", environment=environment)
     _manage("collectstatic", "--noinput", environment=environment)
-    _manage("load_demo", environment=environment)
+    _manage("load_demo", "--if-empty", environment=environment)
     started = {}
     for name, command in _commands(environment).items():
         started[name] = stack.enter_context(_process(name, command, environment))

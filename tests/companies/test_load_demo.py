@@ -79,3 +79,9 @@ def test_real_accounts_are_left_alone(account: Account) -> None:
     assert Account.objects.get() == account
     call_command("load_demo", force=True, verbosity=0)
     assert Account.objects.count() == 3
+
+
+def test_a_database_in_use_can_be_left_as_it_is(account: Account) -> None:
+    call_command("load_demo", if_empty=True, verbosity=0)
+    assert list(Account.objects.all()) == [account]
+    assert not Company.objects.exists()

@@ -45,12 +45,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the demo logins' password, and the word to load beside real accounts."""
         parser.add_argument("--password", default="lime-go-demo", help="the password of all demo logins")
+        parser.add_argument("--if-empty", action="store_true", help="leave a database with accounts as it is")
         parser.add_argument("--force", action="store_true", help="load even where other accounts exist")
 
-    def handle(self, *, password: str, force: bool, **options: object) -> None:
+    def handle(self, *, password: str, force: bool, if_empty: bool, **options: object) -> None:
         """Make everything in one transaction. Raises CommandError on a database that is in use."""
         if User.objects.filter(email=_PEOPLE[0][-1]).exists():
             self.stdout.write("The demo accounts are there already.")
+            return
+        if if_empty and Account.objects.exists():
+            self.stdout.write("This database holds accounts already; no demo was loaded.")
             return
         if Account.objects.exists() and not force:
             raise CommandError(
