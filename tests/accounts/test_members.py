@@ -152,3 +152,20 @@ def test_the_members_page_asks_the_database_as_often_for_many_as_for_one(
         members.invite(account=anna.account, email=f"p{number}@nordvik.example", role=Role.USER, now=timezone.now())
     with django_assert_max_num_queries(5):
         client.get(reverse("accounts:members"))
+
+
+@pytest.mark.parametrize("address", ["bo", ""])
+def test_a_wrong_address_is_a_message_at_its_field(anna: User, as_user: Callable[[User], Client], address: str) -> None:
+    answer = as_user(anna).post(reverse("accounts:invite"), {"email": address, "role": "user"})
+    assert 'id="id_email_error"' in answer.content.decode()
+    assert User.objects.count() == 1
+
+
+def test_an_invitation_of_some_time_ago_is_mailed_again(anna: User, as_user: Callable[[User], Client]) -> None:
+    now = timezone.now()
+    bo = members.invite(account=anna.account, email="bo@nordvik.example", role=Role.USER, now=now)
+    Mail.objects.get(user=bo).mark_sent(now=now - members.MAIL_AGAIN_AFTER)
+    page = as_user(anna).post(reverse("accounts:member-link", args=[bo.pk]), follow=True).content.decode()
+    assert "is mailed again" in page
+    assert "/password/set/" in page
+    assert Mail.objects.get(user=bo).due_at is not None

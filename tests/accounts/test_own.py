@@ -75,3 +75,9 @@ def test_an_expired_form_says_that_nothing_was_saved(anna: User) -> None:
     answer = client.post("/settings/profile/", {"first_name": "x"})
     assert answer.status_code == 403
     assert "Nothing was saved." in answer.content.decode()
+
+
+def test_a_refusal_names_who_can_help(as_user: AsUser, ulf: User) -> None:
+    answer = as_user(ulf).get("/settings/members/")
+    assert answer.status_code == 403
+    assert "Only an admin can do this. Ask an admin of your account." in answer.content.decode()

@@ -1,0 +1,176 @@
+"""Who may do what at the addresses of the integration. eAccounting does not answer here: nothing can be sent."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from accounts.models import Account, Role, User
+from companies.models import Company, Contact
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Kind,
+    Origin,
+    Push,
+    PushState,
+    RemoteCustomer,
+    TermsOfPayment,
+    WaitReason,
+)
+from tests.rights import Case, Cast, Words
+
+NOW = datetime.now(UTC)
+Make = Callable[[Account], Words]
+COMPANY = {"name": "Björk & Son Måleri AB", "country": "SE", "postal_code": "903 26", "city": "Umeå"}
+
+
+def _admin(account: Account) -> User:
+    return account.users.get(role=Role.ADMIN)
+
+
+def _connection(account: Account) -> Connection:
+    """A working connection with chosen terms of payment."""
+    admin = _admin(account)
+    connection = Connection.objects.create(
+        account=account,
+        identity_kind=Connection.IdentityKind.choices[0][0],
+        identity=str(account.pk),
+        access_token="token",
+        issued_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+        connected_by=admin,
+        connected_at=NOW,
+    )
+    connection.choose_terms(terms=_terms(connection), user=admin, now=NOW)
+    return connection
+
+
+def _terms(connection: Connection) -> TermsOfPayment:
+    return TermsOfPayment.objects.create(
+        account=connection.account,
+        connection=connection,
+        remote_id=uuid4(),
+        name="30 dagar",
+        for_sales=True,
+        seen_at=NOW,
+    )
+
+
+def _company(account: Account) -> Company:
+    company = Company.add(account=account, now=NOW, values=COMPANY)
+    company.add_contact(now=NOW, values={"first_name": "Åsa", "last_name": "Ek"})
+    return company
+
+
+def _connected(account: Account) -> Words:
+    """A company that can be added."""
+    _connection(account)
+    return {"company_id": _company(account).pk}
+
+
+def _linked(account: Account) -> Words:
+    """A company that is a customer."""
+    connection, company = _connection(account), _company(account)
+    customer = RemoteCustomer.objects.create(
+        account=account, connection=connection, customer_id=uuid4(), name="Björk", seen_at=NOW
+    )
+    CustomerLink.objects.create(
+        account=account, connection=connection, company=company, customer=customer, origin=Origin.PASTED, linked_at=NOW
+    )
+    return {"company_id": company.pk}
+
+
+def _push(account: Account, **state: object) -> Words:
+    """A company with a wish in this state."""
+    connection, company = _connection(account), _company(account)
+    Push.objects.create(
+        account=account, connection=connection, company=company, kind=Kind.CREATE, requested_by=_admin(account), **state
+    )
+    return {"company_id": company.pk}
+
+
+def _deciding(account: Account) -> Words:
+    candidate = {"id": str(uuid4()), "name": "Björk", "number": "7"}
+    return _push(account, wait_reason=WaitReason.DECISION, candidates=[candidate])
+
+
+def _waiting(account: Account) -> Words:
+    return _push(account, wait_reason=WaitReason.RETRY)
+
+
+def _failed(account: Account) -> Words:
+    return _push(account, state=PushState.FAILED, finished_at=NOW, failure="refused")
+
+
+def _only_connected(cast: Cast) -> Words:
+    """Both accounts are connected; the address has no ids."""
+    _connection(cast.account)
+    _connection(cast.other_account)
+    return {}
+
+
+def _candidate(_cast: Cast) -> Words:
+    push = Push.objects.order_by("-pk").first()
+    return {"customer": push.candidates[0]["id"]} if push else {}
+
+
+def _person(_cast: Cast) -> Words:
+    contact = Contact.objects.order_by("-pk").first()
+    return {"contact": contact.pk} if contact else {}
+
+
+def _foreign_person(cast: Cast) -> Words:
+    _company(cast.other_account)
+    return _person(cast)
+
+
+def _other_terms(cast: Cast) -> Words:
+    return {"terms": _terms(Connection.objects.get(account=cast.account)).pk}
+
+
+def _foreign_terms(cast: Cast) -> Words:
+    return {"terms": _terms(Connection.objects.get(account=cast.other_account)).pk}
+
+
+def _card(url: str, make: Make, *, get: int = 405, post: int = 302, **more: object) -> Case:
+    """One address below a company, tried with a company of either account."""
+    words = {"needs": Role.USER, **more}
+    return Case(
+        url,
+        get=get,
+        post=post,
+        ids=lambda cast: make(cast.account),
+        foreign_ids=lambda cast: make(cast.other_account),
+        **words,  # type: ignore[arg-type]  # the fields of Case
+    )
+
+
+CASES = [
+    Case("integrations:list", needs=Role.ADMIN, ids=_only_connected),
+    Case("integrations:connection", needs=Role.ADMIN, ids=_only_connected),
+    # What is begun here stands in the session until eAccounting sends the browser back.
+    Case("integrations:connect", needs=Role.ADMIN, get=405, post=302, changes=False),
+    Case("integrations:callback", needs=Role.ADMIN, get=302, ids=_only_connected),
+    Case("integrations:test", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
+    Case(
+        "integrations:choose-terms",
+        needs=Role.ADMIN,
+        get=405,
+        post=302,
+        ids=_only_connected,
+        data=_other_terms,
+        foreign_data=_foreign_terms,
+    ),
+    Case("integrations:reload-terms", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
+    Case("integrations:disconnect", needs=Role.ADMIN, post=302, ids=_only_connected),
+    _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
+    _card("integrations:add-customer", _connected, data=_person, foreign_data=_foreign_person),
+    _card("integrations:update-customer", _linked),
+    _card("integrations:contact-person", _linked, get=200, data=_person, foreign_data=_foreign_person),
+    _card("integrations:create-anyway", _deciding),
+    # eAccounting is asked who it is before anything is linked, and does not answer here.
+    _card("integrations:link-instead", _deciding, data=_candidate, changes=False),
+    _card("integrations:cancel", _waiting),
+    _card("integrations:try-again", _failed),
+    _card("integrations:unlink", _linked),
+]
