@@ -84,7 +84,7 @@ def replace_refused(connection_id: int, *, refused: str, clock: Clock, patience:
 
 
 def lose(connection: Connection, *, code: str, clock: Clock) -> None:
-    """Record that a person has to reconnect; links and waiting pushes stay. Said once to the admins, whoever finds out."""
+    """Record that a person has to reconnect and tell the admins, once; links and waiting pushes stay."""
     with transaction.atomic():
         if connection.mark_needs_reconnect(now=clock(), code=code):
             Event.add(EventKind.NEEDS_RECONNECT, connection=connection, parameters={"code": code})
