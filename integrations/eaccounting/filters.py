@@ -28,21 +28,13 @@ def changed_since(moment: datetime) -> str:
 
 
 def any_of(*filters: str) -> str:
-    """Return a filter for what one or more of the given ones find."""
-    return _joined(" or ", filters)
+    """Return a filter for what one or more of the given ones find.
 
-
-def all_of(*filters: str) -> str:
-    """Return a filter for what every one of the given ones finds."""
-    return _joined(" and ", filters)
-
-
-def _joined(word: str, filters: tuple[str, ...]) -> str:
+    Without parentheses: `and` and `or` are documented, parentheses are not.
+    """
     if not filters:
         raise ValueError("a filter needs at least one condition")
-    if len(filters) == 1:
-        return filters[0]
-    return "(" + word.join(filters) + ")"
+    return " or ".join(filters)
 
 
 def _name(field: str) -> str:

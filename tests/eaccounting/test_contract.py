@@ -18,7 +18,7 @@ def test_reading_customers(contract: Contract, contract_client: Client) -> None:
     assert len(contract_client.list_customers(deadline=5, page_size=5).customers) == 12
     found = contract_client.list_customers(
         deadline=5,
-        filter=filters.all_of(
+        filter=filters.any_of(
             filters.eq("CorporateIdentityNumber", "559987-1018"), filters.contains("Name", "Björk & Son")
         ),
     )

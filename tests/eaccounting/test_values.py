@@ -79,7 +79,7 @@ def test_filters() -> None:
     assert filters.contains("Name", "it's") == "contains(Name,'it''s')"
     assert filters.changed_since(moment) == "ChangedUtc ge 2026-01-31T12:00:00Z"
     assert filters.any_of("a eq 1") == "a eq 1"
-    assert filters.all_of("a eq 1", filters.any_of("b eq 2", "c eq 3")) == "(a eq 1 and (b eq 2 or c eq 3))"
+    assert filters.any_of("a eq 1", "b eq 2", "c eq 3") == "a eq 1 or b eq 2 or c eq 3"
 
 
 def test_filters_that_make_no_sense_are_refused() -> None:
