@@ -1,11 +1,13 @@
 """All that the company card shows of Visma eAccounting: database only, a few queries whatever the data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from django.conf import settings
-from django.utils.functional import cached_property
+from django.utils.functional import Promise, cached_property
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.models import Role, User
 from companies.models import Company, Contact
@@ -34,6 +36,31 @@ class State(StrEnum):
     NOT_LINKED = "not_linked"
 
 
+@dataclass(frozen=True)
+class Look:
+    """How a state is shown: a word, a colour (`kind` of partials/badge.html), an icon; "" is the kind's own."""
+
+    word: str | Promise
+    kind: str
+    icon: str = ""
+
+
+LOOKS = {
+    State.SENDING: Look(_("Sending"), "info", "arrow-path"),
+    State.CHECKING: Look(_("Checking"), "info", "magnifying-glass"),
+    State.WAITING: Look(_("Waiting"), "neutral", "clock"),
+    State.DECISION: Look(_("Your decision"), "warning"),
+    State.NOT_CONNECTED: Look(_("Not connected"), "neutral", "link-slash"),
+    State.NEEDS_RECONNECT: Look(_("Needs reconnecting"), "danger"),
+    State.STOPPED: Look(_("Stopped by Visma eAccounting"), "danger"),
+    State.TERMS: Look(_("Terms of payment not chosen"), "warning"),
+    State.REFUSED: Look(_("Not sent"), "danger"),
+    State.TECHNICAL: Look(_("Technical failure"), "danger"),
+    State.LINK_BROKEN: Look(_("Link broken"), "danger", "link-slash"),
+    State.CHANGED: Look(_("Changed here"), "info", "pencil-square"),
+    State.UP_TO_DATE: Look(_("In Visma eAccounting, up to date"), "success"),
+    State.NOT_LINKED: Look(_("Not a customer yet"), "neutral"),
+}
 POLL_SECONDS = {State.SENDING: 1, State.WAITING: 10, State.CHECKING: 10}
 # Failures that no value of the company causes: trying again may help as it is.
 TECHNICAL = frozenset({"crashed", "gave_up", "unexpected_answer", "server_error", "unreachable", "query"})
@@ -48,7 +75,11 @@ class Panel:
     connection: Connection | None
     link: CustomerLink | None
     push: Push | None  # the newest
-    contacts: list[Contact] = field(default_factory=list)
+
+    @cached_property
+    def contacts(self) -> list[Contact]:
+        """The people who work there: asked for only by the states that offer a choice."""
+        return list(self.company.contacts.filter(left_at=None).order_by("pk"))
 
     @cached_property
     def state(self) -> State:
@@ -57,7 +88,7 @@ class Panel:
 
     def _state_of_push(self) -> State | None:
         push = self.push
-        if push is None or not push.is_open or push.wait_reason == WaitReason.CONNECTION:
+        if push is None or not push.is_open or push.wait_reason in (WaitReason.CONNECTION, WaitReason.TERMS):
             return None
         if push.wait_reason == WaitReason.DECISION:
             return State.DECISION
@@ -74,9 +105,30 @@ class Panel:
             return State.NEEDS_RECONNECT
         if connection.blocked_reason:
             return State.STOPPED
-        if self.push and self.push.is_open:
-            return State.WAITING  # the connection works again; the row is about to move
-        return None if self.link or self._terms_chosen else State.TERMS
+        if self.link is None and not self._terms_chosen:
+            return State.TERMS
+        # The connection works again: the row is about to move.
+        return State.WAITING if self.push and self.push.is_open else None
+
+    @property
+    def look(self) -> Look:
+        """Word, colour and icon of the state."""
+        return LOOKS[self.state]
+
+    @property
+    def title(self) -> str:
+        """The state in a few words."""
+        if self.state != State.CHANGED:
+            return str(self.look.word)
+        count = len(self.changed_fields)
+        if self.is_just_linked:
+            return ngettext("%(count)d field differs", "%(count)d fields differ", count) % {"count": count}
+        return ngettext("%(count)d field changed here", "%(count)d fields changed here", count) % {"count": count}
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last wish failed, and repeating it is what the panel offers first."""
+        return self.state in (State.REFUSED, State.TECHNICAL)
 
     @property
     def state_template(self) -> str:
@@ -92,13 +144,13 @@ class Panel:
     def _state_of_link(self) -> State:
         if self.link and self.link.broken:
             return State.LINK_BROKEN
-        if self.push and self._has_failed(self.push):
+        if self.push and self._may_be_repeated(self.push):
             return State.TECHNICAL if self.push.failure in TECHNICAL else State.REFUSED
         if self.link is None:
             return State.NOT_LINKED
         return State.CHANGED if self.changed_fields else State.UP_TO_DATE
 
-    def _has_failed(self, push: Push) -> bool:
+    def _may_be_repeated(self, push: Push) -> bool:
         """Whether the newest wish failed and still could be repeated: linking or unlinking overtakes it."""
         if push.state != PushState.FAILED or push.finished_at is None:
             return False
@@ -113,7 +165,9 @@ class Panel:
             return []
         here = mapping.values_of(self.company, self.link.contact, groups=mapping.groups_for(self.link.contact))
         base = self.link.customer.answered if self.link.sent is None else self.link.sent
-        return [mapping.BY_PROPERTY[name] for name in mapping.to_write(here, base)]
+        # A group is written whole; what is named here is what differs in it.
+        differing = set(mapping.differences(here, base))
+        return [mapping.BY_PROPERTY[name] for name in mapping.to_write(here, base) if name in differing]
 
     @property
     def is_just_linked(self) -> bool:
@@ -203,7 +257,7 @@ class Panel:
 def panel_of(*, company: Company, user: User) -> Panel:
     """Collect what the panel needs."""
     connection = current_connection(company.account_id)
-    rows = Push.objects.select_related("requested_by", "connection").filter(company=company)
+    rows = Push.objects.select_related("requested_by", "contact").filter(company=company)
     if connection is not None:
         rows = rows.filter(connection=connection)
     return Panel(
@@ -212,5 +266,4 @@ def panel_of(*, company: Company, user: User) -> Panel:
         connection=connection,
         link=link_of(company, connection),
         push=rows.order_by("-pk").first(),
-        contacts=list(company.contacts.filter(left_at=None).order_by("pk")),
     )

@@ -116,6 +116,11 @@ WHAT: dict[str, str | Promise] = {
     ),
     "unknown": _("Visma eAccounting refuses access without saying why. Reconnect as a user with full rights."),
 }
+RIGHTS: dict[str, str | Promise] = {
+    "ea:api": _("Use the interface for other programs"),
+    "ea:sales": _("Read and change customers"),
+    "offline_access": _("Stay connected until somebody disconnects"),
+}
 SAME_AS = {
     "answer_unreadable": "unexpected_answer",
     "field_missing": "unexpected_answer",
@@ -145,6 +150,11 @@ def sentence(code: str, parameters: Mapping[str, Any] | None = None) -> str:
         if known
         else gettext("This did not work. Nothing is lost. Try again, and tell support if it happens again.")
     )
+
+
+def rights_words(scope: str) -> list[str]:
+    """Return in words what was granted; a scope without words of ours is shown as it is."""
+    return [str(RIGHTS.get(right, right)) for right in scope.split()]
 
 
 def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:

@@ -98,6 +98,10 @@ def _waiting(account: Account) -> Words:
     return _push(account, wait_reason=WaitReason.RETRY)
 
 
+def _lost(account: Account) -> Words:
+    return _push(account, state=PushState.UNKNOWN, wait_reason=WaitReason.DECISION, unknown_since=NOW)
+
+
 def _failed(account: Account) -> Words:
     return _push(account, state=PushState.FAILED, finished_at=NOW, failure="refused")
 
@@ -170,6 +174,7 @@ CASES = [
     _card("integrations:create-anyway", _deciding),
     # eAccounting is asked who it is before anything is linked, and does not answer here.
     _card("integrations:link-instead", _deciding, data=_candidate, changes=False),
+    _card("integrations:look-again", _lost),
     _card("integrations:cancel", _waiting),
     _card("integrations:try-again", _failed),
     _card("integrations:unlink", _linked),

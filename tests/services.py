@@ -23,6 +23,7 @@ _running = ExitStack()
 def pytest_load_initial_conftests() -> None:
     """Start the stores and set the environment of a production-like process."""
     if "LIMEGO_TEST_SERVICES" in os.environ:
+        _use_own_redis_database()
         return
     folder = Path(_running.enter_context(tempfile.TemporaryDirectory(prefix="limego-tests-")))
     if "DATABASE_URL" not in os.environ:
@@ -52,6 +53,14 @@ def pytest_load_initial_conftests() -> None:
     }
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
     subprocess.run(command, check=True)  # fixed words
+
+
+def _use_own_redis_database() -> None:
+    """Keep the budget and the messages of pytest-xdist's workers apart, as their databases are."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker.isdecimal():
+        server = os.environ["REDIS_URL"].rsplit("/", 1)[0]
+        os.environ["REDIS_URL"] = f"{server}/{int(worker) + 1}"
 
 
 def pytest_unconfigure() -> None:

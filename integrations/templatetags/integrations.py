@@ -1,9 +1,14 @@
 """What the integration shows on pages of the CRM: the card asks for it in one line each."""
 
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.template import RequestContext
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timesince import timesince
+from django.utils.translation import gettext
 
 from companies.models import Company
 from integrations.models import Event, EventKind
@@ -13,6 +18,7 @@ from integrations.sentences import event_words
 register = template.Library()
 
 ACTIVITY_LENGTH = 20
+JUST_NOW = 60  # seconds
 
 
 @register.inclusion_tag("integrations/panel.html", takes_context=True)
@@ -26,6 +32,23 @@ def company_integrations(context: RequestContext, company: Company) -> dict[str,
 def told(event: Event) -> str:
     """What an event says, in the reader's language."""
     return event_words(EventKind(event.kind), event.parameters)
+
+
+@register.filter
+def moment(at: datetime) -> str:
+    """The time of day, with the day unless it is today's."""
+    here = timezone.localtime(at)
+    is_today = here.date() == timezone.localdate()
+    return date_format(here, "TIME_FORMAT" if is_today else "SHORT_DATETIME_FORMAT")
+
+
+@register.filter
+def ago(at: datetime) -> str:
+    """How long ago, in words."""
+    now = timezone.now()
+    if (now - at).total_seconds() < JUST_NOW:
+        return gettext("just now")
+    return gettext("%(time)s ago") % {"time": timesince(at, now, depth=1)}
 
 
 @register.inclusion_tag("integrations/activity.html")

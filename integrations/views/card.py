@@ -61,7 +61,7 @@ def panel(request: SignedInRequest, company_id: int) -> HttpResponse:
     shown = panel_of(company=_company(request, company_id), user=request.user)
     if request.GET.get("version") == shown.version and shown.poll_seconds:
         return HttpResponse(status=204)
-    answer = render(request, "integrations/panel.html", {"panel": shown})
+    answer = render(request, "integrations/panel_answer.html", {"panel": shown})
     return answer if shown.poll_seconds else HttpResponseStopPolling(answer.content)
 
 

@@ -18,7 +18,7 @@ from integrations.gateway import oauth_config
 from integrations.limiter import BudgetError
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Event
-from integrations.sentences import sentence
+from integrations.sentences import rights_words, sentence
 from integrations.tokens import NotConnected
 
 SESSION_KEY = "eaccounting_consent"
@@ -53,6 +53,7 @@ def _page(request: SignedInRequest, connection: Connection | None, form: TermsFo
         "section": "settings",
         "connection": connection,
         "form": form,
+        "rights": rights_words(connection.scope) if connection else [],
         "terms_gone": bool(chosen and not chosen.is_choosable),
         "terms_count": connection.terms.filter(gone_at=None, for_sales=True).count() if connection else 0,
         "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,

@@ -12,6 +12,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from limego_visma.local.browser import chromium
+from tests.browser.eaccounting import connected, demo, eaccounting, sandbox_server, workers
+
+__all__ = ["connected", "demo", "eaccounting", "sandbox_server", "workers"]  # fixtures of every module here
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
