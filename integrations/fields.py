@@ -18,6 +18,11 @@ def cipher() -> MultiFernet:
     return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS))
 
 
+def newest_cipher() -> Fernet:
+    """Return the cipher of the newest key alone: what it reads needs no older key any more."""
+    return Fernet(settings.FIELD_ENCRYPTION_KEYS[0])
+
+
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
     """Text that leaves the process only encrypted.
 

@@ -1,0 +1,84 @@
+"""What monitors and load balancers ask: does this process live, and does what it needs answer?
+
+Both pages are for machines: no login, no words to translate, nothing about tenants, never cached.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from integrations.clock import database_now
+from integrations.models import Push
+
+LATE_SECONDS = 60.0  # a row that was due for so long and that nobody has claimed: workers are missing or slow
+DATABASE_SECONDS = 2.0
+BROKER_SECONDS = 0.5
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """Answer that the process lives; neither the database nor the broker is asked."""
+    return JsonResponse({"process": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Answer 200 when database and broker answer, else 503; and whether workers keep up.
+
+    Late rows leave the status at 200: they tell of workers, and taking web hosts away would help nobody.
+    """
+    age, database = _asked(oldest_due_seconds, DatabaseError)
+    _, broker = _asked(_ping_broker, RedisError)
+    answer = {"database": database, "broker": broker, "oldest_due_seconds": age, "due": _keeping_up(age)}
+    return JsonResponse(answer, status=200 if (database, broker) == ("ok", "ok") else 503)
+
+
+def oldest_due_seconds() -> float:
+    """Return for how long the oldest due row has waited for a worker to claim it; 0 without one.
+
+    Raises DatabaseError, also when the database takes longer than DATABASE_SECONDS.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('statement_timeout', %s, true)", [f"{int(DATABASE_SECONDS * 1000)}ms"])
+        now = database_now()
+        oldest = Push.objects.filter(pk__in=Push.due(now=now, limit=1)).values_list("next_attempt_at", "lease_until")
+        return max((_waited(now, *times) for times in oldest), default=0.0)
+
+
+def _waited(now: datetime, due_at: datetime | None, lease_until: datetime | None) -> float:
+    """Return the seconds since a row could be claimed: it was due, and its last holder's time was over."""
+    since = max((moment for moment in (due_at, lease_until) if moment), default=now)
+    return round((now - since).total_seconds(), 1)
+
+
+def _ping_broker() -> float:
+    once = Retry(NoBackoff(), 0)
+    times = {"socket_connect_timeout": BROKER_SECONDS, "socket_timeout": BROKER_SECONDS}
+    with Redis.from_url(settings.CELERY_BROKER_URL, retry=once, **times) as broker:
+        broker.ping()
+    return 0.0
+
+
+def _asked(question: Callable[[], float], failure: type[Exception]) -> tuple[float | None, str]:
+    """Ask, and return the answer with a word. The failure's own text stays here: it may name hosts and users."""
+    try:
+        return question(), "ok"
+    except (failure, OSError):
+        return None, "away"
+
+
+def _keeping_up(age: float | None) -> str:
+    if age is None:
+        return "unknown"
+    return "late" if age > LATE_SECONDS else "ok"
