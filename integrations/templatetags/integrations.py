@@ -1,5 +1,6 @@
 """What the integration shows on pages of the CRM: the card asks for it in one line each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 
 from companies.models import Company
+from integrations.badges import panels_of
 from integrations.models import Event, EventKind
-from integrations.panel import panel_of
+from integrations.panel import Panel, panel_of
 from integrations.sentences import event_words
 
 register = template.Library()
@@ -26,6 +28,18 @@ def company_integrations(context: RequestContext, company: Company) -> dict[str,
     """The panel Visma eAccounting of a company card."""
     shown = panel_of(company=company, user=context["request"].user)
     return {"panel": shown, "csrf_token": context.get("csrf_token"), "request": context["request"]}
+
+
+@register.simple_tag(takes_context=True)
+def company_states(context: RequestContext, companies: Sequence[Company]) -> dict[int, Panel]:
+    """The states of a page of companies, to be shown one by one with `company_state`."""
+    return panels_of(companies=companies, user=context["request"].user)
+
+
+@register.inclusion_tag("integrations/company_state.html")
+def company_state(company: Company, states: dict[int, Panel]) -> dict[str, Any]:
+    """One company's state as a badge."""
+    return {"panel": states.get(company.pk)}
 
 
 @register.filter

@@ -1,0 +1,32 @@
+"""The states of a page of companies, for the list: three queries, however many rows."""
+
+from collections.abc import Sequence
+
+from accounts.models import User
+from companies.models import Company
+from integrations.models import Connection, CustomerLink, Push
+from integrations.panel import Panel
+from integrations.services import current_connection
+
+
+def panels_of(*, companies: Sequence[Company], user: User) -> dict[int, Panel]:
+    """Return each company's panel by its id; nothing while the account is not connected to anything."""
+    if not companies:
+        return {}
+    connection = current_connection(companies[0].account_id)
+    if connection is None or connection.state == Connection.State.DISCONNECTED:
+        return {}
+    links = CustomerLink.objects.select_related("customer", "contact").filter(connection=connection)
+    link_of = {link.company_id: link for link in links.filter(company__in=companies)}
+    pushes = Push.objects.filter(connection=connection, company__in=companies)
+    newest = {push.company_id: push for push in pushes.order_by("company_id", "-pk").distinct("company_id")}
+    return {
+        company.pk: Panel(
+            company=company,
+            user=user,
+            connection=connection,
+            link=link_of.get(company.pk),
+            push=newest.get(company.pk),
+        )
+        for company in companies
+    }
