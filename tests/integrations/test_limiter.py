@@ -44,9 +44,7 @@ def test_never_more_calls_than_the_rate_in_any_window(settings: Settings) -> Non
 def test_a_minute_of_bookings_stays_below_the_limit_burst_included(settings: Settings) -> None:
     settings.EACCOUNTING_RATE_LIMIT = 600
     spacing = 60_000 / (600 * limiter.SHARE)
-    waits = [
-        limiter._reserve(limiter._keys(CUSTOMERS, 1), [spacing, limiter.BURST, 120_000]) for _ in range(700)
-    ]
+    waits = [limiter._reserve(limiter._keys(CUSTOMERS, 1), [spacing, limiter.BURST, 120_000]) for _ in range(700)]
     assert sum(1 for wait in waits if wait < 60) <= 600
 
 
