@@ -6,12 +6,15 @@ Connecting, refreshing and disconnecting exclude each other by the same lock (lo
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import Account, User
 from integrations.clock import database_now
+from integrations.constraints import breaks
 from integrations.delivery import live, upkeep
+from integrations.delivery.reads import note_blocked
 from integrations.eaccounting import oauth
 from integrations.eaccounting.client import Client
 from integrations.eaccounting.errors import EAccountingError, Forbidden
@@ -97,11 +100,12 @@ def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
             connection.connect(tokens=tokens, user=user, now=now)
             Event.add(EventKind.CONNECTED, connection=connection, actor=user)
             if blocked:
-                connection.block(reason=blocked, now=now)
+                note_blocked(connection, reason=blocked)
             if answered:
                 upkeep.apply_settings(connection, answered)
-            Push.pull_forward(connection=connection, now=now)
     except IntegrityError as error:
+        if not breaks(error, "connection_in_one_account"):
+            raise
         raise ConnectedElsewhere from error
     return connection
 
@@ -150,8 +154,8 @@ def _row(
         return current
     if current:
         current.step_aside()
-    known = Connection.objects.filter(account=account, identity_kind=identity.kind, identity=identity.value).first()
-    return known or Connection(account=account, identity_kind=identity.kind, identity=identity.value)
+    key = {"account": account, "identity_kind": identity.kind, "identity": identity.value}
+    return Connection.without_tokens().filter(**key).first() or Connection(**key)
 
 
 def disconnect(*, user: User, connection: Connection) -> int:
@@ -160,8 +164,8 @@ def disconnect(*, user: User, connection: Connection) -> int:
     Raises LockTaken while a refresh is under way for long.
     """
     with token_lock(connection.account_id, patience=LOCK_PATIENCE):
-        connection.refresh_from_db()
-        token = connection.refresh_token or connection.access_token
+        connection = Connection.without_tokens().get(pk=connection.pk)
+        token = _readable_token(connection)
         with transaction.atomic():
             connection.disconnect()
             cancelled = Push.cancel_waiting(connection=connection, now=database_now())
@@ -169,6 +173,15 @@ def disconnect(*, user: User, connection: Connection) -> int:
         if token:
             revoke_quietly(token)
     return cancelled
+
+
+def _readable_token(connection: Connection) -> str:
+    """Return what can be revoked, if our keys still read it: the way out must stay open without them."""
+    try:
+        token: str = connection.refresh_token or connection.access_token
+    except InvalidToken:
+        return ""
+    return token
 
 
 def waiting_count(connection: Connection) -> int:

@@ -32,6 +32,14 @@ return {1, wait}
 """
 
 
+# KEYS: silent until. ARGV: milliseconds. A shorter silence never ends a longer one.
+_SILENCE = """
+if redis.call('PTTL', KEYS[1]) >= tonumber(ARGV[1]) then return end
+local t = redis.call('TIME')
+redis.call('SET', KEYS[1], string.format('%.0f', t[1] * 1000 + math.ceil(t[2] / 1000) + ARGV[1]), 'PX', ARGV[1])
+"""
+
+
 class BudgetError(Exception):
     """No call may be made now; `retry_in` is the number of seconds after which it is worth asking again."""
 
@@ -64,8 +72,22 @@ def book(endpoint: Endpoint, *, connection_id: int, patience: float) -> None:
 
     Raises BudgetError when it would take longer, BudgetUnknown without Redis.
     """
+    keys = _keys(endpoint, connection_id)
     milliseconds = 60_000 / (settings.EACCOUNTING_RATE_LIMIT * SHARE)
-    time.sleep(_reserve(_keys(endpoint, connection_id), [milliseconds, BURST, int(patience * 1000)]))
+    wait = _reserve(keys, [milliseconds, BURST, int(patience * 1000)])
+    if wait:
+        time.sleep(wait)
+        _refuse_in_silence(keys)
+
+
+def _refuse_in_silence(keys: list[str]) -> None:
+    """A 429 while we waited for our slot concerns us too. Raises BudgetError, BudgetUnknown."""
+    try:
+        left = _redis().pttl(keys[1])
+    except redis.RedisError as error:
+        raise BudgetUnknown(retry_in=5) from error
+    if left > 0:
+        raise BudgetError(retry_in=left / 1000)
 
 
 def _reserve(keys: list[str], arguments: list[float]) -> float:
@@ -81,17 +103,16 @@ def _reserve(keys: list[str], arguments: list[float]) -> float:
 
 
 def count_live_read(account_id: int) -> None:
-    """Count one read that a person waits for: 60 a minute and account. Raises BudgetError, BudgetUnknown."""
-    _reserve([f"live:booked:{account_id}", f"live:silent:{account_id}"], [1000, 20, 0])
+    """Count one read that a person waits for: 60 in any minute and account. Raises BudgetError, BudgetUnknown."""
+    # 20 at once and one every 1.5 s: never more than 60 in a minute.
+    _reserve([f"live:booked:{account_id}", f"live:silent:{account_id}"], [1500, 19, 0])
 
 
 def silence(endpoint: Endpoint, *, connection_id: int, seconds: int) -> None:
     """Keep every worker away from an endpoint for so many seconds: eAccounting said 429."""
     _booked, silent = _keys(endpoint, connection_id)
-    client = _redis()
     try:
-        until = client.time()[0] * 1000 + seconds * 1000
-        client.set(silent, until, px=seconds * 1000)
+        _redis().eval(_SILENCE, 1, silent, seconds * 1000)
     except redis.RedisError:
         # The caller's own row waits all the same; the next one meets the 429 again.
         return

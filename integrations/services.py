@@ -1,7 +1,5 @@
 """What the buttons on a company mean: check, record the wish in one transaction, poke a worker."""
 
-from collections.abc import Iterable
-
 from django.db import transaction
 
 from accounts.models import User
@@ -9,7 +7,7 @@ from companies.models import Company, Contact
 from integrations import mapping, tasks
 from integrations.clock import database_now
 from integrations.eaccounting.types import Customer
-from integrations.mapping import Group, Problem
+from integrations.mapping import Group
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -21,70 +19,27 @@ from integrations.models import (
     PushState,
     RemoteCustomer,
 )
+from integrations.refusing import (
+    AlreadyLinked,
+    AlreadyUnderWay,
+    Archived,
+    CannotSendValues,
+    LinkedElsewhere,
+    NotConnected,
+    NothingToDecide,
+    NotLinked,
+    Refusal,
+    TermsNotConfirmed,
+)
 
-
-class Refusal(Exception):
-    """Why a wish was not recorded; `code` names the sentence, see sentences.py."""
-
-    code = "refused"
-
-    def __init__(self, **parameters: object) -> None:
-        super().__init__(self.code)
-        self.parameters = parameters
-
-
-class NotConnected(Refusal):
-    """There is no connection, or one that a person has to mend first; the code says which."""
-
-    def __init__(self, code: str = "not_connected") -> None:
-        self.code = code
-        super().__init__()
-
-
-class AlreadyLinked(Refusal):
-    code = "already_linked"
-
-
-class NotLinked(Refusal):
-    code = "not_linked"
-
-
-class AlreadyUnderWay(Refusal):
-    code = "already_under_way"
-
-
-class CannotSendValues(Refusal):
-    """Values are missing or over their limit; `problems` names them."""
-
-    code = "values"
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__(problems=[(p.remote, p.kind, p.length) for p in problems])
-
-
-class TermsNotConfirmed(Refusal):
-    code = "terms_not_chosen"
-
-
-class LinkedElsewhere(Refusal):
-    """The customer belongs to another company here already."""
-
-    code = "linked_elsewhere"
-
-
-class Archived(Refusal):
-    code = "archived"
-
-
-class NothingToDecide(Refusal):
-    """The push was decided, cancelled or finished meanwhile."""
-
-    code = "nothing_to_decide"
+# What those who call a service may have to tell.
+__all__ = ["AlreadyLinked", "AlreadyUnderWay", "Archived", "CannotSendValues", "LinkedElsewhere"]
+__all__ += ["NotConnected", "NotLinked", "NothingToDecide", "Refusal", "TermsNotConfirmed"]
 
 
 def current_connection(account_id: int) -> Connection | None:
     """Return the account's connection, in whatever state, or None before the first one."""
-    rows = Connection.objects.select_related("default_terms", "connected_by")
+    rows = Connection.without_tokens().select_related("default_terms", "connected_by")
     return rows.filter(account_id=account_id, is_current=True).first()
 
 
@@ -103,6 +58,11 @@ def _locked(company: Company) -> Company:
 
 
 def _connected(company: Company) -> Connection:
+    """Return the connection; disconnecting, which cancels what waits, waits until this wish is recorded."""
+    connection = current_connection(company.account_id)
+    if connection is None:
+        raise NotConnected
+    list(Connection.objects.select_for_update(no_key=True).filter(pk=connection.pk).values_list("pk"))
     connection = current_connection(company.account_id)
     if connection is None:
         raise NotConnected
@@ -157,8 +117,13 @@ def _record(
         requested_by=user,
         next_attempt_at=database_now(),
     )
-    transaction.on_commit(lambda: tasks.poke(push.pk))
+    _poke_when_committed(push)
     return push
+
+
+def _poke_when_committed(push: Push) -> None:
+    """Tell a worker. The wish is recorded by then, so nothing that goes wrong here may fail the click."""
+    transaction.on_commit(lambda: tasks.poke(push.pk), robust=True)
 
 
 def request_update(*, user: User, company: Company, groups: list[str] | None = None) -> Push:
@@ -198,9 +163,9 @@ def _update(user: User, company: Company, connection: Connection, contact: Conta
         raise AlreadyUnderWay(by=str(push.requested_by))
     now = database_now()
     if push.replace_wish(groups=groups, contact=contact, user=user, now=now):
-        transaction.on_commit(lambda: tasks.poke(push.pk))
-    else:
-        push.ask_again(groups=groups, contact=contact, now=now)
+        _poke_when_committed(push)
+    elif not push.ask_again(groups=groups, contact=contact, user=user, now=now):
+        return _record(user, company, connection, kind=Kind.UPDATE, contact=contact, groups=groups)
     return push
 
 
@@ -288,7 +253,7 @@ def create_anyway(*, user: User, push: Push) -> None:
         if not push.decide_create_anyway(now=database_now()):
             raise NothingToDecide
         Event.add(EventKind.CREATE_ANYWAY, connection=push.connection, company=push.company, actor=user)
-        transaction.on_commit(lambda: tasks.poke(push.pk))
+        _poke_when_committed(push)
 
 
 def link_instead(*, user: User, push: Push, customer: Customer) -> CustomerLink:
@@ -307,7 +272,7 @@ def look_again(*, push: Push) -> None:
     with transaction.atomic():
         if not push.look_again(now=database_now()):
             raise NothingToDecide
-        transaction.on_commit(lambda: tasks.poke(push.pk))
+        _poke_when_committed(push)
 
 
 def cancel(*, user: User, push: Push) -> None:

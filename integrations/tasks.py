@@ -9,6 +9,7 @@ from celery import Task, current_app, shared_task
 from kombu import Connection as Broker
 from kombu.exceptions import KombuError, OperationalError
 from kombu.pools import producers
+from redis.exceptions import RedisError
 
 from integrations.clock import database_now
 from integrations.delivery import upkeep
@@ -48,7 +49,7 @@ def _poke(task: "Task[..., None]", arguments: dict[str, int]) -> None:
         with producers[_poke_broker()].acquire(block=True, timeout=POKE_SECONDS) as producer:
             options = {"producer": producer, "retry": False}
             task.apply_async(kwargs=arguments, **options)
-    except (KombuError, OperationalError, OSError) as error:
+    except (KombuError, OperationalError, RedisError, OSError) as error:
         _quiet["until"] = time.monotonic() + QUIET_SECONDS
         log.warning("the broker does not answer, the sweeper will find the row: %s", error)
 

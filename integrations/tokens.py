@@ -5,18 +5,29 @@ connection. So: lock → re-read → somebody else did it? → commit the intent
 """
 
 import logging
+import queue
+import threading
+import time
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from cryptography.fernet import InvalidToken
+from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import connection as database
 
 from accounts.mail import request_mail
 from accounts.models import Role, User
 from integrations.clock import Clock
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import ClientMisconfigured, ConnectionRevoked, EAccountingError, Unreachable
+from integrations.eaccounting.types import TokenSet
 from integrations.gateway import oauth_config
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Event, EventKind
+
+# A refresh of which nobody knows whether it was done is not repeated at once while the old token lives.
+RETRY_REFRESH_AFTER = timedelta(minutes=1)
+STORE_PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -43,42 +54,80 @@ def access(connection_id: int, *, clock: Clock, patience: float) -> Access:
     While the old token lives, one caller refreshes and the others go on with it. `patience` is how many
     seconds to wait for another's refresh. Raises NotConnected, or the EAccountingError of the refresh.
     """
-    connection = _connected(connection_id)
-    now = clock()
-    if now < connection.expires_at - connection.refresh_margin:
+    connection, now = _connected(connection_id), clock()
+    if not _is_due(connection, now):
         return _access(connection)
     alive = now < connection.expires_at
     try:
         with token_lock(connection.account_id, patience=0 if alive else patience):
             connection = _connected(connection_id)
-            if now >= connection.expires_at - connection.refresh_margin:
-                _refresh(connection, clock)
+            return _access(_refreshed(connection, clock) if _is_due(connection, now) else connection)
     except LockTaken:
         if not alive:
             raise Unreachable("refresh_under_way", retryable=True) from None
+    except ConnectionRevoked:
+        raise
     except EAccountingError as error:
-        if not alive or not error.retryable:
+        if not alive:
             raise
         log.warning("token refresh of connection %s failed, the old token still lives: %s", connection_id, error)
     return _access(connection)
 
 
+def access_within(connection_id: int, *, clock: Clock, seconds: float) -> Access:
+    """As `access`, for a person who waits at most `seconds`.
+
+    A refresh that takes longer goes on in a thread of its own: to cut an exchange off could lose the
+    connection. Raises Unreachable then.
+    """
+    if not _is_due(_connected(connection_id), clock()):
+        return access(connection_id, clock=clock, patience=seconds)
+    found: queue.SimpleQueue[Access | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found.put(access(connection_id, clock=clock, patience=seconds))
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is raised in the thread that waits
+            found.put(error)
+        finally:
+            connections.close_all()
+
+    # No daemon: a process that stops waits for it, so that a rotated token is stored.
+    threading.Thread(target=ask, name="refresh").start()
+    try:
+        answer = found.get(timeout=seconds)
+    except queue.Empty:
+        raise Unreachable("too_slow", retryable=True) from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _is_due(connection: Connection, now: datetime) -> bool:
+    """Whether the token is to be refreshed; while it lives, not again directly after an exchange that failed."""
+    if now < connection.expires_at - connection.refresh_margin:
+        return False
+    tried = connection.refresh_intent_at
+    return now >= connection.expires_at or tried is None or now >= tried + RETRY_REFRESH_AFTER
+
+
 def replace_refused(connection_id: int, *, refused: str, clock: Clock, patience: float) -> None:
     """Replace a token that eAccounting refused (401) although it should live.
 
-    The second refusal in a row, with no answer in between, means that the connection is over: it needs a
-    person to reconnect. Raises ConnectionRevoked then, NotConnected, or the EAccountingError of the refresh.
+    When that token was itself issued because of a refusal, with no good answer in between, the connection is
+    over: it needs a person to reconnect. Raises ConnectionRevoked then, NotConnected, or the EAccountingError
+    of the refresh.
     """
     try:
         with token_lock(_connected(connection_id).account_id, patience=patience):
             connection = _connected(connection_id)
             if connection.access_token != refused:
                 return
-            if connection.refused_at is not None:
+            if connection.was_renewed_in_vain:
                 lose(connection, code="unauthorized", clock=clock)
                 raise ConnectionRevoked("connection_revoked")
             connection.note_refusal(now=clock())
-            _refresh(connection, clock)
+            _refreshed(connection, clock)
     except LockTaken:
         raise Unreachable("refresh_under_way", retryable=True) from None
 
@@ -103,7 +152,12 @@ def revoke_quietly(token: str) -> None:
 
 
 def _connected(connection_id: int) -> Connection:
-    connection = Connection.objects.get(pk=connection_id)
+    """Return the connection with its tokens. Raises NotConnected, also when our keys cannot read them."""
+    try:
+        connection = Connection.objects.get(pk=connection_id)
+    except InvalidToken as error:
+        log.critical("the tokens of connection %s cannot be read, check FIELD_ENCRYPTION_KEYS", connection_id)
+        raise NotConnected("tokens_unreadable") from error
     if not connection.is_connected:
         raise NotConnected(connection.state)
     return connection
@@ -113,15 +167,14 @@ def _access(connection: Connection) -> Access:
     return Access(token=connection.access_token, generation=connection.generation)
 
 
-def _refresh(connection: Connection, clock: Clock) -> None:
-    """Exchange the refresh token; the caller holds the lock and no transaction."""
+def _refreshed(connection: Connection, clock: Clock) -> Connection:
+    """Exchange the refresh token; the caller holds the lock and no transaction. Return the connection as it is then."""
     if not connection.begin_refresh(now=clock()):
-        raise NotConnected(connection.state)
+        raise NotConnected("superseded")
     try:
-        answered = oauth.refresh(config=oauth_config(), refresh_token=connection.refresh_token)
+        answered = _exchanged(connection)
     except ConnectionRevoked:
-        lose(connection, code="connection_revoked", clock=clock)
-        raise
+        return _newer_or_lost(connection, clock)
     except ClientMisconfigured as error:
         log.critical("eAccounting refuses our OAuth client, check EACCOUNTING_CLIENT_ID and _SECRET: %s", error)
         connection.end_refresh()
@@ -130,7 +183,35 @@ def _refresh(connection: Connection, clock: Clock) -> None:
         if not error.may_have_been_done:
             connection.end_refresh()
         raise
-    if not connection.store_refreshed(tokens=answered, now=clock()):
+    if not _stored(connection, answered, clock):
         # Somebody connected anew or disconnected meanwhile: this grant belongs to nobody any more.
         revoke_quietly(answered.refresh_token or answered.access_token)
         raise NotConnected("superseded")
+    return connection
+
+
+def _exchanged(connection: Connection) -> TokenSet:
+    if not connection.refresh_token:
+        raise ConnectionRevoked("connection_revoked")
+    return oauth.refresh(config=oauth_config(), refresh_token=connection.refresh_token)
+
+
+def _newer_or_lost(used: Connection, clock: Clock) -> Connection:
+    """After `invalid_grant`: return a newer token when there is one (our lock can die before us), else it is over."""
+    stored = _connected(used.pk)
+    if stored.refresh_token != used.refresh_token:
+        return stored
+    lose(used, code="connection_revoked", clock=clock)
+    raise ConnectionRevoked("connection_revoked")
+
+
+def _stored(connection: Connection, answered: TokenSet, clock: Clock) -> bool:
+    """Store the tokens; a database that restarts just now is waited for, since they exist nowhere else."""
+    for pause in STORE_PAUSES:
+        try:
+            return connection.store_refreshed(tokens=answered, now=clock())
+        except (OperationalError, InterfaceError) as error:
+            log.warning("refreshed tokens of connection %s are not stored yet: %s", connection.pk, type(error).__name__)
+            database.close()
+            time.sleep(pause)
+    return connection.store_refreshed(tokens=answered, now=clock())

@@ -17,13 +17,17 @@ class Calls:
 
     connection: Connection
     clock: Clock
-    patience: float = limiter.CLICK_PATIENCE
+    patience: float = limiter.CLICK_PATIENCE  # seconds to wait for a slot, or for another's refresh
     endpoint: Endpoint = Endpoint.COMPANY_SETTINGS  # of the last booked call: a 429 silences it
     access: tokens.Access | None = field(default=None, init=False)
 
     def open(self) -> None:
         """Get a valid token. Raises NotConnected or the EAccountingError of a refresh."""
-        self.access = tokens.access(self.connection.pk, clock=self.clock, patience=settings.EACCOUNTING_TOKEN_SECONDS)
+        self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience)
+
+    def open_within(self, *, seconds: float) -> None:
+        """As `open`, for a person who waits."""
+        self.access = tokens.access_within(self.connection.pk, clock=self.clock, seconds=seconds)
 
     def book(self, endpoint: Endpoint) -> None:
         """Book one call and wait for its time. Raises BudgetError."""
@@ -52,9 +56,9 @@ class Calls:
 
     def replace_refused_token(self) -> None:
         """After a 401: get another token. Raises ConnectionRevoked when that will not help."""
-        tokens.replace_refused(
-            self.connection.pk,
-            refused=self.token,
-            clock=self.clock,
-            patience=settings.EACCOUNTING_TOKEN_SECONDS,
-        )
+        tokens.replace_refused(self.connection.pk, refused=self.token, clock=self.clock, patience=self.patience)
+
+    @property
+    def token_seconds(self) -> float:
+        """The longest that `open` or `replace_refused_token` take: another's refresh, then our own."""
+        return self.patience + settings.EACCOUNTING_TOKEN_SECONDS

@@ -4,7 +4,6 @@ The protocol and its reasons: docs/reliability.md, "How a create cannot double".
 """
 
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,18 +12,17 @@ from django.db import IntegrityError, transaction
 
 from companies.models import Company
 from integrations import mapping
+from integrations.constraints import breaks
 from integrations.delivery import outcomes
 from integrations.delivery.calls import Calls
-from integrations.delivery.outcomes import Candidate, CannotSend
+from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer, CustomerPage
-from integrations.models import Connection, CustomerLink, Event, EventKind, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
 from integrations.tokens import NotConnected
-
-LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
 
 
 def run(push: Push, calls: Calls) -> None:
@@ -36,7 +34,7 @@ def run(push: Push, calls: Calls) -> None:
     calls.open()
     found = _look_before(push, values, calls)
     if found.customers and not push.create_anyway:
-        _ask(push, map(outcomes.candidate, found.customers))
+        outcomes.ask_person(push, list(found.customers))
         return
     seen = [customer.id for customer in found.customers]
     push.remember_look(looked_at=found.server_time, seen_ids=seen)
@@ -69,21 +67,16 @@ def duplicate_filter(values: mapping.Values) -> str:
     return filters.any_of(*(filters.eq("CorporateIdentityNumber", form) for form in forms))
 
 
-def _ask(push: Push, candidates: Iterable[Candidate]) -> None:
-    """Stop: these customers may be the one. A person links one of them or wants a new one anyway."""
-    with transaction.atomic():
-        push.ask_person(candidates=list(candidates))
-        Event.add(EventKind.DECISION_NEEDED, connection=push.connection, company=push.company)
-
-
 def _send(push: Push, calls: Calls) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
     try:
         payload = _commit_sending(push, calls)
-    except IntegrityError:
-        push.wait(WaitReason.TWIN, until=calls.clock() + timedelta(seconds=LEASE_SLACK))
+    except IntegrityError as error:
+        if not breaks(error, "push_no_twin_create"):
+            raise
+        push.wait(WaitReason.TWIN, until=outcomes.next_twin_try(push, now=calls.clock()))
         return
     deadline = settings.EACCOUNTING_CALL_SECONDS
     try:
@@ -129,7 +122,7 @@ def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
 
 def usable(push: Push, calls: Calls) -> Connection:
     """Return the connection as it is now. Raises NotConnected when it is not the one the token is for."""
-    connection = Connection.objects.select_related("default_terms").get(pk=push.connection_id)
+    connection = Connection.without_tokens().select_related("default_terms").get(pk=push.connection_id)
     if not connection.is_usable:
         raise NotConnected(connection.blocked_reason or connection.state)
     if connection.generation != calls.generation:
@@ -159,10 +152,9 @@ def _resolve(push: Push, calls: Calls) -> None:
         outcomes.adopt(push, equal[0], calls)
         outcomes.record_adopted(push, calls)
     elif equal or near:
-        _ask(push, (*outcomes.give_up_adopted(adopted), *map(outcomes.candidate, (*equal, *near))))
+        outcomes.ask_person(push, [*equal, *near])
     else:
-        push.prove_absent()
-        push.wait(WaitReason.RETRY, until=calls.clock())
+        push.prove_absent(now=calls.clock())
 
 
 def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer]]:

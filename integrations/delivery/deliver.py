@@ -1,39 +1,54 @@
 """A worker's whole job for one row: claim it, do what it wishes, record one outcome."""
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from accounts.models import Role
 from integrations.clock import Clock, database_now
 from integrations.delivery import creating, outcomes, updating
 from integrations.delivery.calls import Calls
-from integrations.delivery.outcomes import CannotSend
+from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
 from integrations.eaccounting.errors import EAccountingError
-from integrations.limiter import BudgetError
-from integrations.models import Kind, Push, PushState, WaitReason
+from integrations.limiter import CLICK_PATIENCE, BudgetError
+from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED, LostLease
 from integrations.tokens import NotConnected
 
 # A row that is due again at once (a refused token was replaced, say) need not wait for the sweeper.
 ATTEMPTS_AT_ONCE = 3
+CRASHED = "crashed"
 
 log = logging.getLogger(__name__)
 
 
 def deliver(push_id: int, *, clock: Clock = database_now) -> None:
     """Move one push as far as it goes now. Safe to call at any time, any number of times, from anywhere."""
-    seconds = settings.EACCOUNTING_TOKEN_SECONDS + creating.LEASE_SLACK
+    # Before the first call a token is needed, and each call renews the lease.
+    seconds = CLICK_PATIENCE + settings.EACCOUNTING_TOKEN_SECONDS + LEASE_SLACK
     for _attempt in range(ATTEMPTS_AT_ONCE):
         push = Push.claim(push_id, now=clock(), seconds=seconds)
         if push is None:
             return
         try:
+            push.connection = Connection.without_tokens().get(pk=push.connection_id)
             _carry_out(push, Calls(connection=push.connection, clock=clock))
         except LostLease:
             log.warning("push %s was taken over by another worker; nothing was written", push_id)
             return
+        except Exception:
+            log.exception("push %s met a fault in this program", push_id)
+            _stumble(push, clock)
+            raise
+
+
+def _stumble(push: Push, clock: Clock) -> None:
+    """Give the row back, so that it does not hang until its lease ends; without a database it has to."""
+    with suppress(LostLease, DatabaseError):
+        push.stumble(until=outcomes.next_try(push, now=clock()))
 
 
 def _carry_out(push: Push, calls: Calls) -> None:
@@ -53,9 +68,9 @@ def _carry_out(push: Push, calls: Calls) -> None:
 
 def _try(push: Push, calls: Calls) -> None:
     if push.crashes >= CRASHES_ALLOWED:
-        raise CannotSend("crashed")
-    if not push.connection.is_usable:
-        raise NotConnected(push.connection.blocked_reason or push.connection.state)
+        raise CannotSend(CRASHED)
+    if not calls.connection.is_usable:
+        raise NotConnected(calls.connection.blocked_reason or calls.connection.state)
     sent_before = push.state == PushState.UNKNOWN
     if not sent_before and not (push.requested_by.is_active and push.requested_by.may(Role.USER)):
         raise CannotSend("requester_may_not")
@@ -64,17 +79,24 @@ def _try(push: Push, calls: Calls) -> None:
 
 
 def _refuse(push: Push, reason: CannotSend, calls: Calls) -> None:
-    """A reason on our side ends the push, unless its bytes have left: then a person has to decide."""
-    if push.state == PushState.UNKNOWN:
-        push.wait(WaitReason.DECISION, until=None, failure=outcomes.failure_of(reason.code, reason.parameters))
+    """A reason on our side ends the push. A create whose bytes have left is a person's to decide.
+
+    An update is only looked into when its lost write can no longer be stored late, so it can end.
+    """
+    failure = outcomes.failure_of(reason.code, reason.parameters)
+    if push.state == PushState.UNKNOWN and (push.kind == Kind.CREATE or reason.code == CRASHED):
+        push.wait(WaitReason.DECISION, until=None, failure=failure)
     else:
-        outcomes.refuse(push, failure=outcomes.failure_of(reason.code, reason.parameters), now=calls.clock())
+        outcomes.refuse(push, failure=failure, now=calls.clock())
 
 
 def _wait_for_connection(push: Push, reason: NotConnected, calls: Calls) -> None:
-    """Wait until the connection works again; a superseded token only needs another try."""
-    until = calls.clock() if reason.code == "superseded" else None
-    push.wait(WaitReason.CONNECTION, until=until, failure=outcomes.failure_of(reason.code))
+    """Wait until the connection works; when only this process cannot read its tokens, for better days."""
+    failure = outcomes.failure_of(reason.code)
+    if reason.code == "tokens_unreadable":
+        outcomes.retry(push, failure=failure, now=calls.clock())
+    else:
+        outcomes.wait_for_connection(push, failure=failure, now=calls.clock())
 
 
 def _record(push: Push, error: EAccountingError, calls: Calls) -> None:

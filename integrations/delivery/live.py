@@ -1,6 +1,7 @@
 """The short reads that a person waits for: at most four seconds, two at once, sixty a minute and account."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -35,11 +36,12 @@ def read_company_settings(connection: Connection) -> CompanySettings:
 
 def _read(connection: Connection, call: Callable[[Client, float], Answer]) -> Answer:
     seconds = settings.EACCOUNTING_LIVE_READ_SECONDS
+    end = time.monotonic() + seconds
     if not _places.acquire(timeout=seconds / 2):
         raise TooBusy
     try:
         limiter.count_live_read(connection.account_id)
-        return read(connection, call, seconds=seconds, patience=seconds / 4)
+        return read(connection, call, seconds=end - time.monotonic(), patience=seconds / 4)
     except limiter.BudgetError as error:
         raise TooBusy from error
     finally:

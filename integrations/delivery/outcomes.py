@@ -10,8 +10,11 @@ from django.db import IntegrityError, transaction
 
 from companies.models import Company
 from integrations import limiter, mapping
+from integrations.constraints import breaks
 from integrations.delivery.calls import Calls
+from integrations.delivery.reads import note_blocked
 from integrations.eaccounting.errors import (
+    ClientMisconfigured,
     ConnectionRevoked,
     EAccountingError,
     Forbidden,
@@ -22,10 +25,10 @@ from integrations.eaccounting.errors import (
 )
 from integrations.eaccounting.types import Customer
 from integrations.models import (
+    Connection,
     CustomerLink,
     Event,
     EventKind,
-    Kind,
     Origin,
     Push,
     PushState,
@@ -37,7 +40,9 @@ Candidate = dict[str, str]
 
 log = logging.getLogger(__name__)
 
-FIRST_BACK_OFF, LONGEST_BACK_OFF = 2.0, 900.0  # seconds
+LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
+CUSTOMER_LINKED_ONCE = "integrations_customerlink_customer_id_key"
+FIRST_BACK_OFF, LONGEST_BACK_OFF, LONGEST_TWIN_WAIT = 2.0, 900.0, 30.0  # seconds
 DAILY_AFTER, GIVE_UP_AFTER = timedelta(days=1), timedelta(days=7)
 
 
@@ -76,6 +81,11 @@ def next_try(push: Push, *, now: datetime) -> datetime:
     return now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  # jitter, no secret
 
 
+def next_twin_try(push: Push, *, now: datetime) -> datetime:
+    """Return when to see whether an equal create has ended: soon, since nobody may tell us."""
+    return min(next_try(push, now=now), now + timedelta(seconds=LONGEST_TWIN_WAIT))
+
+
 def next_look(push: Push, *, now: datetime) -> datetime:
     """Return when to look again for what may have been stored: soon, and surely right after settling."""
     settled = absent_from(push) + timedelta(milliseconds=100)
@@ -94,18 +104,18 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
         soon = min(now + timedelta(seconds=FIRST_BACK_OFF), absent_from(push))
         push.lose_answer(now=now, until=soon, failure=failure)
     elif isinstance(error, Unauthorized):
+        push.take_back(now=now, seconds=calls.token_seconds + LEASE_SLACK)
         calls.replace_refused_token()
         push.wait(WaitReason.RETRY, until=now, failure=failure)
     elif isinstance(error, ConnectionRevoked):
-        push.wait(WaitReason.CONNECTION, until=None, failure=failure)
+        wait_for_connection(push, failure=failure, now=now)
     elif isinstance(error, Forbidden) and error.connection_wide:
-        _block(push, error, failure, now, calls)
+        note_blocked(calls.connection, reason=error.kind)
+        wait_for_connection(push, failure=failure, now=now)
     elif isinstance(error, RateLimited):
         limiter.silence(calls.endpoint, connection_id=push.connection_id, seconds=error.retry_after)
         push.wait(WaitReason.BUDGET, until=now + timedelta(seconds=error.retry_after), failure=failure)
-    elif isinstance(error, NotSent):
-        push.wait(WaitReason.RETRY, until=now, failure=failure)
-    elif error.retryable or push.state == PushState.UNKNOWN:
+    elif isinstance(error, (NotSent, ClientMisconfigured)) or error.retryable or push.state == PushState.UNKNOWN:
         retry(push, failure=failure, now=now)
     else:
         refuse(push, failure=failure, now=now)
@@ -124,8 +134,10 @@ def retry(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
 def refuse(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
     """End the push as FAILED, on the row and in the activity."""
     with transaction.atomic():
+        _lock(push)
         push.fail(now=now, failure=failure)
         _event(push, EventKind.FAILED, {"code": failure["failure"]})
+        push.open_next(now=now)
 
 
 def _problems(error: EAccountingError) -> dict[str, Any]:
@@ -135,12 +147,16 @@ def _problems(error: EAccountingError) -> dict[str, Any]:
     return {"problems": [{"field": p.field, "message": p.message} for p in error.problems]}
 
 
-def _block(push: Push, error: Forbidden, failure: dict[str, Any], now: datetime, calls: Calls) -> None:
-    """Let every row of the connection wait: the refusal concerns all of them."""
+def wait_for_connection(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
+    """Wait until the connection works again. Raises LostLease.
+
+    Reconnecting and unblocking change the connection's row before they wake what waits. So its lock decides
+    who is first: either they see this row waiting, or it sees that there is nothing to wait for any more.
+    """
     with transaction.atomic():
-        if calls.connection.block(reason=error.kind, now=now):
-            Event.add(EventKind.BLOCKED, connection=calls.connection, parameters={"reason": error.kind})
-        push.wait(WaitReason.CONNECTION, until=None, failure=failure)
+        rows = Connection.without_tokens().select_for_update(no_key=True)
+        usable = rows.get(pk=push.connection_id).is_usable
+        push.wait(WaitReason.CONNECTION, until=now if usable else None, failure=failure)
 
 
 # --- Successes -------------------------------------------------------------------------------------
@@ -155,7 +171,9 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
             push.finish(now=now)
             _event(push, EventKind.CREATED, {"number": customer.number})
             _note_other_values(push, push.values or {}, customer)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not breaks(error, CUSTOMER_LINKED_ONCE):
+            raise
         # Somebody linked this very customer to another company between its creation and now.
         refuse(push, failure=failure_of("linked_elsewhere", {"number": customer.number}), now=now)
     _succeed(calls, now)
@@ -177,12 +195,22 @@ def record_adopted(push: Push, calls: Calls) -> None:
     _succeed(calls, now)
 
 
-def give_up_adopted(adopted: CustomerLink | None) -> list[Candidate]:
-    """Take an adopted link back, for a person to decide; return the customer as a candidate."""
+def ask_person(push: Push, customers: list[Customer]) -> None:
+    """Stop: these customers may be the one. A person links one of them or wants a new one. Raises LostLease."""
+    with transaction.atomic():
+        _lock(push)
+        push.ask_person(candidates=[*_given_up(push), *map(candidate, customers)])
+        Event.add(EventKind.DECISION_NEEDED, connection=push.connection, company=push.company)
+
+
+def _given_up(push: Push) -> list[Candidate]:
+    """Take back the link of an adopted customer, for a person to decide; return the customer as a candidate."""
+    links = CustomerLink.objects.select_related("customer").filter(company_id=push.company_id)
+    adopted = links.filter(connection_id=push.connection_id).first()
     if adopted is None:
         return []
-    customer = adopted.customer
     adopted.delete()
+    customer = adopted.customer
     return [
         {
             "id": str(customer.customer_id),
@@ -229,13 +257,11 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         _lock(push)
         _remember(push, customer, now)
         link.mark_sent(values=values, user=push.requested_by, now=now)
-        again_at = Push.objects.values_list("again_at", flat=True).get(pk=push.pk)
         push.finish(now=now)
         changed = bool(push.values)
         _event(push, EventKind.UPDATED if changed else EventKind.UNCHANGED, {"fields": sorted(push.values or {})})
         _note_other_values(push, push.values or {}, customer)
-        if again_at is not None:
-            _open_next(push, now)
+        push.open_next(now=now)
     _succeed(calls, now)
 
 
@@ -256,25 +282,10 @@ def _note_other_values(push: Push, sent: mapping.Values, customer: Customer) -> 
         _event(push, EventKind.ANSWERED_OTHERWISE, {"fields": other})
 
 
-def _open_next(push: Push, now: datetime) -> None:
-    """A click came while this push was being sent: its wish becomes the next push."""
-    newest = Push.objects.get(pk=push.pk)
-    Push.objects.create(
-        account_id=push.account_id,
-        connection_id=push.connection_id,
-        company_id=push.company_id,
-        kind=Kind.UPDATE,
-        groups=newest.groups,
-        contact=newest.contact,
-        requested_by_id=newest.requested_by_id,
-        next_attempt_at=now,
-    )
-
-
 def _succeed(calls: Calls, now: datetime) -> None:
-    """eAccounting answers: what waited for it on this connection is due now."""
-    calls.connection.succeeded(now=now)
-    Push.pull_forward(connection=calls.connection, now=now)
+    """eAccounting answers: after a silence, what waited for it on this connection is due now."""
+    if calls.connection.succeeded(now=now):
+        Push.pull_forward(connection=calls.connection, now=now)
 
 
 def _event(push: Push, kind: EventKind, parameters: dict[str, Any]) -> None:

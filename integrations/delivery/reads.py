@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.db import transaction
+
 from integrations import limiter
 from integrations.clock import database_now
 from integrations.delivery.calls import Calls
@@ -36,8 +38,9 @@ def read(connection: Connection, call: Callable[[Client, float], Answer], *, sec
 
 def note_blocked(connection: Connection, *, reason: str) -> None:
     """Stop everything on the connection, and say so once in its timeline."""
-    if connection.block(reason=reason, now=database_now()):
-        Event.add(EventKind.BLOCKED, connection=connection, parameters={"reason": reason})
+    with transaction.atomic():
+        if connection.block(reason=reason, now=database_now()):
+            Event.add(EventKind.BLOCKED, connection=connection, parameters={"reason": reason})
 
 
 def _attempt(calls: Calls, call: Callable[[Client, float], Answer], end: float) -> Answer:
@@ -45,12 +48,20 @@ def _attempt(calls: Calls, call: Callable[[Client, float], Answer], end: float) 
         return _once(calls, call, end)
     except Unauthorized:
         calls.replace_refused_token()
+    try:
         return _once(calls, call, end)
+    except Unauthorized:
+        calls.replace_refused_token()  # raises ConnectionRevoked: a new token is refused too
+        raise
 
 
 def _once(calls: Calls, call: Callable[[Client, float], Answer], end: float) -> Answer:
-    calls.open()
+    calls.open_within(seconds=_left(end))
+    return call(calls.booking(), _left(end))
+
+
+def _left(end: float) -> float:
     left = end - time.monotonic()
     if left <= 0:
         raise Unreachable("too_slow", retryable=True)
-    return call(calls.booking(), left)
+    return left

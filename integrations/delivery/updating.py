@@ -10,12 +10,13 @@ from companies.models import Company
 from integrations import mapping
 from integrations.delivery import outcomes
 from integrations.delivery.calls import Calls
-from integrations.delivery.creating import LEASE_SLACK, usable
-from integrations.delivery.outcomes import CannotSend
+from integrations.delivery.creating import usable
+from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer
+from integrations.mapping import Group
 from integrations.models import CustomerLink, Push, PushState, WaitReason
 
 
@@ -84,9 +85,10 @@ def _commit_sending(
         company = Company.objects.select_for_update().get(pk=push.company_id)
         push.hold()
         usable(push, calls)
-        if not CustomerLink.objects.filter(pk=link.pk, customer_id=link.customer_id).exists():
-            raise CannotSend("not_linked")
-        here = mapping.values_of(company, link.contact, groups=push.groups)
+        if company.archived_at is not None:
+            raise CannotSend("archived")
+        link = _still_linked(link)
+        here = mapping.values_of(company, link.contact, groups=_groups(push, link))
         changes = mapping.to_write(here, mapping.owned(customer.raw))
         if not changes:
             return None, here
@@ -95,6 +97,26 @@ def _commit_sending(
         send_by = now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS)
         push.begin_sending(payload=None, values=changes, fingerprint="", send_by=send_by)
     return payload, here
+
+
+def _still_linked(link: CustomerLink) -> CustomerLink:
+    """Return the link as it is now, the company being locked. Raises CannotSend when it is another's or gone."""
+    links = CustomerLink.objects.select_related("contact").filter(pk=link.pk, customer_id=link.customer_id)
+    found = links.first()
+    if found is None:
+        raise CannotSend("not_linked")
+    return found
+
+
+def _groups(push: Push, link: CustomerLink) -> list[str]:
+    """Return what is carried; a person who was erased meanwhile takes the contact group along. Raises CannotSend."""
+    wished: list[str] = push.groups
+    if link.contact is not None or Group.CONTACT not in wished:
+        return wished
+    rest = [group for group in wished if group != Group.CONTACT]
+    if not rest:
+        raise CannotSend("contact_gone")
+    return rest
 
 
 def _payload(company: Company, customer: Customer, changes: mapping.Values) -> dict[str, Json]:

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from integrations.clock import database_now
-from integrations.delivery.reads import read
+from integrations.delivery.reads import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
 from integrations.limiter import CLICK_PATIENCE, BudgetError
@@ -23,7 +24,7 @@ BOOKKEEPING = 3  # CompanySettings.product_variant: it has no customers
 
 def read_terms(connection_id: int) -> None:
     """Fetch and keep the terms of payment. Raises NotConnected, BudgetError and every EAccountingError."""
-    connection = Connection.objects.get(pk=connection_id)
+    connection = Connection.without_tokens().get(pk=connection_id)
     answered = read(
         connection,
         lambda client, left: client.list_terms_of_payment(deadline=left),
@@ -36,12 +37,14 @@ def read_terms(connection_id: int) -> None:
 
 def look_after(*, now: datetime) -> None:
     """Fetch terms that were never fetched, and probe the blocked connections that are due."""
-    connected = Connection.objects.filter(state=Connection.State.CONNECTED)
-    for connection in connected.filter(blocked_reason="", terms_read_at=None):
-        _quietly(lambda found: read_terms(found.pk), connection)
-    for connection in connected.exclude(blocked_reason="").filter(probe_at__lte=now):
-        connection.probe_later(now=now)
-        _quietly(probe, connection)
+    due = Connection.without_tokens().filter(Q(probe_at=None) | Q(probe_at__lte=now), state=Connection.State.CONNECTED)
+    for connection in due.exclude(blocked_reason="", terms_read_at__isnull=False).order_by("pk"):
+        if connection.book_upkeep(now=now):
+            _quietly(probe if connection.blocked_reason else _first_terms, connection)
+
+
+def _first_terms(connection: Connection) -> None:
+    read_terms(connection.pk)
 
 
 def probe(connection: Connection) -> None:
@@ -62,14 +65,12 @@ def apply_settings(connection: Connection, answered: CompanySettings) -> str:
     with transaction.atomic():
         connection.describe(settings=answered, now=now)
         if reason:
-            if connection.block(reason=reason, now=now):
-                Event.add(EventKind.BLOCKED, connection=connection, parameters={"reason": reason})
-        elif connection.blocked_reason:
-            connection.unblock()
+            note_blocked(connection, reason=reason)
+            return reason
+        if connection.unblock():
             Event.add(EventKind.UNBLOCKED, connection=connection)
-    if not reason:
         Push.pull_forward(connection=connection, now=now)
-    return reason
+    return ""
 
 
 def problem_in(answered: CompanySettings, connection: Connection) -> str:

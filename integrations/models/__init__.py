@@ -1,9 +1,11 @@
 """The bridge's rows. Every row of a tenant carries its account."""
 
-from integrations.models.connection import BlockedReason, Connection, TermsOfPayment
+from integrations.models.connection import BlockedReason, Connection
 from integrations.models.customers import CustomerLink, Origin, RemoteCustomer
 from integrations.models.event import Event, EventKind
-from integrations.models.push import Kind, Push, PushState, WaitReason
+from integrations.models.push import Push
+from integrations.models.states import Kind, PushState, WaitReason
+from integrations.models.terms import TermsOfPayment
 
 __all__ = [
     "BlockedReason",

@@ -1,4 +1,4 @@
-"""An account's connection to one eAccounting company, and that company's terms of payment."""
+"""An account's connection to one eAccounting company."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,16 +6,32 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, User
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.eaccounting.types import TermsOfPayment as AnsweredTerms
 from integrations.fields import EncryptedTextField
+from integrations.models.terms import TermsOfPayment
 
 PROBE_EVERY = timedelta(minutes=15)
 LONGEST_MARGIN = timedelta(minutes=10)
+LONGEST_SCOPE = 255
+UPKEEP_EVERY = timedelta(minutes=1)
+# A success after so long without one is news: what waited for eAccounting may move again.
+SILENT_FOR = timedelta(seconds=30)
+_TOKEN_FIELDS = ["access_token", "refresh_token", "issued_at", "expires_at", "refresh_intent_at", "scope"]
+_BLOCK_FIELDS = ["blocked_reason", "blocked_at", "probe_at"]
+_STATE_FIELDS = ["state", "generation", *_TOKEN_FIELDS, *_BLOCK_FIELDS]
+CONNECT_FIELDS = [
+    *_STATE_FIELDS,
+    "is_current",
+    "connected_by",
+    "connected_at",
+    "last_error",
+    "broken_at",
+    "refused_at",
+]
 
 
 class BlockedReason(models.TextChoices):
@@ -65,7 +81,7 @@ class Connection(models.Model):
     refresh_intent_at = models.DateTimeField(null=True, blank=True)
     refused_at = models.DateTimeField(null=True, blank=True)  # a 401 since the last good answer
     generation = models.PositiveIntegerField(default=0)
-    scope = models.CharField(max_length=255, blank=True)
+    scope = models.CharField(max_length=LONGEST_SCOPE, blank=True)
 
     name = models.CharField(max_length=255, blank=True)
     registration_number = models.CharField(max_length=50, blank=True)
@@ -73,9 +89,7 @@ class Connection(models.Model):
     currency = models.CharField(max_length=3, blank=True)
     company_terms_id = models.UUIDField(null=True, blank=True)
 
-    default_terms = models.ForeignKey(
-        "TermsOfPayment", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    default_terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     terms_confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     terms_confirmed_at = models.DateTimeField(null=True, blank=True)
     terms_read_at = models.DateTimeField(null=True, blank=True)
@@ -103,6 +117,11 @@ class Connection(models.Model):
     def __str__(self) -> str:
         return self.name or str(_("your eAccounting company"))
 
+    @classmethod
+    def without_tokens(cls) -> models.QuerySet["Connection"]:
+        """The rows for those who only look: readable even when the key of the tokens is gone."""
+        return cls.objects.defer("access_token", "refresh_token")
+
     @property
     def is_connected(self) -> bool:
         """Whether tokens are believed to work."""
@@ -126,8 +145,10 @@ class Connection(models.Model):
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
         self.last_error, self.broken_at, self.refused_at = "", None, None
+        # A new grant has nothing to do with the tokens of the old one, which may not even be readable any more.
+        self.refresh_token, self.scope = "", ""
         self._take(tokens, now)
-        self.save()
+        self.save(update_fields=CONNECT_FIELDS if self.pk else None)
 
     def _take(self, tokens: TokenSet, now: datetime) -> None:
         self.access_token = tokens.access_token
@@ -135,13 +156,13 @@ class Connection(models.Model):
         self.refresh_token = tokens.refresh_token or self.refresh_token
         self.issued_at, self.expires_at = now, now + timedelta(seconds=tokens.expires_in)
         self.refresh_intent_at = None
-        self.scope = tokens.scope or self.scope
+        # Cut: a token must never be lost because something beside it does not fit its column.
+        self.scope = (tokens.scope or self.scope)[:LONGEST_SCOPE]
 
     def store_refreshed(self, *, tokens: TokenSet, now: datetime) -> bool:
         """Keep refreshed tokens, unless a newer generation began meanwhile. Return whether they were kept."""
         self._take(tokens, now)
-        kept = ["access_token", "refresh_token", "issued_at", "expires_at", "refresh_intent_at", "scope"]
-        return self._update_generation(**{field: getattr(self, field) for field in kept})
+        return self._update_generation(**{field: getattr(self, field) for field in _TOKEN_FIELDS})
 
     def begin_refresh(self, *, now: datetime) -> bool:
         """Record that a refresh token is about to be used. Return False when the generation is over."""
@@ -151,28 +172,35 @@ class Connection(models.Model):
         """Record a 401 with a token that should live; the next good answer forgets it."""
         self._update_generation(refused_at=now)
 
+    @property
+    def was_renewed_in_vain(self) -> bool:
+        """Whether the token in use was issued because its forerunner was refused, and nothing worked since.
+
+        A refusal that a failed refresh followed does not count: the token in use is still the old one.
+        """
+        return self.refused_at is not None and self.refused_at < self.issued_at
+
     def end_refresh(self) -> None:
         """Record that the refresh token was certainly not used up."""
         self._update_generation(refresh_intent_at=None)
 
     def mark_needs_reconnect(self, *, now: datetime, code: str) -> bool:
         """Record that eAccounting accepts the tokens no longer. Return False when somebody was faster."""
-        if self.state != self.State.CONNECTED:
-            return False
         self.state, self.last_error, self.broken_at = self.State.NEEDS_RECONNECT, code, now
         return self._update_generation(state=self.state, last_error=code, broken_at=now, refresh_intent_at=None)
 
     def _update_generation(self, **fields: Any) -> bool:  # any column
-        rows = Connection.objects.filter(pk=self.pk, generation=self.generation).exclude(state=self.State.DISCONNECTED)
+        """Write these columns while this generation is connected; a worker's picture may be older than the row."""
+        rows = Connection.objects.filter(pk=self.pk, generation=self.generation, state=self.State.CONNECTED)
         return bool(rows.update(**fields))
 
     def disconnect(self) -> None:
-        """Forget the tokens; the links and everything else stay."""
+        """Forget the tokens; the links and everything else stay. The caller holds the token lock."""
         self.state, self.generation = self.State.DISCONNECTED, self.generation + 1
         self.access_token = self.refresh_token = ""
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
         self.refresh_intent_at = None
-        self.save()
+        self.save(update_fields=_STATE_FIELDS)
 
     def step_aside(self) -> None:
         """Make room for another eAccounting company of the same account."""
@@ -185,34 +213,42 @@ class Connection(models.Model):
         self.country, self.currency = settings.country_code, settings.currency_code
         self.company_terms_id = settings.terms_of_payment_id
         self.last_ok_at = now
-        self.save(
-            update_fields=["name", "registration_number", "country", "currency", "company_terms_id", "last_ok_at"]
-        )
+        fields = ["name", "registration_number", "country", "currency", "company_terms_id", "last_ok_at"]
+        self.save(update_fields=fields)
 
     def block(self, *, reason: str, now: datetime) -> bool:
-        """Stop everything on this connection until a probe or Test connection lifts it. Return whether it is news."""
-        is_news = self.blocked_reason != reason
-        self.blocked_at = self.blocked_at or now
-        self.blocked_reason, self.probe_at = reason, now + PROBE_EVERY
-        self.save(update_fields=["blocked_reason", "blocked_at", "probe_at"])
-        return is_news
+        """Stop everything on this connection until a probe or Test connection lifts it. Return whether it is news.
 
-    def probe_later(self, *, now: datetime) -> None:
-        """Book the next probe before this one, so that two workers do not probe at once."""
-        self.probe_at = now + PROBE_EVERY
-        self.save(update_fields=["probe_at"])
+        A refusal that an older generation met says nothing about this one and changes nothing.
+        """
+        rows = Connection.objects.filter(pk=self.pk, generation=self.generation, state=self.State.CONNECTED)
+        self.blocked_reason, self.blocked_at, self.probe_at = reason, now, now + PROBE_EVERY
+        fields = {name: getattr(self, name) for name in _BLOCK_FIELDS}
+        return bool(rows.exclude(blocked_reason=reason).update(**fields))
 
-    def unblock(self) -> None:
-        """Let calls through again."""
+    def unblock(self) -> bool:
+        """Let calls through again. Return whether it is news."""
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
-        self.save(update_fields=["blocked_reason", "blocked_at", "probe_at"])
+        fields = {name: getattr(self, name) for name in _BLOCK_FIELDS}
+        return bool(Connection.objects.filter(pk=self.pk).exclude(blocked_reason="").update(**fields))
 
-    def succeeded(self, *, now: datetime) -> None:
-        """Note that eAccounting answered."""
-        self.last_ok_at = now
-        Connection.objects.filter(pk=self.pk).update(last_ok_at=now, refused_at=None)
+    def book_upkeep(self, *, now: datetime) -> bool:
+        """Book the next reading of terms or probe before this one. Return False when another worker was faster."""
+        free = Q(probe_at=None) | Q(probe_at__lte=now)
+        every = PROBE_EVERY if self.blocked_reason else UPKEEP_EVERY
+        return bool(Connection.objects.filter(free, pk=self.pk).update(probe_at=now + every))
 
-    def choose_terms(self, *, terms: "TermsOfPayment", user: User, now: datetime) -> None:
+    def succeeded(self, *, now: datetime) -> bool:
+        """Note that eAccounting answered. Return whether it is the first answer after a silence."""
+        rows = Connection.objects.filter(pk=self.pk)
+        silent = Q(last_ok_at=None) | Q(last_ok_at__lt=now - SILENT_FOR)
+        if rows.filter(silent).update(last_ok_at=now, refused_at=None):
+            return True
+        # Within the silence's length the exact second does not matter, and each write would queue for this row.
+        rows.exclude(refused_at=None).update(refused_at=None)
+        return False
+
+    def choose_terms(self, *, terms: TermsOfPayment, user: User, now: datetime) -> None:
         """Confirm the terms of payment that new customers get."""
         self.default_terms, self.terms_confirmed_by, self.terms_confirmed_at = terms, user, now
         self.save(update_fields=["default_terms", "terms_confirmed_by", "terms_confirmed_at"])
@@ -242,32 +278,5 @@ class Connection(models.Model):
     def reread_terms(self) -> None:
         """eAccounting does not know our terms any more: the list is fetched again at the next upkeep."""
         self.terms_read_at = None
-        self.save(update_fields=["terms_read_at"])
-
-
-class TermsOfPayment(models.Model):
-    """Terms of payment of an eAccounting company, as last read."""
-
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="terms")
-    remote_id = models.UUIDField()
-    name = models.CharField(max_length=255, blank=True)
-    name_english = models.CharField(max_length=255, blank=True)
-    days = models.IntegerField(null=True, blank=True)
-    kind = models.IntegerField(null=True, blank=True)
-    for_sales = models.BooleanField()
-    seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["connection", "remote_id"], name="terms_once_per_connection")]
-
-    def __str__(self) -> str:
-        """The name in the reader's language: eAccounting knows the company's own and English."""
-        english = (get_language() or "en").startswith("en")
-        return (self.name_english if english else self.name) or self.name or self.name_english
-
-    @property
-    def is_choosable(self) -> bool:
-        """Whether new customers can get these terms."""
-        return self.for_sales and self.gone_at is None
+        Connection.objects.filter(pk=self.pk).update(terms_read_at=None)
+        Connection.objects.filter(pk=self.pk, blocked_reason="").update(probe_at=None)

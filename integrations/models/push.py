@@ -5,91 +5,31 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account, User
+from accounts.models import User
 from companies.models import Company, Contact
-from integrations.models.connection import Connection, TermsOfPayment
+from integrations.models.connection import Connection
+from integrations.models.push_row import PushRow
+from integrations.models.states import OPEN, Kind, PushState, WaitReason
 
 CRASHES_ALLOWED = 3
+# What the first good answer after a silence, a reconnect or a lifted block may change.
+PULLED = (WaitReason.CONNECTION, WaitReason.RETRY, WaitReason.SETTLING, WaitReason.TWIN)
+
+
+NO_FAILURE: dict[str, Any] = {"failure": "", "failure_parameters": {}, "failure_detail": "", "error_id": ""}
 
 
 class LostLease(Exception):
     """Another worker has taken this row over: nothing may be written or sent any more."""
 
 
-class Kind(models.TextChoices):
-    CREATE = "create", _("Add as customer")
-    UPDATE = "update", _("Update the information")
-
-
-class PushState(models.TextChoices):
-    """WAITING → SENDING → DONE, or UNKNOWN (bytes left, no readable answer), FAILED, CANCELLED."""
-
-    WAITING = "waiting", _("Waiting")
-    SENDING = "sending", _("Sending")
-    UNKNOWN = "unknown", _("Checking")
-    DONE = "done", _("Done")
-    FAILED = "failed", _("Failed")
-    CANCELLED = "cancelled", _("Cancelled")
-
-
-OPEN = (PushState.WAITING, PushState.SENDING, PushState.UNKNOWN)
-
-
-class WaitReason(models.TextChoices):
-    """Why an open push does not move now. The last three only move when a person does something."""
-
-    RETRY = "retry", _("Visma eAccounting could not be reached")
-    BUDGET = "budget", _("Too many calls at the moment")
-    SETTLING = "settling", _("The answer was lost")
-    TWIN = "twin", _("An equal customer is being created")
-    DECISION = "decision", _("A person has to decide")
-    CONNECTION = "connection", _("The connection does not work")
-    TERMS = "terms", _("Terms of payment have to be chosen")
-
-
-class Push(models.Model):
+class Push(PushRow):
     """A create or an update of one customer.
 
     A worker holds the row by a lease and a fence: each claim raises the fence, and every write of a
     worker names the fence it holds, so that a worker that was frozen past its lease writes nothing.
     """
-
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
-    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="+")
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    groups = models.JSONField(default=list)  # of an update: which parts of the customer it carries
-    state = models.CharField(max_length=10, choices=PushState.choices, default=PushState.WAITING)
-    wait_reason = models.CharField(max_length=20, choices=WaitReason.choices, blank=True)
-    next_attempt_at = models.DateTimeField(null=True, blank=True)  # None: only a person or an event moves it
-    again_at = models.DateTimeField(null=True, blank=True)
-    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    requested_at = models.DateTimeField(auto_now_add=True)
-
-    lease_until = models.DateTimeField(null=True, blank=True)
-    fence = models.PositiveIntegerField(default=0)
-    attempts = models.PositiveIntegerField(default=0)
-    crashes = models.PositiveIntegerField(default=0)
-
-    contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    create_anyway = models.BooleanField(default=False)
-    payload = models.JSONField(null=True, blank=True)
-    values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent
-    fingerprint = models.CharField(max_length=64, blank=True)
-    send_by = models.DateTimeField(null=True, blank=True)
-    unknown_since = models.DateTimeField(null=True, blank=True)
-    looked_at = models.DateTimeField(null=True, blank=True)  # eAccounting's clock at the look before a create
-    seen_ids = models.JSONField(default=list)  # customers that were there then: never taken for ours
-    candidates = models.JSONField(default=list)  # what a person has to decide between
-
-    failure = models.CharField(max_length=50, blank=True)
-    failure_parameters = models.JSONField(default=dict)
-    failure_detail = models.TextField(blank=True)  # eAccounting's own words
-    error_id = models.CharField(max_length=50, blank=True)  # what eAccounting's support asks for
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -105,14 +45,6 @@ class Push(models.Model):
             models.Index(fields=["connection"], condition=Q(state__in=OPEN), name="push_open_of_connection"),
             models.Index(fields=["company", "-id"], name="push_company"),
         ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.pk} ({self.state})"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether this wish is still under way."""
-        return self.state in OPEN
 
     # --- Which rows -------------------------------------------------------------------------------
 
@@ -130,11 +62,13 @@ class Push(models.Model):
 
     @classmethod
     def pull_forward(cls, *, connection: Connection, now: datetime) -> None:
-        """Make the rows that wait for this connection due at once."""
-        waiting = cls.objects.filter(connection=connection, state__in=OPEN, lease_until=None)
-        waiting.filter(Q(wait_reason=WaitReason.CONNECTION) | Q(wait_reason=WaitReason.RETRY)).update(
-            next_attempt_at=now
-        )
+        """Make the rows that wait for this connection due at once; those that a worker holds move by themselves."""
+        later = Q(next_attempt_at=None) | Q(next_attempt_at__gt=now)
+        rows = cls.objects.filter(later, connection=connection, state__in=OPEN, lease_until=None)
+        with transaction.atomic():
+            # Locked in one order and without waiting: two such updates at once would block each other for ever.
+            waiting = rows.filter(wait_reason__in=PULLED).order_by("pk").select_for_update(skip_locked=True)
+            cls.objects.filter(pk__in=list(waiting.values_list("pk", flat=True))).update(next_attempt_at=now)
 
     @classmethod
     def waiting_on(cls, connection: Connection) -> models.QuerySet["Push"]:
@@ -162,8 +96,7 @@ class Push(models.Model):
             push = rows.filter(pk=push_id).first()
             if push is None:
                 return None
-            if push.state == PushState.SENDING:
-                push.state, push.unknown_since = PushState.UNKNOWN, push.send_by
+            push.doubt()
             push.crashes += push.lease_until is not None
             push.fence += 1
             push.attempts += 1
@@ -171,12 +104,17 @@ class Push(models.Model):
             push.save(update_fields=["state", "unknown_since", "crashes", "fence", "attempts", "lease_until"])
         return push
 
+    def doubt(self) -> None:
+        """Whoever was SENDING and did not come to an end may have sent."""
+        if self.state == PushState.SENDING:
+            self.state, self.unknown_since = PushState.UNKNOWN, self.send_by
+
     # --- What a worker that holds the row may do ----------------------------------------------------
 
     def hold(self) -> None:
         """Lock the row for the rest of this transaction. Raises LostLease when it is another's by now."""
         mine = Push.objects.select_for_update().filter(pk=self.pk, fence=self.fence, state__in=OPEN)
-        if not mine.exists():
+        if not mine.values_list("pk", flat=True):
             raise LostLease
 
     def _write(self, **fields: Any) -> None:  # any column
@@ -188,6 +126,22 @@ class Push(models.Model):
     def renew(self, *, now: datetime, seconds: float) -> None:
         """Hold the row for this much longer, from now. Raises LostLease."""
         self._write(lease_until=now + timedelta(seconds=seconds))
+
+    def take_back(self, *, now: datetime, seconds: float) -> None:
+        """Leave SENDING: the answer says that nothing was done with what was sent. Raises LostLease."""
+        state = PushState.WAITING if self.state == PushState.SENDING else self.state
+        self._write(state=state, lease_until=now + timedelta(seconds=seconds))
+
+    def stumble(self, *, until: datetime) -> None:
+        """Give the row back after a fault in our own program, and count it like a crash. Raises LostLease."""
+        self.doubt()
+        self._write(
+            state=self.state,
+            unknown_since=self.unknown_since,
+            crashes=self.crashes + 1,
+            lease_until=None,
+            next_attempt_at=until,
+        )
 
     def remember_look(self, *, looked_at: datetime, seen_ids: list[str]) -> None:
         """Keep eAccounting's clock and the customers that were there before a create. Raises LostLease."""
@@ -208,10 +162,15 @@ class Push(models.Model):
         )
 
     def wait(self, reason: WaitReason, *, until: datetime | None, failure: dict[str, Any] | None = None) -> None:
-        """Give the row back until a time, or until something moves it. Raises LostLease."""
-        state = self.state if self.state == PushState.UNKNOWN else PushState.WAITING
-        why = failure or {"failure": "", "failure_parameters": {}, "failure_detail": "", "error_id": ""}
-        self._write(state=state, wait_reason=reason, next_attempt_at=until, lease_until=None, crashes=0, **why)
+        """Give the row back until a time, or until something moves it. Raises LostLease.
+
+        Crashes before the bytes left are forgotten: a worker has come through. Those after it are not, or a row
+        that kills each worker that sends it would be sent for ever.
+        """
+        unknown = self.state == PushState.UNKNOWN
+        state, crashes = (self.state, self.crashes) if unknown else (PushState.WAITING, 0)
+        why = failure or NO_FAILURE
+        self._write(state=state, wait_reason=reason, next_attempt_at=until, lease_until=None, crashes=crashes, **why)
 
     def lose_answer(self, *, now: datetime, until: datetime, failure: dict[str, Any]) -> None:
         """Record that the bytes left and nobody knows what became of them. Raises LostLease."""
@@ -221,23 +180,37 @@ class Push(models.Model):
             wait_reason=WaitReason.SETTLING,
             next_attempt_at=until,
             lease_until=None,
-            crashes=0,
             **failure,
         )
 
-    def prove_absent(self) -> None:
-        """Leave UNKNOWN: it is certain that nothing was stored, so it may be sent again. Raises LostLease."""
-        self._write(state=PushState.WAITING, unknown_since=None, payload=None, fingerprint="", candidates=[])
+    def prove_absent(self, *, now: datetime) -> None:
+        """Leave UNKNOWN: it is certain that nothing was stored, so it may be sent again, now. Raises LostLease."""
+        self._write(
+            state=PushState.WAITING,
+            unknown_since=None,
+            payload=None,
+            fingerprint="",
+            candidates=[],
+            wait_reason=WaitReason.RETRY,
+            next_attempt_at=now,
+            lease_until=None,
+            **NO_FAILURE,
+        )
 
     def ask_person(self, *, candidates: list[dict[str, Any]]) -> None:
         """Stop until a person decides between these customers. Raises LostLease."""
+        self._write(candidates=candidates)
         self.wait(WaitReason.DECISION, until=None)
-        Push.objects.filter(pk=self.pk).update(candidates=candidates)
 
     def finish(self, *, now: datetime) -> None:
         """Record that eAccounting holds what was wished. Raises LostLease."""
         self._write(
-            state=PushState.DONE, finished_at=now, lease_until=None, wait_reason="", next_attempt_at=None, failure=""
+            state=PushState.DONE,
+            finished_at=now,
+            lease_until=None,
+            wait_reason="",
+            next_attempt_at=None,
+            **NO_FAILURE,
         )
 
     def fail(self, *, now: datetime, failure: dict[str, Any]) -> None:
@@ -257,8 +230,12 @@ class Push(models.Model):
         return bool(rows.filter(pk=self.pk).update(fence=F("fence") + 1, lease_until=None, **fields))
 
     def decide_create_anyway(self, *, now: datetime) -> bool:
-        """A person saw the candidates and wants a new customer all the same."""
-        rows = Push.objects.filter(state__in=OPEN, wait_reason=WaitReason.DECISION)
+        """A person saw the candidates and wants a new customer all the same.
+
+        Without candidates nobody saw any: bytes may have left, and what became of them has to be found out first.
+        """
+        rows = Push.objects.filter(kind=Kind.CREATE, state__in=OPEN, wait_reason=WaitReason.DECISION)
+        rows = rows.exclude(candidates=[])
         return self._decide(
             rows,
             state=PushState.WAITING,
@@ -267,11 +244,12 @@ class Push(models.Model):
             next_attempt_at=now,
             unknown_since=None,
             candidates=[],
+            crashes=0,
         )
 
     def decide_link(self, *, now: datetime) -> bool:
         """A person chose one of the candidates; the link is made in the same transaction."""
-        rows = Push.objects.filter(state__in=OPEN, wait_reason=WaitReason.DECISION)
+        rows = Push.objects.filter(kind=Kind.CREATE, state__in=OPEN, wait_reason=WaitReason.DECISION)
         return self._decide(rows, state=PushState.DONE, finished_at=now, wait_reason="", next_attempt_at=None)
 
     def look_again(self, *, now: datetime) -> bool:
@@ -290,7 +268,24 @@ class Push(models.Model):
         wish = {"groups": sorted({*self.groups, *groups}), "contact": contact, "requested_by": user}
         return bool(rows.filter(pk=self.pk).update(**wish, next_attempt_at=now))
 
-    def ask_again(self, *, groups: list[str], contact: Contact | None, now: datetime) -> None:
-        """A newer click on an update that is being sent: the finishing transaction opens the next one."""
-        wish = {"groups": sorted({*self.groups, *groups}), "contact": contact}
-        Push.objects.filter(pk=self.pk, state__in=OPEN).update(again_at=now, **wish)
+    def ask_again(self, *, groups: list[str], contact: Contact | None, user: User, now: datetime) -> bool:
+        """A newer click on an update that is being sent: the transaction that ends it opens the next one."""
+        rows = Push.objects.filter(pk=self.pk, kind=Kind.UPDATE, state__in=OPEN)
+        wish = {"groups": sorted({*self.groups, *groups}), "contact": contact, "requested_by": user}
+        return bool(rows.update(again_at=now, **wish))
+
+    def open_next(self, *, now: datetime) -> None:
+        """If a newer click came while this one was under way, open the next push. The company is locked."""
+        ended = Push.objects.get(pk=self.pk)
+        if ended.again_at is None:
+            return
+        Push.objects.create(
+            account_id=ended.account_id,
+            connection_id=ended.connection_id,
+            company_id=ended.company_id,
+            kind=Kind.UPDATE,
+            groups=ended.groups,
+            contact_id=ended.contact_id,
+            requested_by_id=ended.requested_by_id,
+            next_attempt_at=now,
+        )

@@ -1,0 +1,59 @@
+"""The columns of a push; what may be done with them is in push.py."""
+
+from django.db import models
+
+from accounts.models import Account, User
+from companies.models import Company, Contact
+from integrations.models.connection import Connection
+from integrations.models.states import OPEN, Kind, PushState, WaitReason
+from integrations.models.terms import TermsOfPayment
+
+
+class PushRow(models.Model):
+    """One row of the outbox."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    groups = models.JSONField(default=list)  # of an update: which parts of the customer it carries
+    state = models.CharField(max_length=10, choices=PushState.choices, default=PushState.WAITING)
+    wait_reason = models.CharField(max_length=20, choices=WaitReason.choices, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)  # None: only a person or an event moves it
+    again_at = models.DateTimeField(null=True, blank=True)
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(auto_now_add=True)
+
+    lease_until = models.DateTimeField(null=True, blank=True)
+    fence = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveIntegerField(default=0)
+
+    contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    create_anyway = models.BooleanField(default=False)
+    payload = models.JSONField(null=True, blank=True)
+    values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent
+    fingerprint = models.CharField(max_length=64, blank=True)
+    send_by = models.DateTimeField(null=True, blank=True)
+    unknown_since = models.DateTimeField(null=True, blank=True)
+    looked_at = models.DateTimeField(null=True, blank=True)  # eAccounting's clock at the look before a create
+    seen_ids = models.JSONField(default=list)  # customers that were there then: never taken for ours
+    candidates = models.JSONField(default=list)  # what a person has to decide between
+
+    failure = models.CharField(max_length=50, blank=True)
+    failure_parameters = models.JSONField(default=dict)
+    failure_detail = models.TextField(blank=True)  # eAccounting's own words
+    error_id = models.CharField(max_length=50, blank=True)  # what eAccounting's support asks for
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} ({self.state})"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this wish is still under way."""
+        return self.state in OPEN

@@ -1,0 +1,34 @@
+"""Terms of payment of a connected eAccounting company."""
+
+from django.db import models
+from django.utils.translation import get_language
+
+from accounts.models import Account
+
+
+class TermsOfPayment(models.Model):
+    """Terms of payment of an eAccounting company, as last read."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey("integrations.Connection", on_delete=models.PROTECT, related_name="terms")
+    remote_id = models.UUIDField()
+    name = models.CharField(max_length=255, blank=True)
+    name_english = models.CharField(max_length=255, blank=True)
+    days = models.IntegerField(null=True, blank=True)
+    kind = models.IntegerField(null=True, blank=True)
+    for_sales = models.BooleanField()
+    seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "remote_id"], name="terms_once_per_connection")]
+
+    def __str__(self) -> str:
+        """The name in the reader's language: eAccounting knows the company's own and English."""
+        english = (get_language() or "en").startswith("en")
+        return (self.name_english if english else self.name) or self.name or self.name_english
+
+    @property
+    def is_choosable(self) -> bool:
+        """Whether new customers can get these terms."""
+        return self.for_sales and self.gone_at is None

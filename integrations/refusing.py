@@ -1,0 +1,64 @@
+"""Why a wish was not recorded: one class for each reason, its code names the sentence (sentences.py)."""
+
+from collections.abc import Iterable
+
+from integrations.mapping import Problem
+
+
+class Refusal(Exception):
+    """Why a wish was not recorded; `code` names the sentence."""
+
+    code = "refused"
+
+    def __init__(self, **parameters: object) -> None:
+        super().__init__(self.code)
+        self.parameters = parameters
+
+
+class NotConnected(Refusal):
+    """There is no connection, or one that a person has to mend first; the code says which."""
+
+    def __init__(self, code: str = "not_connected") -> None:
+        self.code = code
+        super().__init__()
+
+
+class AlreadyLinked(Refusal):
+    code = "already_linked"
+
+
+class NotLinked(Refusal):
+    code = "not_linked"
+
+
+class AlreadyUnderWay(Refusal):
+    code = "already_under_way"
+
+
+class CannotSendValues(Refusal):
+    """Values are missing or over their limit; `problems` names them."""
+
+    code = "values"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__(problems=[(p.remote, p.kind, p.length) for p in problems])
+
+
+class TermsNotConfirmed(Refusal):
+    code = "terms_not_chosen"
+
+
+class LinkedElsewhere(Refusal):
+    """The customer belongs to another company here already."""
+
+    code = "linked_elsewhere"
+
+
+class Archived(Refusal):
+    code = "archived"
+
+
+class NothingToDecide(Refusal):
+    """The push was decided, cancelled or finished meanwhile."""
+
+    code = "nothing_to_decide"
