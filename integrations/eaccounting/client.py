@@ -30,6 +30,9 @@ class Endpoint(StrEnum):
     CUSTOMER = "/customers/{id}"
     TERMS_OF_PAYMENT = "/termsofpayments"
     COMPANY_SETTINGS = "/companysettings"
+    # Asked by smoke/ only.
+    LEDGER_ITEMS = "/customerledgeritems"
+    INVOICES = "/customerinvoices"
 
 
 @dataclass(frozen=True, kw_only=True)

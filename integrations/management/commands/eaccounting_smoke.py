@@ -1,0 +1,156 @@
+"""`manage.py eaccounting_smoke`: what no document tells about eAccounting, asked of a real company."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from integrations import limiter, services, tokens
+from integrations.clock import database_now
+from integrations.delivery.reads import read
+from integrations.eaccounting.client import Client, Endpoint
+from integrations.eaccounting.errors import EAccountingError
+from integrations.eaccounting.smoke import grant, reads, writes
+from integrations.eaccounting.smoke.asking import Asker, Finding, Question
+from integrations.gateway import http
+from integrations.models import Connection
+
+PATIENCE = 60.0  # seconds to wait for a slot of the budget: nobody is in a hurry here
+COLUMN = 76
+WARNING = (
+    f"This creates, changes and deletes one customer named {writes.NAME!r} in {{company}} and uses up a few numbers "
+    "of its customer series. Go on? [y/N] "
+)
+
+
+class Command(BaseCommand):
+    """Ask, print a table, write a file."""
+
+    help = "Asks a connected eAccounting company what facts.md does not know. Only reads, unless --write is given."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare what the command is told."""
+        parser.add_argument("--account", type=int, required=True, help="id of the account whose connection is used")
+        parser.add_argument("--write", action="store_true", help="also create, change and delete one test customer")
+        parser.add_argument("--json", type=Path, default=None, help="file for the findings")
+        parser.add_argument("--yes", action="store_true", help="do not ask before writing")
+
+    def handle(self, *args: object, account: int, write: bool, yes: bool, **options: object) -> None:
+        """Raises CommandError when nothing can be asked at all, or when a test customer is left behind."""
+        file = options["json"]
+        if isinstance(file, Path) and not file.parent.is_dir():
+            raise CommandError(f"There is no folder {file.parent} to write the findings to.")
+        connection = _connection(account)
+        if write and not yes and input(WARNING.format(company=connection)).strip().lower() not in ("y", "yes"):
+            raise CommandError("Nothing was asked. Without --write it only reads.")
+        before, after = _refreshed(connection)
+        asker = _asker(connection, after or before)
+        findings = self._put(grant.questions(before=before, after=after), asker)
+        findings += self._put(reads.QUESTIONS, asker)
+        left: list[str] = []
+        if write:
+            customer = writes.TestCustomer(asker=asker, terms_id=_terms_id(asker))
+            try:
+                findings += self._put(writes.questions(customer), asker)
+            finally:
+                left = self._tidy_up(customer)
+        findings += self._put(reads.LAST, asker)
+        if isinstance(file, Path):
+            file.write_text(_report(connection, findings, wrote=write), encoding="utf-8")
+            self.stdout.write(f"\nWritten to {file}; it holds no customer's data and no token.")
+        if left:
+            raise CommandError("\n".join(left))
+
+    def _put(self, questions: tuple[Question, ...], asker: Asker) -> list[Finding]:
+        """Ask and print, each answer as it comes."""
+        findings = []
+        for question in questions:
+            findings.append(question.put(asker))
+            self.stdout.write(f"{question.sentence:<{COLUMN}}  {findings[-1].found.answer}")
+        return findings
+
+    def _tidy_up(self, customer: writes.TestCustomer) -> list[str]:
+        try:
+            return writes.tidy_up(customer)
+        except (EAccountingError, limiter.BudgetError) as error:
+            return [f"The test customer could not be taken away ({error}): please delete {writes.NAME!r} by hand."]
+
+
+def _connection(account_id: int) -> Connection:
+    """Return the account's connection, once it has answered. Raises CommandError."""
+    connection = services.current_connection(account_id)
+    if connection is None or not connection.is_connected:
+        raise CommandError("This account is not connected to Visma eAccounting. Connect it in its settings first.")
+    _answers(connection)
+    return connection
+
+
+def _answers(connection: Connection) -> None:
+    """Make one read; it also takes the mark of a refused token away. Raises CommandError."""
+    seconds = settings.EACCOUNTING_CALL_SECONDS
+    try:
+        read(connection, lambda client, left: client.get_company_settings(deadline=left), seconds=seconds, patience=5)
+    except (EAccountingError, limiter.BudgetError, tokens.NotConnected) as error:
+        raise CommandError(f"eAccounting does not answer on this connection: {error}") from error
+
+
+def _refreshed(connection: Connection) -> tuple[grant.Grant, grant.Grant | None]:
+    """Refresh once, as after a refused token: under the lock, stored at once. None when it failed."""
+    before, patience = _grant(connection), settings.EACCOUNTING_TOKEN_SECONDS
+    try:
+        tokens.replace_refused(connection.pk, refused=before.access_token, clock=database_now, patience=patience)
+    except (EAccountingError, tokens.NotConnected):
+        _answers(connection)
+        return before, None
+    _answers(connection)
+    return before, _grant(connection)
+
+
+def _grant(connection: Connection) -> grant.Grant:
+    connection.refresh_from_db()
+    lifetime = (connection.expires_at - connection.issued_at).total_seconds()
+    return grant.Grant(
+        access_token=connection.access_token,
+        refresh_token=connection.refresh_token,
+        scope=connection.scope,
+        lifetime=lifetime,
+    )
+
+
+def _asker(connection: Connection, held: grant.Grant) -> Asker:
+    def book(endpoint: Endpoint) -> None:
+        limiter.book(endpoint, connection_id=connection.pk, patience=PATIENCE)
+
+    def limited(endpoint: Endpoint, seconds: int) -> None:
+        limiter.silence(endpoint, connection_id=connection.pk, seconds=seconds)
+
+    seconds = settings.EACCOUNTING_CALL_SECONDS
+    return Asker(http=http(), token=held.access_token, book=book, limited=limited, deadline=seconds)
+
+
+def _terms_id(asker: Asker) -> str:
+    """Return terms of payment that a customer can have. Raises CommandError."""
+    client = Client(http=asker.http, access_token=asker.token, before_call=asker.book)
+    try:
+        found = client.list_terms_of_payment(deadline=asker.deadline)
+    except (EAccountingError, limiter.BudgetError) as error:
+        raise CommandError(f"The terms of payment could not be read: {error}") from error
+    usable = [terms.id for terms in found if terms.available_for_sales]
+    if not usable:
+        raise CommandError("There are no terms of payment for sales: a customer cannot be created.")
+    return usable[0]
+
+
+def _report(connection: Connection, findings: list[Finding], *, wrote: bool) -> str:
+    """Return the file: which kind of company answered what, and how the sandbox is switched to answer the same."""
+    content = {
+        "at": f"{database_now():%Y-%m-%dT%H:%M:%SZ}",
+        "api": settings.EACCOUNTING_API_URL,
+        "country": connection.country,
+        "wrote": wrote,
+        "switches": {name: value for finding in findings for name, value in finding.found.switches.items()},
+        "findings": [finding.as_json() for finding in findings],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
