@@ -39,7 +39,7 @@ from tests.integrations.conftest import (
     posts,
 )
 
-KNOWN_NUMBER = "556036-0793"  # of a customer that the sandbox has from the start
+KNOWN_NUMBER = "559987-1018"  # of a customer that the sandbox has from the start
 QUICK = 0.4  # seconds a call may take where a test waits for its end
 
 
@@ -429,7 +429,7 @@ def test_a_registration_number_that_is_there_already_stops_for_a_person(duplicat
     assert duplicate.next_attempt_at is None
 
 
-@pytest.mark.parametrize("written", ["5560360793", "556036-0793"])
+@pytest.mark.parametrize("written", ["5599871018", "559987-1018"])
 def test_a_number_is_found_in_each_written_form(
     ready: Connection, add_company: AddCompany, ulf: User, run: Run, sandbox: Sandbox, written: str
 ) -> None:
