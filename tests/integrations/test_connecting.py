@@ -1,0 +1,331 @@
+"""Connect, reconnect, disconnect: one company in one account, and nothing lost on the way."""
+
+import time
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from companies.models import Company
+from integrations import connecting, services
+from integrations.clock import database_now
+from integrations.delivery import upkeep
+from integrations.delivery.deliver import deliver
+from integrations.eaccounting.errors import ConnectionRevoked, ServerError
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Event,
+    EventKind,
+    Push,
+    PushState,
+    TermsOfPayment,
+    WaitReason,
+)
+from tests.integrations.conftest import (
+    AddCompany,
+    MovableClock,
+    Run,
+    confirm_terms,
+    connect_as,
+    granted_code,
+    named,
+)
+from tests.integrations.threads import at_once, in_thread
+
+REVOCATION = "/connect/revocation"
+real_threads = pytest.mark.django_db(transaction=True)
+
+
+def current(user: User) -> Connection:
+    found = services.current_connection(user.account_id)
+    assert found is not None
+    return found
+
+
+def test_the_first_connection_knows_its_company_and_who_made_it(connection: Connection, anna: User) -> None:
+    found = current(anna)
+    assert (str(found), found.registration_number, found.country) == ("Nordvik Bygg AB", "556677-8899", "SE")
+    assert (found.state, found.blocked_reason, found.generation) == (Connection.State.CONNECTED, "", 1)
+    assert (found.connected_by, found.identity_kind) == (anna, Connection.IdentityKind.CLAIM)
+    assert set(found.scope.split()) == {"ea:api", "ea:sales", "offline_access"}
+    assert Event.objects.get().kind == EventKind.CONNECTED
+
+
+def test_an_opaque_token_is_identified_by_the_companys_settings(sandbox: Sandbox, anna: User) -> None:
+    sandbox.switch(opaque_access_tokens=True)
+    assert connect_as(anna).identity_kind == Connection.IdentityKind.IDENTIFIER
+
+
+def test_a_code_is_used_once(sandbox: Sandbox, anna: User) -> None:
+    code, verifier = granted_code()
+    started = None
+    kept = {"user": anna, "account": anna.account, "code": code, "code_verifier": verifier}
+    connecting.complete(**kept, started=started)
+    with pytest.raises(connecting.Superseded):
+        connecting.complete(**kept, started=started)
+    with pytest.raises(ConnectionRevoked):
+        connecting.complete(**kept, started=connecting.started_from(current(anna)))
+
+
+def test_reconnecting_the_same_company_keeps_terms_and_links(
+    ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
+) -> None:
+    run(services.request_create(user=ulf, company=company))
+    Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
+    again = connect_as(anna)
+    again.refresh_from_db()
+    assert (again.pk, again.generation, again.state) == (ready.pk, 2, Connection.State.CONNECTED)
+    assert again.terms_confirmed_by == anna
+    assert services.link_of(company, again) is not None
+
+
+def test_another_company_is_stopped_with_the_number_of_links_and_its_grant_revoked(
+    ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
+) -> None:
+    run(services.request_create(user=ulf, company=company))
+    with pytest.raises(connecting.OtherCompany) as refused:
+        connect_as(anna, company="2")
+    assert refused.value.parameters["links"] == 1
+    assert refused.value.parameters["name"] == "Nordvik Bygg AB"
+    assert len(sandbox.calls(path=REVOCATION)) == 1
+    assert len(sandbox.world.store.all("grant")) == 1
+    assert current(anna).pk == ready.pk
+    assert current(anna).is_connected
+
+
+def test_after_disconnecting_another_company_may_be_connected_and_the_first_one_again(
+    ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
+) -> None:
+    run(services.request_create(user=ulf, company=company))
+    connecting.disconnect(user=anna, connection=ready)
+    second = connect_as(anna, company="2")
+    assert current(anna).pk == second.pk != ready.pk
+    assert services.link_of(company, second) is None
+    connecting.disconnect(user=anna, connection=second)
+    assert connect_as(anna).pk == ready.pk
+    assert services.link_of(company, current(anna)) is not None
+
+
+def test_a_company_that_another_account_has_is_stopped_and_the_grant_revoked(
+    connection: Connection, olav: User, sandbox: Sandbox
+) -> None:
+    with pytest.raises(connecting.ConnectedElsewhere):
+        connect_as(olav)
+    assert services.current_connection(olav.account_id) is None
+    assert len(sandbox.calls(path=REVOCATION)) == 1
+    connection.refresh_from_db()
+    assert connection.is_connected
+
+
+def test_a_company_that_was_disconnected_there_may_be_connected_here(
+    connection: Connection, anna: User, olav: User
+) -> None:
+    connecting.disconnect(user=anna, connection=connection)
+    assert connect_as(olav).account == olav.account
+
+
+@real_threads
+def test_of_two_admins_at_once_one_connects_and_the_other_is_told(sandbox: Sandbox, anna: User) -> None:
+    codes = [granted_code(), granted_code()]
+
+    def come_back(code: str, verifier: str) -> Connection:
+        return connecting.complete(user=anna, account=anna.account, code=code, code_verifier=verifier, started=None)
+
+    ends = at_once([lambda pair=pair: come_back(*pair) for pair in codes])
+    assert sorted(type(end).__name__ for end in ends) == ["Connection", "Superseded"]
+    assert current(anna).generation == 1
+
+
+@real_threads
+def test_of_two_accounts_at_once_one_gets_the_company(sandbox: Sandbox, anna: User, olav: User) -> None:
+    def come(user: User, code: str, verifier: str) -> Connection:
+        return connecting.complete(user=user, account=user.account, code=code, code_verifier=verifier, started=None)
+
+    pairs = [(anna, *granted_code()), (olav, *granted_code())]
+    ends = at_once([lambda pair=pair: come(*pair) for pair in pairs])
+    assert sorted(type(end).__name__ for end in ends) == ["ConnectedElsewhere", "Connection"]
+    assert Connection.objects.filter(state=Connection.State.CONNECTED).count() == 1
+
+
+def test_a_consent_that_took_too_long_overwrites_nothing_newer(connection: Connection, anna: User) -> None:
+    with pytest.raises(connecting.Superseded):
+        connect_as(anna, started=(connection.pk, connection.generation - 1))
+    connection.refresh_from_db()
+    assert connection.generation == 1
+
+
+@pytest.mark.parametrize(("error_code", "reason"), [(4003, "startup_guide"), (4012, "licence"), (4011, "user")])
+def test_a_company_that_refuses_its_settings_is_connected_and_blocked(
+    sandbox: Sandbox, anna: User, error_code: int, reason: str, clock: MovableClock
+) -> None:
+    sandbox.fault(kind="error", error_code=error_code, status=403, path="/v2/companysettings", when="before")
+    connect_as(anna)
+    assert (current(anna).state, current(anna).blocked_reason) == (Connection.State.CONNECTED, reason)
+    assert connecting.test(current(anna)) == ""
+    assert current(anna).blocked_reason == ""
+    assert str(current(anna)) == "Nordvik Bygg AB"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"CompanyStatus": 0}, "company_inactive"),
+        ({"CompanyStatus": 2}, "company_read_only"),
+        ({"ProductVariant": 3}, "product_variant"),
+    ],
+)
+def test_a_company_without_customers_to_write_is_blocked_at_once(
+    sandbox: Sandbox, anna: User, told: dict[str, int], reason: str
+) -> None:
+    sandbox.world.store.put("company", "1", {**(sandbox.world.company("1") or {}), **told})
+    connect_as(anna)
+    assert current(anna).blocked_reason == reason
+    assert connecting.test(current(anna)) == reason
+    assert Event.objects.filter(kind=EventKind.BLOCKED).count() == 1
+
+
+def test_a_fault_while_connecting_keeps_nothing_and_revokes_the_grant(sandbox: Sandbox, anna: User) -> None:
+    sandbox.fault(kind="status", status=503, path="/v2/companysettings")
+    with pytest.raises(ServerError):
+        connect_as(anna)
+    assert services.current_connection(anna.account_id) is None
+    assert sandbox.world.store.all("grant") == {}
+
+
+# --- Disconnect --------------------------------------------------------------------------------------------
+
+
+def test_disconnecting_cancels_what_waits_keeps_links_and_revokes(
+    ready: Connection, company: Company, add_company: AddCompany, ulf: User, anna: User, run: Run, sandbox: Sandbox
+) -> None:
+    run(services.request_create(user=ulf, company=company))
+    for number in range(3):
+        services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
+    assert connecting.waiting_count(ready) == 3
+    assert connecting.disconnect(user=anna, connection=ready) == 3
+    ready.refresh_from_db()
+    assert (ready.state, ready.access_token, ready.refresh_token) == (Connection.State.DISCONNECTED, "", "")
+    assert sandbox.world.store.all("grant") == {}
+    assert services.link_of(company, ready) is not None
+    assert Push.objects.filter(state=PushState.CANCELLED).count() == 3
+    with pytest.raises(services.NotConnected) as refused:
+        services.request_create(user=ulf, company=add_company(name="Sen AB", registration_number=""))
+    assert refused.value.code == "disconnected"
+
+
+@real_threads
+def test_an_answer_to_bytes_that_left_is_recorded_although_somebody_disconnects(
+    ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
+) -> None:
+    push = services.request_create(user=ulf, company=company)
+    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.5, when="after")
+    worker = in_thread(lambda: deliver(push.pk))
+    while Push.objects.get().state != PushState.SENDING:
+        time.sleep(0.01)
+    assert connecting.disconnect(user=anna, connection=ready) == 0
+    worker.result(10)
+    assert Push.objects.get().state == PushState.DONE
+    assert len(named(sandbox)) == CustomerLink.objects.count() == 1
+
+
+def test_a_click_recorded_after_a_disconnect_is_not_possible(ready: Connection, anna: User, company: Company) -> None:
+    connecting.disconnect(user=anna, connection=ready)
+    with pytest.raises(services.NotConnected):
+        services.request_create(user=anna, company=company)
+
+
+def test_what_waited_for_the_connection_goes_on_after_reconnecting(
+    ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
+) -> None:
+    Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
+    push = Push.objects.create(
+        account=ready.account, connection=ready, company=company, kind="create", requested_by=ulf,
+        next_attempt_at=timezone.now(),
+    )  # fmt: skip
+    assert run(push).wait_reason == WaitReason.CONNECTION
+    connect_as(anna)
+    assert run(push).state == PushState.DONE
+
+
+@real_threads
+def test_a_row_that_begins_to_wait_while_the_connection_is_mended_does_not_wait_for_ever(
+    ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
+) -> None:
+    """The worker has seen the blocked connection, then it is unblocked, and only then the worker writes."""
+    push = services.request_create(user=ulf, company=company)
+    sandbox.fault(kind="error", error_code=4012, status=403, path="/v2/customers", when="before")
+    sandbox.fault(kind="delay", path="/v2/companysettings", seconds=0.05, when="before")
+    for _ in range(20):
+        Connection.objects.update(blocked_reason="licence", blocked_at=timezone.now())
+        Push.objects.update(next_attempt_at=timezone.now(), lease_until=None, state=PushState.WAITING)
+        at_once([lambda: deliver(push.pk), lambda: connecting.test(current(anna))])
+        row, found = Push.objects.get(), current(anna)
+        stuck = found.blocked_reason == "" and row.is_open and row.next_attempt_at is None
+        assert not stuck
+        if row.state == PushState.DONE:
+            return
+
+
+# --- Terms -------------------------------------------------------------------------------------------------
+
+
+def test_terms_are_fetched_by_a_worker_and_the_companys_own_is_suggested(connection: Connection, anna: User) -> None:
+    upkeep.look_after(now=database_now())
+    connection.refresh_from_db()
+    assert connection.terms_read_at is not None
+    assert TermsOfPayment.objects.filter(connection=connection).count() == 8
+    suggested = connecting.suggested_terms(current(anna))
+    assert suggested is not None
+    assert suggested.name_english == "30 days"
+    assert connection.terms_confirmed_at is None  # suggested is not confirmed
+
+
+def test_terms_that_failed_to_be_read_are_read_again_but_not_at_once(
+    connection: Connection, sandbox: Sandbox, clock: MovableClock
+) -> None:
+    sandbox.fault(kind="status", status=503, path="/v2/termsofpayments")
+    for _ in range(5):
+        upkeep.look_after(now=clock())
+    assert len(sandbox.calls(path="/v2/termsofpayments")) == 1
+    clock.forward(61)
+    upkeep.look_after(now=clock())
+    assert TermsOfPayment.objects.count() == 8
+
+
+def test_gone_terms_are_marked_and_come_back(connection: Connection, anna: User, sandbox: Sandbox) -> None:
+    confirm_terms(connection, anna)
+    chosen = current(anna).default_terms
+    assert chosen is not None
+    row = sandbox.world.row("terms", "1", str(chosen.remote_id))
+    assert row is not None
+    sandbox.world.remove("terms", "1", str(chosen.remote_id))
+    upkeep.read_terms(connection.pk)
+    chosen.refresh_from_db()
+    assert not chosen.is_choosable
+    assert connecting.suggested_terms(current(anna)) is None
+    sandbox.world.put("terms", "1", row)
+    upkeep.read_terms(connection.pk)
+    chosen.refresh_from_db()
+    assert chosen.is_choosable
+
+
+@real_threads
+def test_two_workers_probe_and_fetch_once_together(connection: Connection, sandbox: Sandbox) -> None:
+    now = database_now()
+    at_once([lambda: upkeep.look_after(now=now)] * 4)
+    assert len(sandbox.calls(path="/v2/termsofpayments")) == 1
+
+
+def test_an_old_picture_of_the_connection_reverts_nothing(connection: Connection, anna: User) -> None:
+    stale = Connection.objects.get()
+    confirm_terms(connection, anna)
+    Connection.objects.update(generation=5, access_token="newer")
+    stale.block(reason="licence", now=timezone.now())
+    stale.note_refusal(now=timezone.now())
+    stale.succeeded(now=timezone.now())
+    assert not stale.mark_needs_reconnect(now=timezone.now(), code="x")
+    now = Connection.objects.get()
+    assert (now.blocked_reason, now.state, now.access_token) == ("", Connection.State.CONNECTED, "newer")
+    assert now.terms_confirmed_by == anna

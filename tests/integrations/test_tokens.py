@@ -1,0 +1,473 @@
+"""Tokens: one call per expiry, none lost, none shown. Against the sandbox's identity server, in both of its habits."""
+
+import logging
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet, InvalidToken
+from django.db import connection as database
+from django.utils import timezone
+from pytest_django import Settings as DjangoSettings
+
+from accounts.models import User
+from companies.models import Company
+from integrations import connecting, services, tokens
+from integrations.clock import database_now
+from integrations.delivery import live
+from integrations.eaccounting.errors import (
+    ClientMisconfigured,
+    ConnectionRevoked,
+    EAccountingError,
+    ServerError,
+    Unreachable,
+)
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.locks import LockTaken, token_lock
+from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
+from tests.integrations.conftest import Run, connect_as, forget_gateway, named
+from tests.integrations.threads import at_once, in_thread
+
+TOKEN = "/connect/token"  # a path
+real_threads = pytest.mark.django_db(transaction=True)
+
+
+def row() -> Connection:
+    return Connection.objects.get()
+
+
+def expire() -> None:
+    """Let our access token be over, by our own books."""
+    now = timezone.now()
+    Connection.objects.update(issued_at=now - timedelta(hours=1), expires_at=now - timedelta(seconds=1))
+
+
+def nearly_expire() -> None:
+    """Bring our access token into its margin, still alive."""
+    now = timezone.now()
+    Connection.objects.update(issued_at=now - timedelta(minutes=55), expires_at=now + timedelta(minutes=5))
+
+
+def access(patience: float = 3.0) -> str:
+    return tokens.access(row().pk, clock=database_now, patience=patience).token
+
+
+def works(sandbox: Sandbox, token: str) -> bool:
+    return sandbox._identity.grant_of(authorization=f"Bearer {token}") is not None
+
+
+def refreshes(sandbox: Sandbox) -> int:
+    return len(sandbox.calls(path=TOKEN))
+
+
+def test_a_token_with_time_left_is_used_as_it_is(ready: Connection, sandbox: Sandbox) -> None:
+    assert access() == ready.access_token
+    assert refreshes(sandbox) == 0
+
+
+def test_it_is_refreshed_ahead_of_its_end(ready: Connection, sandbox: Sandbox) -> None:
+    nearly_expire()
+    fresh = access()
+    assert fresh != ready.access_token
+    assert works(sandbox, fresh)
+    assert access() == fresh
+    assert refreshes(sandbox) == 1
+    assert row().refresh_intent_at is None
+
+
+def test_the_margin_is_a_sixth_of_its_life_at_most_ten_minutes() -> None:
+    now = timezone.now()
+    assert Connection(issued_at=now, expires_at=now + timedelta(minutes=60)).refresh_margin == timedelta(minutes=10)
+    assert Connection(issued_at=now, expires_at=now + timedelta(minutes=6)).refresh_margin == timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("same_again", [True, False])
+def test_a_reusable_refresh_token_is_kept(ready: Connection, sandbox: Sandbox, same_again: bool) -> None:
+    sandbox.switch(rotate_refresh_tokens=False, answer_same_refresh_token=same_again)
+    before = row().refresh_token
+    for _ in range(2):
+        expire()
+        assert works(sandbox, access())
+    assert row().refresh_token == before
+
+
+def test_a_rotated_refresh_token_replaces_the_old_one(ready: Connection, sandbox: Sandbox) -> None:
+    seen = {row().refresh_token}
+    for _ in range(3):
+        expire()
+        access()
+        seen.add(row().refresh_token)
+    assert len(seen) == 4
+
+
+@real_threads
+@pytest.mark.parametrize("rotate", [True, False])
+def test_eight_workers_that_meet_an_expired_token_make_one_call(
+    ready: Connection, sandbox: Sandbox, rotate: bool
+) -> None:
+    sandbox.switch(rotate_refresh_tokens=rotate)
+    sandbox.fault(kind="delay", path=TOKEN, seconds=0.3, when="before")
+    expire()
+    got = at_once([access] * 8)
+    assert set(got) == {row().access_token}
+    assert refreshes(sandbox) == 1
+    assert works(sandbox, row().access_token)
+
+
+@real_threads
+def test_while_the_old_token_lives_nobody_waits_for_the_refresh(ready: Connection, sandbox: Sandbox) -> None:
+    nearly_expire()
+    sandbox.fault(kind="delay", path=TOKEN, seconds=0.8, when="before")
+    first = in_thread(access)
+    time.sleep(0.2)
+    began = time.monotonic()
+    assert access() == ready.access_token
+    assert time.monotonic() - began < 0.3
+    assert first.result(5) != ready.access_token
+    assert refreshes(sandbox) == 1
+
+
+@real_threads
+def test_who_has_no_patience_left_comes_back_later(ready: Connection, sandbox: Sandbox) -> None:
+    expire()
+    sandbox.fault(kind="delay", path=TOKEN, seconds=0.8, when="before")
+    first = in_thread(access)
+    time.sleep(0.2)
+    with pytest.raises(Unreachable) as refused:
+        access(patience=0.1)
+    assert refused.value.code == "refresh_under_way"
+    first.result(5)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_fault_before_the_rotation_keeps_the_connection(ready: Connection, sandbox: Sandbox, status: int) -> None:
+    expire()
+    sandbox.fault(kind="status", status=status, path=TOKEN, when="before")
+    with pytest.raises(ServerError):
+        access()
+    assert row().is_connected
+    assert works(sandbox, access())
+
+
+def test_a_time_out_before_the_rotation_keeps_the_connection(
+    ready: Connection, sandbox: Sandbox, settings: DjangoSettings
+) -> None:
+    settings.EACCOUNTING_TOKEN_SECONDS = 0.3
+    forget_gateway()
+    expire()
+    sandbox.fault(kind="no_answer", path=TOKEN, when="before")
+    with pytest.raises(Unreachable):
+        access()
+    assert row().is_connected
+    assert works(sandbox, access())
+
+
+def test_a_fault_while_the_old_token_lives_is_nobodys_concern(ready: Connection, sandbox: Sandbox) -> None:
+    nearly_expire()
+    sandbox.fault(kind="status", status=500, path=TOKEN, when="before", count=None)
+    for _ in range(3):
+        assert access() == ready.access_token
+    assert refreshes(sandbox) == 1  # not again with every push
+
+
+def test_an_answer_lost_after_the_rotation_is_tried_once_and_then_needs_a_person(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, anna: User, run: Run
+) -> None:
+    expire()
+    sandbox.fault(kind="reset", path=TOKEN, when="after")
+    push = services.request_create(user=ulf, company=company)
+    assert run(push).wait_reason == WaitReason.RETRY
+    assert row().is_connected
+    assert run(push, forward=10).wait_reason == WaitReason.CONNECTION
+    assert row().state == Connection.State.NEEDS_RECONNECT
+    assert refreshes(sandbox) == 2
+    connect_as(anna)
+    assert run(push).state == PushState.DONE
+    assert len(named(sandbox)) == 1
+
+
+def test_an_answer_lost_without_rotation_costs_nothing(ready: Connection, sandbox: Sandbox) -> None:
+    sandbox.switch(rotate_refresh_tokens=False)
+    expire()
+    sandbox.fault(kind="reset", path=TOKEN, when="after")
+    with pytest.raises(Unreachable):
+        access()
+    assert works(sandbox, access())
+
+
+def test_killed_between_the_intent_and_the_exchange_it_goes_on(ready: Connection, sandbox: Sandbox) -> None:
+    expire()
+    assert row().begin_refresh(now=timezone.now())
+    assert works(sandbox, access())
+    assert row().refresh_intent_at is None
+
+
+@real_threads
+def test_a_revoked_grant_needs_reconnecting_said_once_however_many_meet_it(ready: Connection, sandbox: Sandbox) -> None:
+    expire()
+    sandbox.revoke_grants()
+    ends = at_once([access] * 6)
+    assert {type(end) for end in ends} <= {ConnectionRevoked, tokens.NotConnected}
+    assert refreshes(sandbox) == 1
+    assert row().state == Connection.State.NEEDS_RECONNECT
+    assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
+
+
+def test_invalid_grant_is_not_believed_when_a_newer_token_was_stored(ready: Connection, sandbox: Sandbox) -> None:
+    """Our lock can die before its holder: then somebody else has refreshed meanwhile."""
+    expire()
+    stale = row()
+    fresh = access()
+    assert tokens._refreshed(stale, database_now).access_token == fresh
+    assert row().is_connected
+
+
+def test_a_wrong_client_secret_is_the_operators_and_keeps_the_connection(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run,
+    settings: DjangoSettings, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    expire()
+    secret = settings.EACCOUNTING_CLIENT_SECRET
+    settings.EACCOUNTING_CLIENT_SECRET = "wrong"
+    forget_gateway()
+    push = services.request_create(user=ulf, company=company)
+    waiting = run(push)
+    assert (waiting.wait_reason, waiting.failure) == (WaitReason.RETRY, "client_misconfigured")
+    assert [record.levelname for record in caplog.records if "OAuth client" in record.message] == ["CRITICAL"]
+    assert row().is_connected
+    settings.EACCOUNTING_CLIENT_SECRET = secret
+    forget_gateway()
+    assert run(push, forward=10).state == PushState.DONE
+
+
+def test_a_misconfigured_client_does_not_stop_a_token_that_lives(ready: Connection, sandbox: Sandbox) -> None:
+    nearly_expire()
+    sandbox.fault(kind="invalid_client", path=TOKEN, when="before", count=None)
+    assert access() == ready.access_token
+    expire()
+    with pytest.raises(ClientMisconfigured):
+        access()
+
+
+# --- Refused although it should live -----------------------------------------------------------------------
+
+
+def test_a_refused_token_is_replaced_once_and_the_push_goes_on(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run
+) -> None:
+    sandbox.expire_access_tokens()
+    assert run(services.request_create(user=ulf, company=company)).state == PushState.DONE
+    assert refreshes(sandbox) == 1
+    assert [call.status for call in sandbox.calls(path="/v2")] == [401, 200, 201]
+    assert row().refused_at is None
+
+
+def test_refused_with_a_fresh_token_too_it_needs_a_person_after_two_calls(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run
+) -> None:
+    sandbox.fault(kind="error", error_code=4005, status=401, path="/v2/.*", when="before", count=None)
+    push = run(services.request_create(user=ulf, company=company), times=3)
+    assert (push.state, push.wait_reason) == (PushState.WAITING, WaitReason.CONNECTION)
+    assert len(sandbox.calls(path="/v2")) == 2
+    assert refreshes(sandbox) == 1
+    assert (row().state, row().last_error) == (Connection.State.NEEDS_RECONNECT, "unauthorized")
+
+
+def test_a_refused_token_whose_refresh_fails_is_no_reason_to_give_the_connection_up(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, settle: Run
+) -> None:
+    sandbox.expire_access_tokens()
+    sandbox.fault(kind="status", status=503, path=TOKEN, when="before", count=2)
+    push = services.request_create(user=ulf, company=company)
+    assert run(push).wait_reason == WaitReason.RETRY
+    assert settle(push).state == PushState.DONE
+    assert row().is_connected
+
+
+def test_refused_on_the_write_itself_nothing_is_in_doubt(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run
+) -> None:
+    sandbox.fault(kind="error", error_code=4005, status=401, path="/v2/customers", method="POST", when="before")
+    sandbox.fault(kind="status", status=503, path=TOKEN, when="before")
+    push = run(services.request_create(user=ulf, company=company))
+    assert (push.state, push.unknown_since) == (PushState.WAITING, None)
+
+
+def test_a_live_read_with_a_token_that_is_refused_for_good_needs_a_person(ready: Connection, sandbox: Sandbox) -> None:
+    sandbox.fault(kind="error", error_code=4005, status=401, path="/v2/.*", when="before", count=None)
+    with pytest.raises(ConnectionRevoked):
+        live.read_company_settings(ready)
+    assert len(sandbox.calls(path="/v2")) == 2
+    assert row().state == Connection.State.NEEDS_RECONNECT
+
+
+# --- Somebody else changes the connection meanwhile ----------------------------------------------------------
+
+
+@real_threads
+def test_a_refresh_that_is_answered_after_a_reconnect_is_revoked_not_stored(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    expire()
+    sandbox.fault(kind="delay", path=TOKEN, seconds=0.5, when="after")
+    slow = in_thread(access)
+    time.sleep(0.2)
+    Connection.objects.update(generation=7, access_token="newer", refresh_token="newer too")
+    assert isinstance(slow.exception(5), tokens.NotConnected)
+    assert (row().access_token, row().refresh_token) == ("newer", "newer too")
+    assert len(sandbox.calls(path="/connect/revocation")) == 1
+
+
+@real_threads
+def test_disconnecting_waits_for_a_refresh_and_takes_its_tokens_along(
+    ready: Connection, sandbox: Sandbox, anna: User
+) -> None:
+    expire()
+    sandbox.fault(kind="delay", path=TOKEN, seconds=0.4, when="after")
+    slow = in_thread(access)
+    time.sleep(0.1)
+    connecting.disconnect(user=anna, connection=ready)
+    assert not works(sandbox, slow.result(5))
+    assert (row().access_token, row().refresh_token) == ("", "")
+    assert sandbox.world.store.all("refresh_token") == {}
+
+
+@real_threads
+def test_the_lock_dies_with_its_holders_session(ready: Connection) -> None:
+    held, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with token_lock(ready.account_id, patience=1):
+            held.set()
+            leave.wait(5)
+
+    holder = in_thread(hold)
+    held.wait(5)
+    with pytest.raises(LockTaken), token_lock(ready.account_id, patience=0.05):
+        pass
+    with token_lock(ready.account_id + 1, patience=0.05):
+        pass  # other accounts are not concerned
+    with database.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database"
+            " where locktype = 'advisory' and granted and datname = current_database()"
+        )
+    with token_lock(ready.account_id, patience=1):
+        pass
+    leave.set()
+    holder.exception(5)
+
+
+# --- Secrets -----------------------------------------------------------------------------------------------
+
+
+def test_no_token_stands_in_the_database_or_in_the_log(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets = {ready.access_token, ready.refresh_token}
+    expire()
+    sandbox.fault(kind="status", status=500, path=TOKEN, when="before")
+    with pytest.raises(EAccountingError):
+        access()
+    run(services.request_create(user=ulf, company=company))
+    secrets |= {row().access_token, row().refresh_token}
+    with database.cursor() as cursor:
+        cursor.execute("select c::text from integrations_connection c")
+        stored = str(cursor.fetchall())
+        cursor.execute("select e::text from integrations_event e union all select p::text from integrations_push p")
+        stored += str(cursor.fetchall())
+    assert len(secrets) == 4
+    assert not [secret for secret in secrets if secret in stored or secret in caplog.text]
+
+
+def test_a_wrong_key_reads_nothing_and_sends_nothing(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, settings: DjangoSettings, anna: User
+) -> None:
+    push = services.request_create(user=ulf, company=company)
+    keys = settings.FIELD_ENCRYPTION_KEYS
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(InvalidToken):
+        row()
+    with pytest.raises(tokens.NotConnected) as refused:
+        tokens.access(ready.pk, clock=database_now, patience=1)
+    assert refused.value.code == "tokens_unreadable"
+    waiting = run(push)
+    assert (waiting.wait_reason, waiting.failure) == (WaitReason.RETRY, "tokens_unreadable")
+    assert sandbox.calls(path="/v2") == []
+    settings.FIELD_ENCRYPTION_KEYS = [*settings.FIELD_ENCRYPTION_KEYS, *keys]  # rotated properly
+    assert run(push, forward=10).state == PushState.DONE
+
+
+def test_who_lost_the_key_can_reconnect_and_disconnect(ready: Connection, anna: User, settings: DjangoSettings) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    assert connect_as(anna).generation == 2
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    current = services.current_connection(anna.account_id)
+    assert current is not None
+    connecting.disconnect(user=anna, connection=current)
+    assert row().state == Connection.State.DISCONNECTED
+
+
+def test_a_scope_longer_than_its_column_does_not_cost_the_tokens(ready: Connection, sandbox: Sandbox) -> None:
+    Connection.objects.update(scope="x" * 255)
+    expire()
+    answered = tokens._exchanged(row())
+    long = type(answered)(
+        access_token=answered.access_token, refresh_token=answered.refresh_token, expires_in=3600,
+        scope="s" * 300, company_claim=None,
+    )  # fmt: skip
+    assert row().store_refreshed(tokens=long, now=timezone.now())
+    assert works(sandbox, access())
+
+
+def test_without_a_refresh_token_a_person_is_asked_not_the_server(ready: Connection, sandbox: Sandbox) -> None:
+    Connection.objects.update(refresh_token="")
+    expire()
+    with pytest.raises(ConnectionRevoked):
+        access()
+    assert refreshes(sandbox) == 0
+    assert row().state == Connection.State.NEEDS_RECONNECT
+
+
+# --- A person who waits --------------------------------------------------------------------------------------
+
+
+@real_threads
+def test_a_live_read_waits_four_seconds_at_most_and_the_refresh_goes_on(
+    ready: Connection, sandbox: Sandbox, settings: DjangoSettings
+) -> None:
+    settings.EACCOUNTING_LIVE_READ_SECONDS = 0.5
+    expire()
+    sandbox.fault(kind="delay", path=TOKEN, seconds=1.0, when="after")
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        live.read_company_settings(ready)
+    assert time.monotonic() - began < 0.8
+    for _ in range(100):
+        if row().refresh_intent_at is None:
+            break
+        time.sleep(0.02)
+    assert works(sandbox, row().access_token)
+    assert live.read_company_settings(ready).name == "Nordvik Bygg AB"
+    for thread in threading.enumerate():
+        if thread.name == "refresh":
+            thread.join(5)
+
+
+@real_threads
+def test_a_live_read_refreshes_a_dead_token_by_itself(ready: Connection, sandbox: Sandbox) -> None:
+    expire()
+    assert live.read_company_settings(ready).name == "Nordvik Bygg AB"
+    assert refreshes(sandbox) == 1
+
+
+@real_threads
+def test_two_live_reads_at_once_and_no_more(ready: Connection, sandbox: Sandbox, settings: DjangoSettings) -> None:
+    settings.EACCOUNTING_LIVE_READ_SECONDS = 1.0
+    sandbox.fault(kind="delay", path="/v2/companysettings", seconds=0.7, when="before", count=None)
+    ends = at_once([lambda: live.read_company_settings(ready)] * 4)
+    busy = [end for end in ends if isinstance(end, live.TooBusy)]
+    assert len(busy) == 2
+    assert Push.objects.count() == 0

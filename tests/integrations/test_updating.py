@@ -1,0 +1,368 @@
+"""Updating a customer: nothing that is not ours is lost, the newest wish wins. Judged by the customer at the end."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations import connecting, services
+from integrations.delivery import live
+from integrations.delivery.deliver import deliver
+from integrations.eaccounting.jsontext import Json
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.eaccounting.sandbox.store import Document
+from integrations.eaccounting.types import READ_ONLY_PROPERTIES
+from integrations.mapping import BY_PROPERTY
+from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, WaitReason
+from tests.integrations.conftest import AddCompany, MovableClock, Run, connect_as, puts
+from tests.integrations.threads import in_thread
+
+BJORK = "1001"  # the sandbox's customer with everything: notes, labels, delivery address, numbers beyond a float
+
+
+def customer_there(sandbox: Sandbox, number: str = BJORK) -> Document:
+    return next(row for row in sandbox.customers() if row["CustomerNumber"] == number)
+
+
+@pytest.fixture
+def there(sandbox: Sandbox) -> Document:
+    """The customer as it is before anything is sent."""
+    return customer_there(sandbox)
+
+
+@pytest.fixture
+def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox, there: Document) -> CustomerLink:
+    """The company is linked to the customer; they differ in nearly everything."""
+    link = link_to(there, company=company, connection=ready, user=ulf)
+    sandbox.forget_calls()
+    return link
+
+
+def link_to(row: Document, *, company: Company, connection: Connection, user: User) -> CustomerLink:
+    customer = live.read_customer(connection, customer_id=str(row["Id"]))
+    return services.link(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
+
+
+@pytest.fixture
+def wish(linked: CustomerLink, company: Company, ulf: User) -> Push:
+    return services.request_update(user=ulf, company=company)
+
+
+def foreign(row: Document) -> Document:
+    """Everything that is not ours to write, and does not move by itself."""
+    moving = {"ChangedUtc"}
+    return {name: value for name, value in row.items() if name not in BY_PROPERTY and name not in moving}
+
+
+def edit(company: Company, **values: str) -> None:
+    company.save_changes(now=timezone.now(), values=values)
+
+
+def test_an_update_writes_our_values_and_keeps_everything_else(
+    wish: Push, company: Company, sandbox: Sandbox, run: Run, there: Document
+) -> None:
+    assert run(wish).state == PushState.DONE
+    now = customer_there(sandbox)
+    assert (now["Name"], now["InvoiceCity"], now["EmailAddress"]) == (company.name, "Stockholm", company.email)
+    assert foreign(now) == foreign(there)
+    assert now["TermsOfPaymentId"] == there["TermsOfPaymentId"]
+    assert now["CreditRating"] == there["CreditRating"]
+    assert now["ContactPersonName"] == "Eva Björk"  # nobody was chosen: their person stays
+    assert [call.method for call in sandbox.calls(path="/v2/customers")] == ["GET", "PUT"]
+    assert sandbox.calls(method="PUT")[0].remarks == ()  # no read-only property was sent
+
+
+def test_a_property_that_eaccounting_invents_tomorrow_is_kept(wish: Push, sandbox: Sandbox, run: Run) -> None:
+    news: dict[str, Json] = {"LoyaltyTier": {"Level": 3, "Since": "2026-01-01"}, "Beta": 1e-7}
+    sandbox.edit_customer(customer_id=str(customer_there(sandbox)["Id"]), **news)
+    assert run(wish).state == PushState.DONE
+    now = customer_there(sandbox)
+    assert {name: now[name] for name in news} == news
+
+
+def test_a_second_update_with_equal_values_reads_and_writes_nothing(
+    wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    run(wish)
+    sandbox.forget_calls()
+    assert run(services.request_update(user=ulf, company=company)).state == PushState.DONE
+    assert [call.method for call in sandbox.calls(path="/v2/customers")] == ["GET"]
+    assert Event.objects.filter(kind=EventKind.UNCHANGED, company=company).count() == 1
+
+
+def test_what_eaccounting_reformatted_is_not_sent_again(
+    wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    sandbox.switch(reformat_on_store=True)
+    run(wish)
+    sandbox.forget_calls()
+    run(services.request_update(user=ulf, company=company))
+    assert puts(sandbox) == 0
+
+
+def test_a_persons_edit_before_our_read_is_kept(wish: Push, sandbox: Sandbox, run: Run) -> None:
+    sandbox.edit_customer(customer_id=str(customer_there(sandbox)["Id"]), Note="Edited by a person", MobilePhone="070")
+    run(wish)
+    now = customer_there(sandbox)
+    assert (now["Note"], now["MobilePhone"]) == ("Edited by a person", "070")
+
+
+def test_blank_values_here_leave_the_values_there(
+    linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    edit(company, phone="", email="", website="")
+    run(services.request_update(user=ulf, company=company))
+    now = customer_there(sandbox)
+    assert now["Telephone"] == "08-123 45 67"
+    assert now["EmailAddress"] == "faktura@bjorkmaleri.example"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "reset"}, {"kind": "no_answer"}, {"kind": "status", "status": 500}, {"kind": "truncated"}],
+    ids=lambda fault: str(fault["kind"]),
+)
+def test_a_lost_answer_ends_with_our_values_and_nothing_else_changed(
+    wish: Push, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, there: Document,
+    fault: dict[str, Any], when: str,
+) -> None:  # fmt: skip
+    settings.EACCOUNTING_CALL_SECONDS = 0.4
+    sandbox.fault(method="PUT", when=when, **fault)
+    unsure = run(wish)
+    assert (unsure.state, unsure.wait_reason) == (PushState.UNKNOWN, WaitReason.SETTLING)
+    assert settle(wish).state == PushState.DONE
+    now = customer_there(sandbox)
+    assert now["Name"] == wish.company.name
+    assert foreign(now) == foreign(there)
+    assert puts(sandbox) == (2 if when == "before" else 1)
+
+
+def test_while_a_lost_write_may_still_be_stored_nothing_is_written(
+    wish: Push, sandbox: Sandbox, run: Run, settle: Run, company: Company, clock: MovableClock
+) -> None:
+    sandbox.fault(method="PUT", kind="reset", when="before")
+    run(wish)
+    edit(company, city="Uppsala")
+    for _ in range(4):
+        run(wish, forward=0.5)
+        assert puts(sandbox) == 1
+    assert settle(wish).state == PushState.DONE
+    assert customer_there(sandbox)["InvoiceCity"] == "Uppsala"
+
+
+def test_a_persons_edit_after_a_lost_write_is_kept(wish: Push, sandbox: Sandbox, run: Run, settle: Run) -> None:
+    sandbox.fault(method="PUT", kind="reset", when="after")
+    run(wish)
+    sandbox.edit_customer(customer_id=str(customer_there(sandbox)["Id"]), Note="Edited meanwhile")
+    settle(wish)
+    assert customer_there(sandbox)["Note"] == "Edited meanwhile"
+    assert puts(sandbox) == 1
+
+
+def test_killed_between_reading_and_writing_it_is_done_again(
+    wish: Push, sandbox: Sandbox, clock: MovableClock, settle: Run
+) -> None:
+    claimed = Push.claim(wish.pk, now=clock(), seconds=5)
+    assert claimed is not None
+    claimed.begin_sending(payload=None, values={"Name": "x"}, fingerprint="", send_by=clock())
+    assert settle(wish).state == PushState.DONE
+    assert customer_there(sandbox)["Name"] == wish.company.name
+
+
+# --- The newest wish wins ----------------------------------------------------------------------------------
+
+
+def test_a_click_on_a_waiting_update_replaces_it(
+    wish: Push, linked: CustomerLink, company: Company, contact: Contact, anna: User, sandbox: Sandbox, run: Run
+) -> None:
+    again = services.choose_contact(user=anna, company=company, contact=contact)
+    assert again.pk == wish.pk
+    run(wish)
+    now = customer_there(sandbox)
+    assert (now["ContactPersonName"], now["Name"]) == ("Åsa Öberg", company.name)
+    assert puts(sandbox) == 1
+    assert Push.objects.get().requested_by == anna
+
+
+@pytest.mark.django_db(transaction=True)
+def test_three_edits_with_a_click_each_while_one_is_sent_end_with_the_last_value(
+    wish: Push, company: Company, ulf: User, anna: User, sandbox: Sandbox, run: Run
+) -> None:
+    sandbox.fault(method="PUT", kind="delay", seconds=0.4, when="before")
+    worker = in_thread(lambda: run(wish))
+    wait_until_sending(wish)
+    for city in ("Uppsala", "Västerås", "Örebro"):
+        edit(company, city=city)
+        services.request_update(user=anna, company=company)
+    worker.result(20)
+    following = Push.objects.get(state=PushState.WAITING)
+    assert following.requested_by == anna
+    run(following)
+    assert customer_there(sandbox)["InvoiceCity"] == "Örebro"
+    assert puts(sandbox) == 2
+    assert Push.open_of(company) is None
+
+
+def wait_until_sending(push: Push) -> None:
+    for _ in range(200):
+        if Push.objects.get(pk=push.pk).state == PushState.SENDING:
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it was never sent")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_newer_wish_outlives_the_failure_of_the_one_before(
+    wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    sandbox.fault(method="GET", path="/v2/customers/.*", kind="delay", seconds=0.4, when="before")
+    sandbox.fault(method="PUT", kind="error", error_code=2000, status=400, when="before")
+    worker = in_thread(lambda: run(wish))
+    threading.Event().wait(0.2)
+    services.request_update(user=ulf, company=company)
+    worker.result(20)
+    wish.refresh_from_db()
+    assert (wish.state, wish.failure) == (PushState.FAILED, "validation")
+    following = Push.objects.get(state=PushState.WAITING)
+    assert run(following).state == PushState.DONE
+    assert customer_there(sandbox)["Name"] == company.name
+
+
+def test_an_update_of_a_company_that_is_being_created_is_refused(
+    ready: Connection, company: Company, ulf: User
+) -> None:
+    services.request_create(user=ulf, company=company)
+    with pytest.raises(services.NotLinked):
+        services.request_update(user=ulf, company=company)
+
+
+# --- What cannot be updated --------------------------------------------------------------------------------
+
+
+def test_a_customer_that_was_deleted_there_is_told_and_never_made_anew(
+    wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run, there: Document
+) -> None:
+    sandbox.world.remove("customer", "1", str(there["Id"]))
+    push = run(wish)
+    assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
+    linked.refresh_from_db()
+    assert linked.broken == CustomerLink.Broken.DELETED
+    assert sandbox.calls(method="POST", path="/v2") == []
+
+
+def test_deleted_after_a_lost_write_it_ends_too(
+    wish: Push, sandbox: Sandbox, run: Run, settle: Run, there: Document
+) -> None:
+    """Nothing is left to decide: the update may not stay open and lock the company for ever."""
+    sandbox.fault(method="PUT", kind="reset", when="before")
+    run(wish)
+    sandbox.world.remove("customer", "1", str(there["Id"]))
+    push = settle(wish)
+    assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
+
+
+def test_an_inactive_customer_is_told(wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run) -> None:
+    sandbox.edit_customer(customer_id=str(linked.reference), IsActive=False)
+    push = run(wish)
+    assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "customer_inactive", 0)
+    linked.refresh_from_db()
+    assert linked.broken == CustomerLink.Broken.INACTIVE
+
+
+def test_a_postal_code_that_is_missing_there_comes_from_here(
+    ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, there: Document, run: Run
+) -> None:
+    sandbox.edit_customer(customer_id=str(there["Id"]), InvoicePostalCode=None, InvoiceCity=None)
+    link_to(there, company=company, connection=ready, user=ulf)
+    assert run(services.choose_contact(user=ulf, company=company, contact=contact)).state == PushState.DONE
+    now = customer_there(sandbox)
+    assert (now["InvoicePostalCode"], now["InvoiceCity"]) == ("111 22", "Stockholm")
+    assert (now["ContactPersonName"], now["Name"]) == ("Åsa Öberg", there["Name"])
+
+
+def test_missing_on_both_sides_it_is_named(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, there: Document, run: Run
+) -> None:
+    company = add_company(address_line1="", postal_code="", city="")
+    sandbox.edit_customer(customer_id=str(there["Id"]), InvoicePostalCode=None)
+    link_to(there, company=company, connection=ready, user=ulf)
+    push = run(services.request_update(user=ulf, company=company))
+    assert (push.state, push.failure) == (PushState.FAILED, "values")
+    assert push.failure_parameters == {"problems": [["InvoicePostalCode", "missing", 0]]}
+    assert puts(sandbox) == 0
+
+
+def test_missing_terms_there_are_never_set_by_us(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, there: Document, run: Run
+) -> None:
+    sandbox.edit_customer(customer_id=str(there["Id"]), TermsOfPaymentId=None)
+    link_to(there, company=company, connection=ready, user=ulf)
+    push = run(services.request_update(user=ulf, company=company))
+    assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "customer_without_terms", 0)
+
+
+def test_an_archived_company_is_not_sent(wish: Push, company: Company, sandbox: Sandbox, run: Run) -> None:
+    company.archive(now=timezone.now())
+    push = run(wish)
+    assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "archived", 0)
+
+
+def test_a_contact_person_that_was_removed_before_it_was_sent_is_told(
+    linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    push = services.choose_contact(user=ulf, company=company, contact=contact)
+    contact.delete()
+    push = run(push)
+    assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "contact_gone", 0)
+
+
+def test_without_the_removed_person_the_rest_is_sent(
+    linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    linked.choose_contact(contact)
+    push = services.request_update(user=ulf, company=company)
+    contact.delete()
+    assert run(push).state == PushState.DONE
+    now = customer_there(sandbox)
+    assert (now["Name"], now["ContactPersonName"]) == (company.name, "Eva Björk")
+
+
+def test_the_company_cannot_be_unlinked_while_it_is_being_updated(wish: Push, company: Company, ulf: User) -> None:
+    with pytest.raises(services.AlreadyUnderWay):
+        services.unlink(user=ulf, company=company)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reconnected_while_reading_it_is_sent_with_the_new_grant(
+    wish: Push, sandbox: Sandbox, run: Run, anna: User
+) -> None:
+    sandbox.fault(method="GET", path="/v2/customers/.*", kind="delay", seconds=0.6, when="before")
+    worker = in_thread(lambda: run(wish))
+    threading.Event().wait(0.1)
+    generation = connect_as(anna).generation
+    worker.result(20)
+    wish.refresh_from_db()
+    assert wish.state == PushState.DONE
+    assert generation == 2
+    assert len(sandbox.calls(method="GET", path="/v2/customers/")) == 2  # the first read was for the old grant
+
+
+def test_disconnected_it_is_cancelled(wish: Push, sandbox: Sandbox, run: Run, anna: User, ready: Connection) -> None:
+    assert connecting.waiting_count(ready) == 1
+    assert connecting.disconnect(user=anna, connection=ready) == 1
+    assert run(wish).state == PushState.CANCELLED
+    assert puts(sandbox) == 0
+
+
+def test_the_read_only_properties_are_those_of_the_contract() -> None:
+    assert "TermsOfPaymentId" not in READ_ONLY_PROPERTIES
+    assert not READ_ONLY_PROPERTIES & set(BY_PROPERTY)
+
+
+def test_deliver_of_a_row_that_is_not_there_does_nothing(ready: Connection) -> None:
+    deliver(0)
