@@ -117,7 +117,7 @@ def _why_not_connected(error: EAccountingError) -> str:
 
 def _current(request: SignedInRequest) -> Connection:
     """Without the tokens: pages and buttons have to work whatever state these are in."""
-    rows = Connection.objects.defer("access_token", "refresh_token").select_related("default_terms", "connected_by")
+    rows = Connection.without_tokens().select_related("default_terms", "connected_by")
     return get_object_or_404(rows.filter(account=request.account, is_current=True))
 
 

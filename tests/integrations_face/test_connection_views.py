@@ -216,6 +216,10 @@ def test_everything_works_with_tokens_that_no_key_reads(
         assert admin.get(address).status_code == 200
     assert admin.get(f"{card}visma-eaccounting/contact-person/").status_code == 200
     assert "chosen by Anna Ek" in admin.get(PAGE).content.decode()
+    for button in ("test/", "terms/reload/"):
+        assert sentence("tokens_unreadable") in said(admin, f"{PAGE}{button}")
+    assert "The company is being added." not in said(admin, f"{card}visma-eaccounting/add/")
+    assert "Disconnected. All links are kept" in said(admin, f"{PAGE}disconnect/")
 
 
 def test_the_page_needs_few_queries_whatever_there_is(
