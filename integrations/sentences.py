@@ -40,6 +40,13 @@ WHAT: dict[str, str | Promise] = {
         "again, and tell support if it stops again."
     ),
     "gave_up": _("Visma eAccounting could not be reached for seven days. Nothing was sent. Try again."),
+    "tokens_unreadable": _(
+        "Lime Go cannot read its access to Visma eAccounting. Nothing is lost. The operator of Lime Go can restore "
+        "the key, or an admin can reconnect in the settings."
+    ),
+    "request_invalid": _(
+        "Lime Go could not write this as a message to Visma eAccounting. Nothing was sent. Tell support about it."
+    ),
     # What eAccounting answered.
     "customer_deleted": _("The customer was deleted in Visma eAccounting. Link another customer, or unlink this one."),
     "customer_inactive": _(
@@ -61,6 +68,7 @@ WHAT: dict[str, str | Promise] = {
         "there. Correct them there, then try again."
     ),
     "not_found": _("Visma eAccounting does not find the customer. Link another customer, or unlink this one."),
+    "cannot_be_deleted": _("Visma eAccounting does not delete the customer, because it is in use there."),
     "cannot_be_saved": _("Visma eAccounting refused to save the customer. Its own words stand below."),
     "refused": _("Visma eAccounting refused this. Its own words stand below."),
     # Why there was no answer.
@@ -134,6 +142,7 @@ SAME_AS = {
     "deadline_before_sending": "unreachable",
     "refresh_under_way": "unreachable",
     "unauthorized": "needs_reconnect",
+    "not_open": "superseded",
 }
 
 
@@ -165,11 +174,14 @@ def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:
 
 def _other_company(parameters: Mapping[str, Any]) -> str:
     chosen = parameters.get("other") or gettext("another company")
-    links = ngettext("%(count)d link", "%(count)d links", parameters["links"]) % {"count": parameters["links"]}
-    return gettext(
-        "You chose %(chosen)s, but this account's %(links)s belong to %(name)s. Nothing was changed. "
-        "Reconnect and choose %(name)s, or disconnect first to start over with another company."
-    ) % {"chosen": chosen, "links": links, "name": parameters["name"]}
+    words = ngettext(
+        "You chose %(chosen)s, but this account's %(count)d link belongs to %(name)s. Nothing was changed. "
+        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
+        "You chose %(chosen)s, but this account's %(count)d links belong to %(name)s. Nothing was changed. "
+        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
+        parameters["links"],
+    )
+    return words % {"chosen": chosen, "count": parameters["links"], "name": parameters["name"]}
 
 
 def _values(parameters: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ def _company(request: SignedInRequest, company_id: int) -> Company:
 def _push(request: SignedInRequest, company: Company) -> Push:
     """The company's newest push: the one that the panel shows."""
     rows = Push.objects.select_related("connection", "company", "requested_by", "contact")
+    rows = rows.defer("connection__access_token", "connection__refresh_token")
     newest = rows.filter(company=company, account=request.account).order_by("-pk")
     return get_object_or_404(newest[:1])
 

@@ -116,7 +116,9 @@ def _why_not_connected(error: EAccountingError) -> str:
 
 
 def _current(request: SignedInRequest) -> Connection:
-    return get_object_or_404(Connection.objects.filter(account=request.account, is_current=True))
+    """Without the tokens: pages and buttons have to work whatever state these are in."""
+    rows = Connection.without_tokens().select_related("default_terms", "connected_by")
+    return get_object_or_404(rows.filter(account=request.account, is_current=True))
 
 
 @require(Role.ADMIN)

@@ -235,7 +235,7 @@ def test_a_broken_connection_is_shown_everywhere_and_reconnecting_keeps_the_link
     desk.get_by_role("radio", name=re.compile("Fjordlys AS")).check()
     desk.get_by_role("button", name="Allow").click()
     expect(desk.get_by_role("alert").first).to_contain_text(
-        "You chose Fjordlys AS, but this account's 1 link belong to Nordvik Bygg AB. Nothing was changed."
+        "You chose Fjordlys AS, but this account's 1 link belongs to Nordvik Bygg AB. Nothing was changed."
     )
     desk.get_by_role("button", name="Reconnect").click()
     desk.get_by_role("button", name="Allow").click()
