@@ -254,7 +254,11 @@ COMPANY_FORM_SECTIONS = ["integrations.forms.CompanyReferenceSection"]
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
-CELERY_TASK_ROUTES = {"integrations.tasks.deliver_push": {"queue": "clicks"}}
+CELERY_TASK_ROUTES = {
+    "integrations.tasks.deliver_push": {"queue": "clicks"},
+    # A silent mail server holds a worker for EMAIL_TIMEOUT: one of its own, or the sweeper would wait behind it.
+    "accounts.tasks.send_due_mail": {"queue": "mail"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import Account, User
-from companies.models import Company
 from integrations.clock import database_now
-from integrations.models import Connection, Kind, Push, PushState
+from integrations.models import Push, PushState
+from tests.outbox import due_push
 
 MINUTE = timedelta(minutes=1)
 
@@ -22,19 +22,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def due(account: Account, anna: User) -> Push:
     """A row that is due by now and that no worker has claimed."""
-    now = database_now()
-    connected = Connection.objects.create(
-        account=account, identity="1", issued_at=now, expires_at=now + MINUTE, connected_by=anna, connected_at=now
-    )
-    company = Company.add(account=account, now=now, values={"name": "Björk & Son Måleri AB", "country": "SE"})
-    return Push.objects.create(
-        account=account,
-        connection=connected,
-        company=company,
-        kind=Kind.CREATE,
-        requested_by=anna,
-        next_attempt_at=now,
-    )
+    return due_push(account=account, user=anna)
 
 
 def _change(push: Push, **fields: object) -> None:
