@@ -41,6 +41,7 @@ def _one_at_a_time(folder: Path) -> TextIO:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        lock.close()
         raise CannotRun(
             "It is already running from this folder. Stop that one first (Ctrl-C in its window)."
         ) from error
