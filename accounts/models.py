@@ -87,8 +87,12 @@ class UserManager(BaseUserManager["User"]):
         return self.with_email(username or "").get()
 
     def with_email(self, email: str) -> models.QuerySet["User"]:
-        """Find the user of this address, compared as the database's constraint compares: in lower case."""
-        return self.alias(folded=Lower("email")).filter(folded=Lower(models.Value(email)))
+        """Find the user of this address in any case.
+
+        What was typed is folded here, as the count of guesses folds it (`accounts.access.guessed_login`): the
+        database's `lower` takes İ for i as well, and each such spelling would have guesses of its own.
+        """
+        return self.alias(folded=Lower("email")).filter(folded=email.lower())
 
     def working_admins(self) -> models.QuerySet["User"]:
         """Find the admins who can log in: active, and past their invitation."""

@@ -1,5 +1,8 @@
 """The people of a company: added, changed, marked as having left, removed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -22,6 +25,15 @@ def _contact(request: SignedInRequest, company_id: int, contact_id: int) -> Cont
     return get_object_or_404(contacts.select_related("company__account"), pk=contact_id)
 
 
+@contextmanager
+def _gone_is_not_found() -> Iterator[None]:
+    """Answer 404 when somebody removed the contact after it was looked up."""
+    try:
+        yield
+    except Contact.DoesNotExist as error:
+        raise Http404 from error
+
+
 @require(Role.USER)
 def add_contact(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Add a person to a company."""
@@ -41,10 +53,8 @@ def edit_contact(request: SignedInRequest, company_id: int, contact_id: int) -> 
     data = request.POST if request.method == "POST" else None
     form = ContactForm(data, company=contact.company, contact=contact)
     if form.is_valid():
-        try:
+        with _gone_is_not_found():
             contact.save_changes(now=timezone.now(), values=form.values())
-        except Contact.DoesNotExist as error:  # somebody removed the contact this very moment
-            raise Http404 from error
         messages.success(request, _("%(name)s is saved.") % {"name": contact})
         return redirect("companies:card", company_id=company_id)
     context = {"company": contact.company, "contact": contact, "form": form}
@@ -56,7 +66,8 @@ def edit_contact(request: SignedInRequest, company_id: int, contact_id: int) -> 
 def mark_contact_left(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
     """Note that a person does not work there any more."""
     contact = _contact(request, company_id, contact_id)
-    contact.mark_left(now=timezone.now())
+    with _gone_is_not_found():
+        contact.mark_left(now=timezone.now())
     messages.success(request, _("%(name)s is marked as having left.") % {"name": contact})
     return redirect("companies:card", company_id=company_id)
 
@@ -66,7 +77,8 @@ def mark_contact_left(request: SignedInRequest, company_id: int, contact_id: int
 def mark_contact_returned(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
     """Note that a person works there after all."""
     contact = _contact(request, company_id, contact_id)
-    contact.mark_returned(now=timezone.now())
+    with _gone_is_not_found():
+        contact.mark_returned(now=timezone.now())
     messages.success(request, _("%(name)s is a present contact again.") % {"name": contact})
     return redirect("companies:card", company_id=company_id)
 
@@ -78,6 +90,7 @@ def remove_contact(request: SignedInRequest, company_id: int, contact_id: int) -
     if request.method != "POST":
         context = {"company": contact.company, "contact": contact}
         return render(request, "companies/contact_remove.html", context)
-    contact.remove(now=timezone.now())
+    with _gone_is_not_found():
+        contact.remove(now=timezone.now())
     messages.success(request, _("%(name)s is removed.") % {"name": contact})
     return redirect("companies:card", company_id=company_id)

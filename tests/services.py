@@ -27,9 +27,9 @@ def pytest_load_initial_conftests() -> None:
         return
     folder = Path(_running.enter_context(tempfile.TemporaryDirectory(prefix="limego-tests-")))
     if "DATABASE_URL" not in os.environ:
-        os.environ["DATABASE_URL"] = _running.enter_context(postgres(folder / "postgres", durable=False))
+        os.environ["DATABASE_URL"] = _running.enter_context(postgres(folder / "postgres", durable=False)).url
     if "REDIS_URL" not in os.environ:
-        os.environ["REDIS_URL"] = _running.enter_context(valkey(folder / "valkey", durable=False))
+        os.environ["REDIS_URL"] = _running.enter_context(valkey(folder / "valkey", durable=False)).url
     os.environ |= {
         "LIMEGO_TEST_SERVICES": "started",
         "SECRET_KEY": "a key for tests only, long enough for every check of Django",

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from environs import EnvError
 
@@ -17,6 +19,7 @@ from limego_visma.local.stores import StoreError, dies_with_parent, postgres, va
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / ".data"
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the window was closed
 GRACE_SECONDS = 50  # a worker's calls in flight may take this long to end
 
 
@@ -28,13 +31,17 @@ class Interrupted(Exception):
     """Somebody asked the product to stop."""
 
 
-def _one_at_a_time(folder: Path) -> object:
-    """Hold a lock on the data folder for as long as this process lives."""
-    folder.mkdir(exist_ok=True)
-    lock = (folder / "lock").open("w")
+def _one_at_a_time(folder: Path) -> TextIO:
+    """Lock the data folder; the lock ends when the file is closed."""
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except PermissionError as error:
+        raise CannotRun(f"You may not write to {folder}. Run it as the user whose folder that is.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        lock.close()
         raise CannotRun(
             "It is already running from this folder. Stop that one first (Ctrl-C in its window)."
         ) from error
@@ -47,17 +54,24 @@ def _refuse_used_port(port: int, setting: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CannotRun(f"Port {port} is in use. Choose another: make run {setting}={port + 1}") from error
+            raise CannotRun(
+                f"Port {port} cannot be used ({error.strerror}). Choose another: make run {setting}={port + 10}"
+            ) from error
 
 
 def _manage(*words: str, environment: LocalEnvironment) -> None:
-    """Run one management command to its end; its own last lines are the reason when it fails."""
+    """Run one management command to its end. Raises CannotRun with the reason when it fails."""
     command = [sys.executable, "manage.py", *words]
     done = subprocess.run(
         command, cwd=ROOT, env=environment.variables, capture_output=True, text=True, check=False
     )  # fixed words
     if done.returncode:
-        raise CannotRun(f"manage.py {words[0]} failed:\n{(done.stderr or done.stdout).strip()}")
+        raise CannotRun(f"manage.py {words[0]} says: {_reason(done.stderr or done.stdout)}")
+
+
+def _reason(output: str) -> str:
+    """Return what a failed command said: the words of its exception, without the traceback."""
+    return re.split(r"^(?:(?:\w+\.)+\w+|\w+Error): ", output.strip(), flags=re.MULTILINE)[-1]
 
 
 @contextmanager
@@ -112,18 +126,23 @@ def _wait_for_port(name: str, port: int, process: subprocess.Popen[bytes]) -> No
     raise CannotRun(f"The {name} did not start; {DATA / 'log' / name}.log says why.")
 
 
+def _start_stores(variables: dict[str, str], stack: ExitStack) -> dict[str, subprocess.Popen[bytes]]:
+    """Start the stores whose address is not given, and add their addresses to the variables."""
+    started = {}
+    for name, setting, run in (("postgres", "DATABASE_URL", postgres), ("valkey", "REDIS_URL", valkey)):
+        if setting not in variables:
+            store = stack.enter_context(run(DATA / name))
+            variables[setting], started[name] = store.url, store.process
+    return started
+
+
 def _run(environment: LocalEnvironment, stack: ExitStack) -> dict[str, subprocess.Popen[bytes]]:
     """Start the stores, prepare the database and start the processes."""
-    variables = environment.variables
-    if "DATABASE_URL" not in variables:
-        variables["DATABASE_URL"] = stack.enter_context(postgres(DATA / "postgres"))
-    if "REDIS_URL" not in variables:
-        variables["REDIS_URL"] = stack.enter_context(valkey(DATA / "valkey"))
+    started = _start_stores(environment.variables, stack)
     _manage("check", environment=environment)
     _manage("migrate", "--noinput", environment=environment)
     _manage("collectstatic", "--noinput", environment=environment)
     _manage("load_demo", "--if-empty", environment=environment)
-    started = {}
     for name, command in _commands(environment).items():
         started[name] = stack.enter_context(_process(name, command, environment))
     if environment.has_sandbox:
@@ -137,25 +156,26 @@ def _watch(started: dict[str, subprocess.Popen[bytes]]) -> None:
     while True:
         for name, process in started.items():
             if process.poll() is not None:
-                raise CannotRun(f"The {name} process ended by itself; {DATA / 'log' / name}.log says why.")
+                log = DATA / name / "log" if name in ("postgres", "valkey") else DATA / "log" / f"{name}.log"
+                raise CannotRun(f"The {name} process ended by itself; {log} says why.")
         signal.sigtimedwait([], 1)
 
 
 def _interrupt(*_: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     raise Interrupted
 
 
 def main() -> int:
     """Run until Ctrl-C; return the exit status."""
     os.chdir(ROOT)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    for number in _STOPPING:
+        signal.signal(number, _interrupt)
     say = sys.stdout.write
     try:
         with ExitStack() as stack:
-            stack.callback(lambda lock: lock, _one_at_a_time(DATA))
+            stack.enter_context(_one_at_a_time(DATA))
             environment = read_environment(root=ROOT, data=DATA)
             _refuse_used_port(environment.port, "PORT")
             if environment.has_sandbox:

@@ -31,7 +31,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="limego-checks-")))
         environment = {**os.environ, **PRODUCTION, **secrets}
-        environment["DATABASE_URL"] = stack.enter_context(postgres(folder / "postgres", durable=False))
+        environment["DATABASE_URL"] = stack.enter_context(postgres(folder / "postgres", durable=False)).url
         for words in COMMANDS:
             command = [sys.executable, "-W", "error", "manage.py", *words]
             done = subprocess.run(command, env=environment, check=False)  # fixed words

@@ -8,10 +8,23 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from cryptography.fernet import Fernet
-from environs import Env
+from environs import Env, EnvError
+
+from limego_visma.local.stores import write_private
 
 SANDBOX_PORT = "SANDBOX_PORT"
 PASSWORD = "lime-go-demo"  # noqa: S105  # the demo's logins are printed on the screen
+# Looked up in .env as well: what is not given is made up below. The settings read the others there themselves.
+DECIDED_HERE = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "BASE_URL",
+    "ALLOWED_HOSTS",
+    "SECRET_KEY",
+    "FIELD_ENCRYPTION_KEYS",
+    "EACCOUNTING_CLIENT_ID",
+    "EACCOUNTING_API_URL",
+)
 LOGINS = (
     ("admin", "anna@nordvik.example"),
     ("user", "ulf@nordvik.example"),
@@ -63,18 +76,32 @@ def _kept_secrets(file: Path) -> dict[str, str]:
     if not file.exists():
         secrets = {"SECRET_KEY": token_urlsafe(50), "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
         secrets["EACCOUNTING_CLIENT_SECRET"] = token_urlsafe(24)
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(secrets))
+        write_private(file, json.dumps(secrets))
     kept: dict[str, str] = json.loads(file.read_text())
     return kept
+
+
+def _port(env: Env, name: str, default: int) -> int:
+    given: str = env.str(name, "") or str(default)
+    if not given.isdecimal() or not 1 <= int(given) <= 65535:
+        raise EnvError(f"{name} must be a number from 1 to 65535, not {given}.")
+    return int(given)
 
 
 def read_environment(*, root: Path, data: Path) -> LocalEnvironment:
     """Merge the environment, `.env` and the kept secrets; the environment wins. Raises EnvError."""
     env = Env()
-    env.read_env(str(root / ".env"), recurse=False)
-    port, sandbox_port = env.int("PORT", 8000), env.int(SANDBOX_PORT, 8001)
-    variables = dict(os.environ)
+    try:
+        env.read_env(str(root / ".env"), recurse=False)
+    except UnicodeDecodeError as error:
+        raise EnvError(f"{root / '.env'} is not a text file in UTF-8. Save it as one.") from error
+    port = _port(env, "PORT", 8000)
+    sandbox_port = _port(env, SANDBOX_PORT, port + 1)
+    if sandbox_port == port:
+        raise EnvError(f"PORT and {SANDBOX_PORT} are both {port}. Give one of them another number.")
+    variables = dict(os.environ) | {name: env.str(name, "") for name in DECIDED_HERE}
+    # A blank one is not given: a copy of .env.example holds some.
+    variables = {name: value for name, value in variables.items() if value}
     secrets = _kept_secrets(data / "secrets.json")
     has_sandbox = not variables.get("EACCOUNTING_CLIENT_ID")
     variables.setdefault("BASE_URL", f"http://localhost:{port}")

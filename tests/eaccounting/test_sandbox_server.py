@@ -209,6 +209,20 @@ def test_control(steer: Steer, sandbox: Sandbox, config: OAuthConfig, client: Cl
     assert steer("GET", "switches")[1]["unknown_id_status"] == 404
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "rebound.example"}, {"Host": "[nonsense"}, {"Origin": "https://elsewhere.example"}, {"Origin": "null"}],
+)
+def test_a_web_page_in_a_browser_of_this_machine_cannot_steer(server: SandboxServer, headers: dict[str, str]) -> None:
+    server.sandbox.edit_customer(customer_id=str(server.sandbox.customers()[0]["Id"]), Name="Kept AB")
+    for given, status in ((headers, 403), ({}, 200)):
+        connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rsplit(":", 1)[1]), timeout=5)
+        connection.request("POST", "/_sandbox/reset", headers=given)
+        assert connection.getresponse().status == status
+        connection.close()
+        assert (named(server.sandbox, "Kept AB") == 1) is (status == 403)
+
+
 def test_everything_is_kept_in_its_folder(tmp_path: Path) -> None:
     with SandboxServer(data=tmp_path) as server:
         config = config_for(server.identity_url)

@@ -1,6 +1,7 @@
 """The sandbox behind a real socket: HTTP/1.1 with kept connections, and the faults that need a socket."""
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -44,13 +45,22 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(self.headers.items())
         body = self.rfile.read(length)
         request = Request.of(method=self.command, target=self.path, headers=headers, body=body)
-        if request.path.startswith("/_sandbox/") and not is_loopback(host=self.client_address[0]):
+        if request.path.startswith("/_sandbox/") and not self._may_steer(request):
             self._answer(json_response({"error": "only from this machine"}, status=403))
             return
         response = self.server.sandbox.handle(request)
         getattr(self, f"_{response.delivery}")(response)
         if response.afterwards:
             response.afterwards()
+
+    def _may_steer(self, request: Request) -> bool:
+        """Tell whether a program of this machine asks, not a web page in a browser on it.
+
+        A page of another site names that site in Origin; one that rebound its name to this machine names it in Host.
+        """
+        host = re.sub(r":\d+$", "", request.headers.get("host", "")).strip("[]")
+        here = is_loopback(host=self.client_address[0]) and is_loopback(host=host)
+        return here and "origin" not in request.headers
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve  # noqa: N815  # the names of the base class
 
