@@ -9,6 +9,7 @@ from uuid import UUID
 
 _GUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _IN_ADDRESS = re.compile(rf"/({_GUID})(?![0-9a-zA-Z-])")
+_QUERY = re.compile(r"\?[^#]*")  # up to the hash: the route may stand behind it
 _BARE = re.compile(rf"[{{(\"']?({_GUID}|[0-9a-fA-F]{{32}})[}})\"']?/?(?:[?#].*)?", re.DOTALL)
 
 
@@ -19,14 +20,14 @@ class NotAReference(ValueError):
 def parse_reference(text: str) -> str:
     """Return the customer's id (lower case) from a whole address or from the id alone.
 
-    In an address the last id that follows a slash counts: ids in a query belong to something else.
-    Raises NotAReference.
+    In an address the last id that follows a slash counts. Ids in a query belong to something else, paths in
+    it included. Raises NotAReference.
     """
     text = "".join(text.split())
     bare = _BARE.fullmatch(text)
     if bare:
         return str(UUID(bare[1]))
-    found = _IN_ADDRESS.findall(text)
+    found = _IN_ADDRESS.findall(_QUERY.sub("", text))
     if not found:
         raise NotAReference
     return str(UUID(found[-1]))

@@ -1,0 +1,222 @@
+"""Rows of the outbox: one holder at a time, and nobody else writes."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations import services
+from integrations.models import Connection, Kind, Push, PushState, WaitReason
+from integrations.models.push import LostLease
+from tests.integrations.conftest import AddCompany
+from tests.integrations.threads import at_once, in_thread
+
+real_threads = pytest.mark.django_db(transaction=True)
+WHY = {"failure": "x", "failure_parameters": {}, "failure_detail": "", "error_id": ""}
+
+
+@pytest.fixture
+def wish(ready: Connection, company: Company, ulf: User) -> Push:
+    return services.request_create(user=ulf, company=company)
+
+
+def claim(push: Push, *, ahead: float = 0.0, seconds: float = 30) -> Push | None:
+    return Push.claim(push.pk, now=timezone.now() + timedelta(seconds=ahead), seconds=seconds)
+
+
+def claimed(push: Push, **more: float) -> Push:
+    found = claim(push, **more)
+    assert found is not None
+    return found
+
+
+def begin(push: Push, fingerprint: str = "f") -> None:
+    push.begin_sending(payload={}, values={}, fingerprint=fingerprint, send_by=timezone.now())
+
+
+def stored(push: Push) -> Push:
+    return Push.objects.get(pk=push.pk)
+
+
+@real_threads
+def test_of_eight_workers_one_gets_the_row(wish: Push) -> None:
+    holders = [end for end in at_once([lambda: claim(wish)] * 8) if end is not None]
+    assert len(holders) == 1
+    assert (stored(wish).fence, stored(wish).attempts) == (1, 1)
+
+
+def test_a_held_row_is_not_claimed_until_its_lease_is_over(wish: Push) -> None:
+    claimed(wish, seconds=30)
+    assert claim(wish, ahead=29) is None
+    assert claimed(wish, ahead=31).fence == 2
+
+
+def test_what_is_not_due_or_is_finished_is_not_claimed(wish: Push) -> None:
+    Push.objects.update(next_attempt_at=timezone.now() + timedelta(seconds=60))
+    assert claim(wish) is None
+    Push.objects.update(next_attempt_at=None)
+    assert claim(wish, ahead=10_000) is None
+    Push.objects.update(next_attempt_at=timezone.now(), state=PushState.DONE)
+    assert claim(wish, ahead=1) is None
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda push, now: push.renew(now=now, seconds=5),
+        lambda push, now: push.hold(),
+        lambda push, now: push.remember_look(looked_at=now, seen_ids=[]),
+        lambda push, now: begin(push),
+        lambda push, now: push.wait(WaitReason.RETRY, until=now),
+        lambda push, now: push.lose_answer(now=now, until=now, failure=WHY),
+        lambda push, now: push.prove_absent(now=now),
+        lambda push, now: push.ask_person(candidates=[{"id": "1"}]),
+        lambda push, now: push.take_back(now=now, seconds=5),
+        lambda push, now: push.stumble(until=now),
+        lambda push, now: push.finish(now=now),
+        lambda push, now: push.fail(now=now, failure=WHY),
+    ],
+)
+def test_who_was_frozen_past_its_lease_writes_nothing(wish: Push, write: object) -> None:
+    frozen = claimed(wish, seconds=1)
+    claimed(wish, ahead=2)
+    before = Push.objects.values().get()
+    with pytest.raises(LostLease), transaction.atomic():
+        write(frozen, timezone.now())  # type: ignore[operator]  # one of the calls above
+    assert Push.objects.values().get() == before
+
+
+def test_a_cancelled_row_is_lost_to_the_worker_that_holds_it(wish: Push, ready: Connection) -> None:
+    holder = claimed(wish)
+    assert Push.cancel_waiting(connection=ready, now=timezone.now()) == 1
+    with pytest.raises(LostLease):
+        begin(holder)
+    assert stored(wish).state == PushState.CANCELLED
+
+
+@real_threads
+def test_holding_a_row_keeps_others_from_writing_it(wish: Push) -> None:
+    holder = claimed(wish)
+    with transaction.atomic():
+        holder.hold()
+        other = in_thread(lambda: Push.objects.filter(pk=wish.pk).update(failure="other"))
+        with pytest.raises(TimeoutError):
+            other.result(0.3)
+    other.result(5)
+
+
+def test_an_expired_lease_while_sending_means_that_bytes_may_have_left(wish: Push) -> None:
+    begin(claimed(wish, seconds=1))
+    second = claimed(wish, ahead=2)
+    assert (second.state, second.crashes) == (PushState.UNKNOWN, 1)
+    assert second.unknown_since == stored(wish).send_by
+
+
+def test_an_expired_lease_before_sending_means_nothing_was_sent(wish: Push) -> None:
+    claimed(wish, seconds=1)
+    assert claimed(wish, ahead=2).state == PushState.WAITING
+
+
+def test_unknown_is_never_cancelled_and_never_parked_into_a_plain_wait(wish: Push, ready: Connection) -> None:
+    holder = claimed(wish)
+    begin(holder)
+    holder.lose_answer(now=timezone.now(), until=timezone.now(), failure=WHY)
+    assert not stored(wish).cancel(now=timezone.now())
+    assert Push.cancel_waiting(connection=ready, now=timezone.now()) == 0
+    again = claimed(wish, ahead=1)
+    again.wait(WaitReason.CONNECTION, until=None)
+    assert stored(wish).state == PushState.UNKNOWN
+
+
+def test_one_open_push_per_company(wish: Push, ready: Connection, company: Company, ulf: User) -> None:
+    with pytest.raises(IntegrityError, match="push_one_open_per_company"), transaction.atomic():
+        Push.objects.create(
+            account=ready.account, connection=ready, company=company, kind=Kind.UPDATE, requested_by=ulf
+        )
+    Push.objects.update(state=PushState.FAILED)
+    services.request_create(user=ulf, company=company)
+
+
+def test_two_equal_creates_are_not_sent_at_once(wish: Push, add_company: AddCompany, ulf: User) -> None:
+    twin = services.request_create(user=ulf, company=add_company())
+    begin(claimed(wish))
+    with pytest.raises(IntegrityError, match="push_no_twin_create"), transaction.atomic():
+        begin(claimed(twin))
+    Push.objects.filter(pk=wish.pk).update(state=PushState.DONE)
+    begin(claimed(twin, ahead=60))
+
+
+def test_cancelling_takes_a_waiting_wish_back(wish: Push, ulf: User) -> None:
+    services.cancel(user=ulf, push=wish)
+    assert stored(wish).state == PushState.CANCELLED
+    with pytest.raises(services.NothingToDecide):
+        services.cancel(user=ulf, push=wish)
+
+
+def test_a_wish_that_a_worker_holds_is_not_cancelled(wish: Push, ulf: User) -> None:
+    claimed(wish)
+    with pytest.raises(services.NothingToDecide):
+        services.cancel(user=ulf, push=wish)
+
+
+def test_a_waiting_update_takes_the_newer_wish(
+    ready: Connection, company: Company, contact: Contact, ulf: User, anna: User
+) -> None:
+    push = Push.objects.create(
+        account=ready.account, connection=ready, company=company, kind=Kind.UPDATE, groups=["single"],
+        requested_by=ulf, wait_reason=WaitReason.RETRY,
+    )  # fmt: skip
+    assert push.replace_wish(groups=["contact"], contact=contact, user=anna, now=timezone.now())
+    row = stored(push)
+    assert (row.groups, row.contact, row.requested_by) == (["contact", "single"], contact, anna)
+    holder = claimed(row, ahead=1)
+    assert not row.replace_wish(groups=["address"], contact=None, user=ulf, now=timezone.now())
+    assert row.ask_again(groups=["address"], contact=None, user=ulf, now=timezone.now())
+    holder.finish(now=timezone.now())
+    holder.open_next(now=timezone.now())
+    following = Push.objects.get(state=PushState.WAITING)
+    assert (following.groups, following.requested_by) == (["address", "contact", "single"], ulf)
+    assert not row.ask_again(groups=[], contact=None, user=ulf, now=timezone.now())
+
+
+def test_due_rows_are_those_that_a_worker_can_move_longest_waiting_first(
+    wish: Push, add_company: AddCompany, ulf: User
+) -> None:
+    now = timezone.now() + timedelta(seconds=1)
+    older, held, later = (
+        services.request_create(user=ulf, company=add_company(name=name, registration_number=""))
+        for name in ("Äldre AB", "Hållen AB", "Senare AB")
+    )
+    Push.objects.filter(pk=older.pk).update(next_attempt_at=now - timedelta(hours=1))
+    Push.objects.filter(pk=held.pk).update(lease_until=now + timedelta(seconds=10))
+    Push.objects.filter(pk=later.pk).update(next_attempt_at=now + timedelta(seconds=10))
+    assert Push.due(now=now, limit=10) == [older.pk, wish.pk]
+    assert Push.due(now=now, limit=1) == [older.pk]
+
+
+@real_threads
+def test_many_who_pull_forward_at_once_do_not_block_each_other(
+    ready: Connection, add_company: AddCompany, ulf: User
+) -> None:
+    for number in range(30):
+        services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
+    Push.objects.update(wait_reason=WaitReason.RETRY, next_attempt_at=timezone.now() + timedelta(hours=1))
+    now = timezone.now()
+    ends = at_once([lambda: Push.pull_forward(connection=ready, now=now)] * 8)
+    assert set(ends) == {None}
+    assert Push.objects.filter(next_attempt_at=now).count() == 30
+
+
+def test_only_what_waits_for_eaccounting_is_pulled_forward(
+    wish: Push, ready: Connection, add_company: AddCompany, ulf: User
+) -> None:
+    decided = services.request_create(user=ulf, company=add_company(name="Beslut AB", registration_number=""))
+    Push.objects.filter(pk=decided.pk).update(wait_reason=WaitReason.DECISION, next_attempt_at=None)
+    Push.objects.filter(pk=wish.pk).update(wait_reason=WaitReason.CONNECTION, next_attempt_at=None)
+    now = timezone.now()
+    Push.pull_forward(connection=ready, now=now)
+    assert stored(wish).next_attempt_at == now
+    assert stored(decided).next_attempt_at is None

@@ -1,0 +1,199 @@
+"""What the buttons mean: each refusal has its reason, and a double click does nothing twice."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations import services, tasks
+from integrations.delivery import live
+from integrations.delivery.deliver import deliver
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState
+from tests.integrations.conftest import AddCompany, Run, named, posts
+from tests.integrations.threads import at_once
+
+
+def seeded(connection: Connection, sandbox: Sandbox, number: str = "1001") -> live.Customer:
+    row = next(row for row in sandbox.customers() if row["CustomerNumber"] == number)
+    return live.read_customer(connection, customer_id=str(row["Id"]))
+
+
+def link(user: User, company: Company, connection: Connection, sandbox: Sandbox) -> CustomerLink:
+    customer = seeded(connection, sandbox)
+    return services.link(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
+
+
+def test_without_a_connection_nothing_is_recorded(company: Company, ulf: User) -> None:
+    with pytest.raises(services.NotConnected) as refused:
+        services.request_create(user=ulf, company=company)
+    assert refused.value.code == "not_connected"
+    assert not Push.objects.exists()
+
+
+@pytest.mark.parametrize("state", [Connection.State.NEEDS_RECONNECT, Connection.State.DISCONNECTED])
+def test_with_a_connection_that_needs_a_person_the_reason_is_told(
+    ready: Connection, company: Company, ulf: User, state: str
+) -> None:
+    Connection.objects.update(state=state)
+    with pytest.raises(services.NotConnected) as refused:
+        services.request_create(user=ulf, company=company)
+    assert refused.value.code == state
+
+
+def test_a_blocked_connection_takes_wishes_and_lets_them_wait(
+    ready: Connection, company: Company, ulf: User, run: Run
+) -> None:
+    ready.block(reason="licence", now=timezone.now())
+    push = run(services.request_create(user=ulf, company=company))
+    assert (push.state, push.failure) == (PushState.WAITING, "licence")
+
+
+def test_terms_that_nobody_confirmed_create_nothing(connection: Connection, company: Company, ulf: User) -> None:
+    with pytest.raises(services.TermsNotConfirmed):
+        services.request_create(user=ulf, company=company)
+
+
+def test_what_is_missing_or_too_long_is_named_before_anything_is_sent(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox
+) -> None:
+    company = add_company(name="N" * 51, postal_code="", city="")
+    with pytest.raises(services.CannotSendValues) as refused:
+        services.request_create(user=ulf, company=company)
+    assert sorted(refused.value.parameters["problems"]) == [  # type: ignore[call-overload]  # a list of triples
+        ("InvoiceCity", "missing", 0),
+        ("InvoicePostalCode", "missing", 0),
+        ("Name", "too_long", 51),
+    ]
+    assert sandbox.calls() == []
+
+
+def test_a_linked_company_is_not_created(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> None:
+    link(ulf, company, ready, sandbox)
+    with pytest.raises(services.AlreadyLinked):
+        services.request_create(user=ulf, company=company)
+
+
+def test_an_archived_company_takes_no_wish(ready: Connection, company: Company, ulf: User) -> None:
+    company.archive(now=timezone.now())
+    with pytest.raises(services.Archived):
+        services.request_create(user=ulf, company=company)
+
+
+def test_the_second_click_is_told_who_was_faster(ready: Connection, company: Company, ulf: User, anna: User) -> None:
+    services.request_create(user=ulf, company=company)
+    with pytest.raises(services.AlreadyUnderWay) as refused:
+        services.request_create(user=anna, company=company)
+    assert refused.value.parameters == {"by": str(ulf)}
+
+
+def test_an_unlinked_company_is_not_updated(ready: Connection, company: Company, contact: Contact, ulf: User) -> None:
+    with pytest.raises(services.NotLinked):
+        services.request_update(user=ulf, company=company)
+    with pytest.raises(services.NotLinked):
+        services.choose_contact(user=ulf, company=company, contact=contact)
+    with pytest.raises(services.NotLinked):
+        services.unlink(user=ulf, company=company)
+
+
+def test_choosing_a_contact_person_is_refused_as_a_whole(
+    ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox
+) -> None:
+    found = link(ulf, company, ready, sandbox)
+    contact.save_changes(now=timezone.now(), values={"first_name": "Å" * 90, "last_name": "Ö" * 20})
+    with pytest.raises(services.CannotSendValues):
+        services.choose_contact(user=ulf, company=company, contact=contact)
+    found.refresh_from_db()
+    assert found.contact is None
+    assert not Event.objects.filter(kind=EventKind.CONTACT_CHOSEN).exists()
+
+
+def test_a_customer_that_another_company_has_is_refused_and_named(
+    ready: Connection, company: Company, add_company: AddCompany, ulf: User, sandbox: Sandbox
+) -> None:
+    other = add_company(name="Annan AB")
+    link(ulf, other, ready, sandbox)
+    with pytest.raises(services.LinkedElsewhere) as refused:
+        link(ulf, company, ready, sandbox)
+    assert refused.value.parameters == {"company_id": other.pk, "name": "Annan AB"}
+
+
+def test_linking_again_takes_the_place_of_the_link_before(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox
+) -> None:
+    link(ulf, company, ready, sandbox)
+    services.link(
+        user=ulf, company=company, connection=ready, customer=seeded(ready, sandbox, "1002"), origin=Origin.PASTED
+    )
+    assert CustomerLink.objects.get().customer.number == "1002"
+    services.unlink(user=ulf, company=company)
+    assert not CustomerLink.objects.exists()
+    assert Event.objects.filter(kind=EventKind.UNLINKED).count() == 1
+
+
+def test_linking_and_unlinking_wait_until_a_push_is_done(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox
+) -> None:
+    services.request_create(user=ulf, company=company)
+    with pytest.raises(services.AlreadyUnderWay):
+        link(ulf, company, ready, sandbox)
+
+
+def test_a_failed_wish_can_be_repeated_with_todays_data(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    sandbox.fault(kind="error", error_code=2000, status=400, method="POST", path="/v2/customers", when="before")
+    failed = run(services.request_create(user=ulf, company=company))
+    company.save_changes(now=timezone.now(), values={"city": "Uppsala"})
+    assert run(services.try_again(user=ulf, push=failed)).state == PushState.DONE
+    assert named(sandbox)[0]["InvoiceCity"] == "Uppsala"
+    with pytest.raises(services.NothingToDecide):
+        services.try_again(user=ulf, push=Push.objects.get(state=PushState.DONE))
+
+
+@pytest.mark.parametrize("decide", [services.create_anyway, services.cancel])
+def test_what_was_decided_meanwhile_is_not_decided_again(
+    ready: Connection, company: Company, ulf: User, run: Run, decide: Callable[..., None]
+) -> None:
+    push = run(services.request_create(user=ulf, company=company))
+    with pytest.raises(services.NothingToDecide):
+        decide(user=ulf, push=push)
+    with pytest.raises(services.NothingToDecide):
+        services.look_again(push=push)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_clicks_at_once_make_one_row_and_one_customer(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox
+) -> None:
+    tasks._quiet["until"] = float("inf")  # no worker listens here: the test delivers by itself
+    ends = at_once([lambda: services.request_create(user=ulf, company=company)] * 20)
+    tasks._quiet["until"] = 0.0
+    assert sorted({type(end).__name__ for end in ends}) == ["AlreadyUnderWay", "Push"]
+    push = Push.objects.get()
+    at_once([lambda: deliver(push.pk)] * 8)
+    assert (len(named(sandbox)), posts(sandbox)) == (1, 1)
+    assert CustomerLink.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_that_fails_leaves_no_half_wish(ready: Connection, company: Company, ulf: User) -> None:
+    before = Event.objects.count()
+    ulf.pk = 10**9  # no such person: foreign keys are checked at the commit
+    with pytest.raises(IntegrityError):
+        services.request_create(user=ulf, company=company)
+    assert Event.objects.count() == before
+    assert not Push.objects.exists()
+
+
+def test_a_poke_follows_the_commit_and_cannot_fail_the_click(
+    ready: Connection, company: Company, ulf: User,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:  # fmt: skip
+    with django_capture_on_commit_callbacks() as callbacks:
+        services.request_create(user=ulf, company=company)
+    assert len(callbacks) == 1

@@ -1,0 +1,165 @@
+"""Pokes never hold a click up, and the sweeper finds what they missed."""
+
+import base64
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
+from kombu.pools import reset
+from pytest_django import Settings
+
+from accounts.models import User
+from companies.models import Company
+from integrations import limiter, services, tasks
+from integrations.models import Connection, Push, PushState, WaitReason
+from limego_visma.local.stores import free_port
+from tests.integrations.conftest import AddCompany
+
+QUEUE = "clicks"
+PATIENCE = 0.2  # seconds that a click may wait for the broker
+
+
+@pytest.fixture
+def queue() -> Iterator[Callable[[], list[dict[str, object]]]]:
+    """Return what stands in the queue of clicks."""
+    store = limiter._redis()
+    store.flushdb()
+    tasks._quiet["until"] = 0.0
+
+    def read() -> list[dict[str, object]]:
+        bodies = [json.loads(message)["body"] for message in reversed(store.lrange(QUEUE, 0, -1))]
+        return [json.loads(base64.b64decode(body))[1] for body in bodies]
+
+    yield read
+    store.flushdb()
+
+
+@pytest.fixture
+def poke_through() -> Iterator[Callable[[str], None]]:
+    """Return a function that makes pokes go to another broker."""
+    before = current_app.conf.broker_url
+
+    def use(url: str) -> None:
+        current_app.conf.broker_url = url
+        current_app.conf.broker_write_url = url
+        tasks._poke_broker.cache_clear()
+        tasks._quiet["until"] = 0.0
+
+    yield use
+    use(before)
+    current_app.conf.broker_write_url = None
+    reset()
+
+
+@pytest.fixture
+def silent_broker() -> Iterator[str]:
+    """A port that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def test_a_poke_reaches_the_queue_of_clicks(queue: Callable[[], list[dict[str, object]]]) -> None:
+    tasks.poke(17)
+    assert queue() == [{"push_id": 17}]
+
+
+def test_a_closed_broker_does_not_hold_a_click_up(poke_through: Callable[[str], None]) -> None:
+    poke_through(f"redis://127.0.0.1:{free_port()}/0")
+    assert seconds_of(lambda: tasks.poke(1)) < PATIENCE
+    assert seconds_of(lambda: tasks.poke(2)) < 0.005  # quiet for a while
+
+
+def test_a_silent_broker_does_not_hold_a_click_up(poke_through: Callable[[str], None], silent_broker: str) -> None:
+    poke_through(silent_broker)
+    assert seconds_of(lambda: tasks.poke(1)) < PATIENCE
+    assert seconds_of(lambda: tasks.poke(2)) < 0.005
+    assert 4 < tasks._quiet["until"] - time.monotonic() <= 5
+
+
+def test_a_broker_that_falls_silent_later_does_not_hold_a_click_up(
+    poke_through: Callable[[str], None], settings: Settings, queue: Callable[[], list[dict[str, object]]]
+) -> None:
+    tasks.poke(1)
+    with limiter._redis().client() as store:
+        store.client_pause(1500, all=True)
+    try:
+        assert seconds_of(lambda: tasks.poke(2)) < PATIENCE
+    finally:
+        time.sleep(1.6)
+    tasks._quiet["until"] = 0.0
+    tasks.poke(3)
+    assert {"push_id": 3} in queue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_click_is_recorded_quickly_although_the_broker_is_silent(
+    ready: Connection, company: Company, ulf: User, poke_through: Callable[[str], None], silent_broker: str
+) -> None:
+    poke_through(silent_broker)
+    assert seconds_of(lambda: services.request_create(user=ulf, company=company)) < 2 * PATIENCE
+    assert Push.objects.get().state == PushState.WAITING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_poked_for_a_wish_that_was_rolled_back(
+    ready: Connection, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
+) -> None:
+    with transaction.atomic():
+        services.request_create(user=ulf, company=company)
+        transaction.set_rollback(True)
+    assert queue() == []
+    assert not Push.objects.exists()
+
+
+def test_the_sweeper_pokes_for_every_due_row_and_for_no_other(
+    ready: Connection, add_company: AddCompany, ulf: User, queue: Callable[[], list[dict[str, object]]]
+) -> None:
+    pushes = [
+        services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
+        for number in range(5)
+    ]
+    due, held, later, asked, done = pushes
+    now = timezone.now()
+    Push.objects.filter(pk=held.pk).update(lease_until=now + timedelta(seconds=60))
+    Push.objects.filter(pk=later.pk).update(next_attempt_at=now + timedelta(seconds=60))
+    Push.objects.filter(pk=asked.pk).update(next_attempt_at=None, wait_reason=WaitReason.DECISION)
+    Push.objects.filter(pk=done.pk).update(state=PushState.DONE)
+    tasks.sweep()
+    assert queue() == [{"push_id": due.pk}]
+
+
+def test_the_sweeper_finds_five_hundred_rows_whose_pokes_were_wiped(
+    ready: Connection, account: object, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
+) -> None:
+    companies = Company.objects.bulk_create(
+        Company(account=company.account, name=f"Nr {n}", country="SE", changed_at=timezone.now(), search_text="")
+        for n in range(500)
+    )
+    Push.objects.bulk_create(
+        Push(account=ready.account, connection=ready, company=found, kind="create", requested_by=ulf,
+             next_attempt_at=timezone.now())
+        for found in companies
+    )  # fmt: skip
+    tasks.sweep()
+    assert len(queue()) == 500
+
+
+def test_an_expired_lease_is_swept(
+    ready: Connection, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
+) -> None:
+    push = services.request_create(user=ulf, company=company)
+    Push.claim(push.pk, now=timezone.now(), seconds=-1)
+    tasks.sweep()
+    assert queue() == [{"push_id": push.pk}]

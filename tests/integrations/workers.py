@@ -1,0 +1,74 @@
+"""Real Celery workers, as processes against the database, Redis and sandbox of the tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+from django.db import connection
+
+READY_SECONDS = 30
+
+
+def until(true: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Wait until something is true. Raises AssertionError."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"waited {seconds:.0f} s for: {what}"
+        time.sleep(0.05)
+
+
+class Workers:
+    """One worker with some processes, and on wish the clock (beat) that lets the sweeper run every second."""
+
+    def __init__(self, *, folder: Path, api_url: str, identity_url: str, processes: int = 2, beat: bool = True) -> None:
+        self._log = folder / f"worker-{time.monotonic_ns()}.log"
+        self._beat = ["--beat", "--schedule", str(folder / f"beat-{time.monotonic_ns()}")] if beat else []
+        self._processes = processes
+        self._environment = {
+            **os.environ,
+            "DATABASE_URL": self._database_url(),
+            "EACCOUNTING_API_URL": api_url,
+            "EACCOUNTING_IDENTITY_URL": identity_url,
+            "EACCOUNTING_RATE_LIMIT": "600000",
+            "EACCOUNTING_SWEEP_SECONDS": "1",
+        }
+
+    @staticmethod
+    def _database_url() -> str:
+        """The address of the database that the tests use, not of the one it was made from."""
+        parts = urlsplit(os.environ["DATABASE_URL"])
+        return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "celery", "--app", "limego_visma", "worker", "--loglevel", "INFO"]
+        command += ["--queues", "clicks,upkeep", "--concurrency", str(self._processes), *self._beat]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        until(lambda: b" ready." in self._log.read_bytes(), seconds=READY_SECONDS, what="the worker to start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def kill(self) -> None:
+        """End it and its children at once, as a power cut does."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def terminate(self) -> None:
+        """Ask it to end, as a release does; calls in flight end first."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
