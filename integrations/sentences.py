@@ -255,6 +255,6 @@ def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
     if kind == EventKind.BLOCKED:
         return sentence(parameters.get("reason", ""))
     named = parameters.get("name") or parameters.get("number")
-    fields = ", ".join(str(BY_PROPERTY[name].label) for name in parameters.get("fields", []) if name in BY_PROPERTY)
+    fields = ", ".join(str(field.label) for name, field in BY_PROPERTY.items() if name in parameters.get("fields", []))
     particulars = [str(part) for part in (named, fields) if part]
     return f"{said} ({'; '.join(particulars)})" if particulars else said

@@ -132,7 +132,7 @@ def test_each_event_is_told(kind: EventKind) -> None:
 
 def test_events_tell_their_particulars() -> None:
     assert event_words(EventKind.CREATED, {"number": "1014"}) == "The customer was created (1014)"
-    updated = event_words(EventKind.UPDATED, {"fields": ["Name", "InvoiceCity", "Nobody"]})
+    updated = event_words(EventKind.UPDATED, {"fields": ["InvoiceCity", "Name", "Nobody"]})
     assert updated == "The customer was updated (Company name, City)"
     assert event_words(EventKind.FAILED, {"code": "linked_elsewhere"}).startswith("That customer was linked")
 
