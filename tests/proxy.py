@@ -64,7 +64,7 @@ class _Pair:
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.sockets = (client, server)
-        self.over = threading.Event()
+        self.over, self.closed = threading.Event(), threading.Event()
         self._reset, self._threads = False, 2
         self._lock = threading.Lock()
 
@@ -119,6 +119,7 @@ class _Pair:
                 else:
                     _say_goodbye(each)
             each.close()
+        self.closed.set()
 
 
 class Proxy:
@@ -130,7 +131,8 @@ class Proxy:
         self.connect_seconds = 0.0
         """How much longer a new connection takes than one that is there already."""
         self.accepted = 0
-        self._pairs: list[tuple[_Pair, list[threading.Thread]]] = []
+        self._pairs: list[_Pair] = []
+        self._lock = threading.Lock()
         self.port = 0
         self.up()
 
@@ -184,16 +186,18 @@ class Proxy:
     @property
     def open(self) -> int:
         """How many connections there are at this moment."""
-        self._pairs = [(pair, threads) for pair, threads in self._pairs if any(each.is_alive() for each in threads)]
-        return len(self._pairs)
+        return len(self._alive())
+
+    def _alive(self) -> list[_Pair]:
+        return [pair for pair in self._pairs if not pair.closed.is_set()]
 
     def _end_all(self, how: str) -> None:
-        pairs, self._pairs = self._pairs, []
-        for pair, _ in pairs:
+        with self._lock:
+            pairs, self._pairs = self._alive(), []
+        for pair in pairs:
             pair.end(how)
-        for _, threads in pairs:
-            for thread in threads:
-                thread.join(5)
+        for pair in pairs:
+            pair.closed.wait(5)
 
     def _accept(self, listening: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -212,12 +216,13 @@ class Proxy:
             return
         for each in (client, server):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            each.settimeout(5)  # a blocking send would take all or wait, and not look whether it is over
         pair = _Pair(client, server)
         ways = ((client, server, self.to_server), (server, client, self.to_client))
-        threads = [threading.Thread(target=pair.pump, args=way, daemon=True) for way in ways]
-        self._pairs.append((pair, threads))
-        for thread in threads:
-            thread.start()
+        with self._lock:
+            self._pairs = [*self._alive(), pair]
+        for way in ways:
+            threading.Thread(target=pair.pump, args=way, daemon=True).start()
 
 
 def _ready(sock: socket.socket, event: int, seconds: float) -> bool:
