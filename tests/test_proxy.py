@@ -1,0 +1,224 @@
+"""The proxy misbehaves as told, each way for itself, and otherwise is not there."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis
+
+from integrations.eaccounting.errors import Unreachable
+from integrations.eaccounting.http import Http
+from integrations.eaccounting.sandbox.server import SandboxServer
+from tests.proxy import Proxy
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """A server that sends back what it gets; return its port."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve(conn: socket.socket) -> None:
+        with contextlib.suppress(OSError), conn:
+            while data := conn.recv(65536):
+                conn.sendall(data)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield server.getsockname()[1]
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+
+
+@pytest.fixture
+def proxy(echo: int) -> Iterator[Proxy]:
+    with Proxy("127.0.0.1", echo) as running:
+        yield running
+
+
+@pytest.fixture
+def client(proxy: Proxy) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as conn:
+        yield conn
+
+
+def exchange(client: socket.socket, data: bytes = b"ping") -> float:
+    """Send, wait for the echo, and return the seconds it took."""
+    begun = time.monotonic()
+    client.sendall(data)
+    got = b""
+    while len(got) < len(data):
+        piece = client.recv(65536)
+        if not piece:
+            raise EOFError(got)
+        got += piece
+    assert got == data
+    return time.monotonic() - begun
+
+
+def test_it_passes_on_whatever_comes(client: socket.socket, proxy: Proxy) -> None:
+    assert exchange(client) < 0.5
+    exchange(client, os.urandom(100_000))
+    assert (proxy.to_server.passed, proxy.to_client.passed) == (100_004, 100_004)
+    assert (proxy.accepted, proxy.open) == (1, 1)
+
+
+def test_an_end_in_good_order_goes_through(client: socket.socket, proxy: Proxy) -> None:
+    client.sendall(b"last words")
+    client.shutdown(socket.SHUT_WR)
+    assert client.recv(100) == b"last words"
+    assert client.recv(100) == b""
+    client.close()
+    end = time.monotonic() + 5
+    while proxy.open:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("way", ["to_server", "to_client"])
+def test_latency_delays_one_way_and_can_be_taken_away(way: str, client: socket.socket, proxy: Proxy) -> None:
+    getattr(proxy, way).latency = 0.6
+    assert 0.6 <= exchange(client) < 1.2
+    proxy.heal()
+    assert exchange(client) < 0.5
+
+
+def test_latency_does_not_slow_down_what_follows(client: socket.socket, proxy: Proxy) -> None:
+    proxy.to_client.latency = 0.3
+    assert exchange(client, os.urandom(1_000_000)) < 1.5
+
+
+def test_silence_keeps_what_is_sent_until_it_is_over(client: socket.socket, proxy: Proxy) -> None:
+    proxy.to_client.silent = True
+    client.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        exchange(client, b"kept")
+    assert proxy.to_server.passed == 4
+    proxy.heal()
+    client.settimeout(5)
+    assert client.recv(10) == b"kept"
+
+
+def test_slow_bytes_come_one_by_one(client: socket.socket, proxy: Proxy) -> None:
+    proxy.to_client.seconds_per_byte = 0.05
+    client.sendall(b"0123456789")
+    begun = time.monotonic()
+    pieces = [client.recv(10) for _ in range(5)]
+    assert [len(piece) for piece in pieces] == [1] * 5
+    assert time.monotonic() - begun >= 0.15
+
+
+def test_a_reset_is_a_reset_at_both_ends(client: socket.socket, proxy: Proxy) -> None:
+    exchange(client)
+    proxy.reset()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    assert proxy.open == 0
+
+
+def test_a_cut_is_an_orderly_end(client: socket.socket, proxy: Proxy) -> None:
+    exchange(client)
+    proxy.cut()
+    assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize(("how", "error"), [("cut", EOFError), ("reset", ConnectionResetError)])
+def test_a_connection_can_end_in_the_middle_of_an_answer_once(
+    how: str, error: type[Exception], client: socket.socket, proxy: Proxy
+) -> None:
+    proxy.to_client.end_after(6, how=how)
+    exchange(client, b"four")
+    with pytest.raises(error):
+        exchange(client, b"four")
+    assert proxy.to_client.passed == 6
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as second:
+        exchange(second)
+
+
+def test_nothing_may_pass_to_the_server_at_all(client: socket.socket, proxy: Proxy) -> None:
+    proxy.to_server.end_after(0, how="reset")
+    with pytest.raises(ConnectionResetError):
+        exchange(client)
+    assert proxy.to_server.passed == 0
+
+
+def test_down_refuses_and_up_is_the_same_address(client: socket.socket, proxy: Proxy) -> None:
+    exchange(client)
+    proxy.down()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    exchange(client)
+    proxy.up()
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as second:
+        exchange(second)
+
+
+def test_a_new_connection_can_cost_more(proxy: Proxy) -> None:
+    proxy.connect_seconds = 0.6
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as conn:
+        assert exchange(conn) >= 0.55  # it began while the connection was made
+        assert exchange(conn) < 0.5
+
+
+def test_a_target_that_is_away_is_a_reset() -> None:
+    with Proxy("127.0.0.1", 9) as proxy:
+        conn = socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+        with conn, pytest.raises(ConnectionResetError):
+            conn.recv(1)
+
+
+def test_many_connections_at_once_are_independent(proxy: Proxy) -> None:
+    took: list[float] = []
+
+    def visit() -> None:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as conn:
+            took.extend(exchange(conn, os.urandom(1000)) for _ in range(5))
+
+    threads = [threading.Thread(target=visit) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(took) == 150
+
+
+def test_before_postgresql_a_reset_breaks_the_session_only() -> None:
+    with Proxy.before(os.environ["DATABASE_URL"]) as proxy:
+        with psycopg.connect(proxy.url, dbname="postgres", autocommit=True) as session:
+            assert session.execute("select 1").fetchone() == (1,)
+            proxy.reset()
+            with pytest.raises(psycopg.OperationalError):
+                session.execute("select 1")
+        with psycopg.connect(proxy.url, dbname="postgres") as session:
+            assert session.execute("select 1").fetchone() == (1,)
+
+
+def test_before_redis_silence_is_a_time_out() -> None:
+    with Proxy.before(os.environ["REDIS_URL"]) as proxy:
+        once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+        with redis.Redis.from_url(proxy.url, socket_timeout=0.3, retry=once) as broker:
+            assert broker.ping()
+            proxy.to_client.silent = True
+            with pytest.raises(redis.TimeoutError):
+                broker.ping()
+
+
+def test_before_the_api_a_cut_answer_may_have_been_done() -> None:
+    with SandboxServer() as sandbox, Proxy.before(sandbox.api_url) as proxy:
+        assert urlsplit(proxy.url).path == urlsplit(sandbox.api_url).path
+        http = Http(base_url=proxy.url, user_agent="t")
+        assert http.request("GET", "/customers", deadline=2).status == 401
+        proxy.to_client.end_after(proxy.to_client.passed - 5, how="cut")
+        with pytest.raises(Unreachable) as error:
+            http.request("POST", "/customers", deadline=2, json={})
+        assert error.value.may_have_been_done
+        http.close()
