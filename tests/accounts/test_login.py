@@ -1,6 +1,7 @@
 """Getting in: login, lockout, invitation, reset, password change."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from accounts.links import set_password_url
 from accounts.mail import send_due
 from accounts.members import invite
 from accounts.models import Account, Mail, Role, User
+from accounts.views.login import RESET_ANSWER_SECONDS
 from tests.conftest import PASSWORD
 
 NEW = "horses eat green grass"
@@ -154,6 +156,13 @@ def test_unknown_and_deactivated_people_get_no_mail_and_the_same_answer(client: 
     ulf.deactivate()
     assert client.post("/password/reset/", {"email": who}).url == "/password/reset/sent/"
     assert not Mail.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["nobody@nordvik.example", "ulf@nordvik.example"])
+def test_how_long_the_answer_takes_does_not_tell_who_is_known(client: Client, ulf: User, who: str) -> None:
+    start = time.monotonic()
+    client.post("/password/reset/", {"email": who})
+    assert time.monotonic() - start >= RESET_ANSWER_SECONDS
 
 
 def test_an_invited_person_who_asks_for_a_reset_gets_the_invitation_again(client: Client, account: Account) -> None:
