@@ -82,10 +82,6 @@ WHAT: dict[str, str | Promise] = {
     ),
     "unexpected_answer": _("Visma eAccounting answered something that cannot be read. This is sent again by itself."),
     "too_busy": _("Visma eAccounting is slow just now. Try again in a moment."),
-    "tokens_unreadable": _(
-        "Lime Go cannot read its stored access to Visma eAccounting just now. Its operator has been told. If this "
-        "stays, an admin can reconnect in the settings; nothing is lost."
-    ),
     # Connecting.
     "connect_superseded": _("Somebody else changed the connection meanwhile. Look at it below, then connect again."),
     "connected_elsewhere": _(

@@ -256,6 +256,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 CELERY_TASK_ROUTES = {
     "integrations.tasks.deliver_push": {"queue": "clicks"},
+    # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who takes the
+    # clicks sweeps too: when all of them are busy, there is nobody to poke anyway.
+    "integrations.tasks.sweep": {"queue": "sweep"},
     # A silent mail server holds a worker for EMAIL_TIMEOUT: one of its own, or the sweeper would wait behind it.
     "accounts.tasks.send_due_mail": {"queue": "mail"},
 }

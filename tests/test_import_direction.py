@@ -13,7 +13,10 @@ LEVELS = [
     ["accounts"],
     ["companies"],
     ["integrations.eaccounting"],
-    [f"integrations.{name}" for name in ("clock", "constraints", "fields", "gateway", "limiter", "locks", "references")],
+    [
+        f"integrations.{name}"
+        for name in ("clock", "constraints", "fields", "gateway", "limiter", "locks", "references")
+    ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
     ["integrations.tokens"],

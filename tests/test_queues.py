@@ -44,7 +44,7 @@ def _served(commands: list[list[str]]) -> set[str]:
 def test_every_queue_has_a_worker_here_and_in_the_readme() -> None:
     tasks = [name for name in current_app.tasks if name.startswith(("accounts.", "companies.", "integrations."))]
     used = {_queue(name) for name in tasks}
-    assert used == {"clicks", "upkeep", "mail"}
+    assert used == {"clicks", "sweep", "upkeep", "mail"}
     assert _served([*LOCAL.values()]) == used
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert _served([shlex.split(line, comments=True) for line in readme if line.startswith("celery ")]) == used
