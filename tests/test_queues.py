@@ -22,7 +22,8 @@ from accounts.mail import request_mail
 from accounts.models import Account, User
 from accounts.tasks import send_due_mail
 from integrations.clock import database_now
-from integrations.tasks import deliver_push, sweep
+from integrations.models import Push
+from integrations.tasks import sweep
 from limego_visma.local.__main__ import _commands
 from limego_visma.local.environment import LocalEnvironment
 from limego_visma.local.stores import dies_with_parent
@@ -109,16 +110,16 @@ def test_a_silent_mail_server_does_not_delay_the_sweeper(
     environment = os.environ | {"DATABASE_URL": database, "EMAIL_URL": f"smtp://127.0.0.1:{silent_mail.port}"}
     for person in (anna, ulf, vera):
         request_mail(user=person, cause="password-reset", now=database_now())
-    due_push(account=account, user=anna)
+    push = due_push(account=account, user=anna)
     broker = Redis.from_url(settings.REDIS_URL)
     broker.flushdb()
     with ExitStack() as stack:
-        for name in ("worker-upkeep", "worker-mail"):
+        for name in ("worker-clicks", "worker-mail"):
             stack.enter_context(_worker(name, environment, tmp_path / name))
         stack.callback(silent_mail.hang_up)  # before the workers are told to stop: they end what they began
         for _ in range(3):
             send_due_mail.apply_async()
         assert _comes(lambda: silent_mail.held, seconds=20)
         sweep.apply_async()
-        assert _comes(lambda: broker.llen(_queue(deliver_push.name)), seconds=settings.EMAIL_TIMEOUT / 2)
+        assert _comes(lambda: Push.objects.get(pk=push.pk).attempts, seconds=settings.EMAIL_TIMEOUT / 2)
     broker.flushdb()
