@@ -126,10 +126,9 @@ class TermsForm(forms.Form):
 
     def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:  # Django's own
         super().__init__(*args, **kwargs)
-        choosable = TermsOfPayment.objects.filter(connection=connection, gone_at=None, for_sales=True)
         field = self.fields["terms"]
         if isinstance(field, forms.ModelChoiceField):
-            field.queryset = choosable.order_by("kind", "days", "pk")
+            field.queryset = connection.choosable_terms()
 
 
 class ContactChoiceForm(forms.Form):

@@ -275,6 +275,11 @@ class Connection(models.Model):
         self.terms_read_at = now
         self.save(update_fields=["terms_read_at"])
 
+    def choosable_terms(self) -> "models.QuerySet[TermsOfPayment]":
+        """The terms that new customers can get, in a steady order."""
+        choosable = TermsOfPayment.objects.filter(connection=self, gone_at=None, for_sales=True)
+        return choosable.order_by("kind", "days", "pk")
+
     def reread_terms(self) -> None:
         """eAccounting does not know our terms any more: the list is fetched again at the next upkeep."""
         self.terms_read_at = None

@@ -1,7 +1,7 @@
 """What the integration shows on pages of the CRM: the card asks for it in one line each."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -13,7 +13,8 @@ from django.utils.translation import gettext
 
 from companies.models import Company
 from integrations.badges import panels_of
-from integrations.models import Event, EventKind
+from integrations.due_dates import due_date
+from integrations.models import Event, EventKind, TermsOfPayment
 from integrations.panel import Panel, panel_of
 from integrations.sentences import event_words
 
@@ -46,6 +47,12 @@ def company_state(company: Company, states: dict[int, Panel]) -> dict[str, Any]:
 def told(event: Event) -> str:
     """What an event says, in the reader's language."""
     return event_words(EventKind(event.kind), event.parameters)
+
+
+@register.filter
+def due_if_invoiced_today(terms: TermsOfPayment) -> date | None:
+    """The day on which an invoice of today would fall due, where that can be said."""
+    return due_date(invoiced=timezone.localdate(), kind=terms.kind, days=terms.days)
 
 
 @register.filter

@@ -55,7 +55,7 @@ def _page(request: SignedInRequest, connection: Connection | None, form: TermsFo
         "form": form,
         "rights": rights_words(connection.scope) if connection else [],
         "terms_gone": bool(chosen and not chosen.is_choosable),
-        "terms_count": connection.terms.filter(gone_at=None, for_sales=True).count() if connection else 0,
+        "terms": list(connection.choosable_terms()) if connection else [],
         "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,
         "blocked": sentence(connection.blocked_reason) if connection and connection.blocked_reason else "",
         "events": events[:TIMELINE_LENGTH] if connection else [],
