@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
@@ -250,7 +250,8 @@ def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
         return sentence(parameters.get("code", ""), {"name": "", **parameters})
     if kind == EventKind.BLOCKED:
         return sentence(parameters.get("reason", ""))
-    named = parameters.get("name") or parameters.get("number")
+    english = parameters.get("name_english") if (get_language() or "en").startswith("en") else ""
+    named = english or parameters.get("name") or parameters.get("number")
     fields = ", ".join(str(field.label) for name, field in BY_PROPERTY.items() if name in parameters.get("fields", []))
     particulars = [str(part) for part in (named, fields) if part]
     return f"{said} ({'; '.join(particulars)})" if particulars else said

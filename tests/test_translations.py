@@ -50,9 +50,14 @@ def test_placeholders_are_the_same_in_both_languages() -> None:
             assert sorted(PLACEHOLDER.findall(form)) == wanted, message.id
 
 
-def _by_source(catalog: Catalog) -> dict[tuple[str | None, str], list[str]]:
-    """A message by its context and its first form: .mo files do not keep the difference of a list and a tuple."""
-    return {(message.context, _forms(message.id)[0]): _forms(message.string) for message in _messages(catalog)}
+def _by_source(catalog: Catalog) -> dict[tuple[str, str], list[str]]:
+    """A message by its context and its first form: from a .mo file Babel reads lists for tuples, bytes for contexts."""
+    return {(_context(message), _forms(message.id)[0]): _forms(message.string) for message in _messages(catalog)}
+
+
+def _context(message: Message) -> str:
+    context = message.context or ""
+    return context.decode() if isinstance(context, bytes) else context
 
 
 def test_the_compiled_catalogue_is_the_written_one() -> None:

@@ -137,6 +137,13 @@ def test_events_tell_their_particulars() -> None:
     assert event_words(EventKind.FAILED, {"code": "linked_elsewhere"}).startswith("That customer was linked")
 
 
+def test_terms_are_named_in_the_readers_language() -> None:
+    names = {"name": "30 dagar netto", "name_english": "30 days"}
+    assert event_words(EventKind.TERMS_CHOSEN, names).endswith("(30 days)")
+    with override("sv"):
+        assert event_words(EventKind.TERMS_CHOSEN, names).endswith("(30 dagar netto)")
+
+
 def test_rights_are_told_in_words() -> None:
     assert rights_words("ea:sales offline_access ea:new") == [
         "Read and change customers",
