@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -15,7 +15,7 @@ from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState
 from tests.integrations.conftest import AddCompany, Run, named, posts
-from tests.integrations.threads import at_once
+from tests.integrations.threads import at_once, in_thread
 
 
 def seeded(connection: Connection, sandbox: Sandbox, number: str = "1001") -> live.Customer:
@@ -178,6 +178,17 @@ def test_twenty_clicks_at_once_make_one_row_and_one_customer(
     at_once([lambda: deliver(push.pk)] * 8)
     assert (len(named(sandbox)), posts(sandbox)) == (1, 1)
     assert CustomerLink.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wish_waits_for_whoever_links_or_sends_the_company(ready: Connection, company: Company, ulf: User) -> None:
+    with transaction.atomic():
+        company.lock()
+        wish = in_thread(lambda: services.request_create(user=ulf, company=company))
+        with pytest.raises(TimeoutError):
+            wish.result(0.3)
+        company.archive(now=timezone.now())
+    assert isinstance(wish.exception(5), services.Archived)
 
 
 @pytest.mark.django_db(transaction=True)
