@@ -75,7 +75,7 @@ def absent_from(push: Push) -> datetime:
 
 def next_try(push: Push, *, now: datetime) -> datetime:
     """Return when to try again: 2 s, doubling to 15 min, with jitter; after a day once a day."""
-    if now - push.requested_at > DAILY_AFTER:
+    if push.retrying_since and now - push.retrying_since > DAILY_AFTER:
         return now + timedelta(days=1)
     seconds = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** min(push.attempts - 1, 10))
     return now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  # jitter, no secret
@@ -125,10 +125,12 @@ def retry(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
     """Wait for a better moment; after seven days say that it was given up. UNKNOWN is never given up."""
     if push.state == PushState.UNKNOWN:
         push.wait(WaitReason.SETTLING, until=next_look(push, now=now), failure=failure)
-    elif now - push.requested_at > GIVE_UP_AFTER:
+        return
+    since = push.retrying_since or now
+    if now - since > GIVE_UP_AFTER:
         refuse(push, failure={**failure, "failure": "gave_up"}, now=now)
     else:
-        push.wait(WaitReason.RETRY, until=next_try(push, now=now), failure=failure)
+        push.wait(WaitReason.RETRY, until=next_try(push, now=now), failure=failure, retrying_since=since)
 
 
 def refuse(push: Push, *, failure: dict[str, Any], now: datetime) -> None:

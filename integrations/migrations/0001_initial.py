@@ -118,6 +118,7 @@ class Migration(migrations.Migration):
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('fence', models.PositiveIntegerField(default=0)),
                 ('attempts', models.PositiveIntegerField(default=0)),
+                ('retrying_since', models.DateTimeField(blank=True, null=True)),
                 ('crashes', models.PositiveIntegerField(default=0)),
                 ('create_anyway', models.BooleanField(default=False)),
                 ('payload', models.JSONField(blank=True, null=True)),

@@ -161,16 +161,32 @@ class Push(PushRow):
             wait_reason="",
         )
 
-    def wait(self, reason: WaitReason, *, until: datetime | None, failure: dict[str, Any] | None = None) -> None:
+    def wait(
+        self,
+        reason: WaitReason,
+        *,
+        until: datetime | None,
+        failure: dict[str, Any] | None = None,
+        retrying_since: datetime | None = None,
+    ) -> None:
         """Give the row back until a time, or until something moves it. Raises LostLease.
 
+        What waited for a person or for the connection begins its tries anew: it was not eAccounting that failed.
         Crashes before the bytes left are forgotten: a worker has come through. Those after it are not, or a row
         that kills each worker that sends it would be sent for ever.
         """
         unknown = self.state == PushState.UNKNOWN
         state, crashes = (self.state, self.crashes) if unknown else (PushState.WAITING, 0)
-        why = failure or NO_FAILURE
-        self._write(state=state, wait_reason=reason, next_attempt_at=until, lease_until=None, crashes=crashes, **why)
+        self._write(
+            state=state,
+            wait_reason=reason,
+            next_attempt_at=until,
+            lease_until=None,
+            crashes=crashes,
+            attempts=self.attempts if reason in {WaitReason.RETRY, WaitReason.SETTLING} else 0,
+            retrying_since=retrying_since,
+            **(failure or NO_FAILURE),
+        )
 
     def lose_answer(self, *, now: datetime, until: datetime, failure: dict[str, Any]) -> None:
         """Record that the bytes left and nobody knows what became of them. Raises LostLease."""

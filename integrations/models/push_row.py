@@ -26,7 +26,8 @@ class PushRow(models.Model):
 
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveIntegerField(default=0)
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)  # since it last waited for a person or for the connection
+    retrying_since = models.DateTimeField(null=True, blank=True)  # eAccounting has not been answering since
     crashes = models.PositiveIntegerField(default=0)
 
     contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")

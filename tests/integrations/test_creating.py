@@ -587,6 +587,20 @@ def test_after_seven_days_it_is_given_up_with_a_sentence(
     assert (push.state, push.failure) == (PushState.FAILED, "gave_up")
 
 
+def test_waiting_long_for_a_person_is_not_taken_for_a_long_outage(
+    ready: Connection, wish: Push, sandbox: Sandbox, run: Run, clock: MovableClock
+) -> None:
+    sandbox.fault(kind="error", error_code=4004, method="GET", path=CUSTOMERS)
+    assert run(wish).wait_reason == WaitReason.CONNECTION
+    clock.forward(8 * 24 * 3600)
+    Connection.objects.update(blocked_reason="")
+    Push.pull_forward(connection=ready, now=clock())
+    sandbox.fault(kind="status", status=503, method="GET", path=CUSTOMERS)
+    push = run(wish)
+    assert (push.state, push.wait_reason) == (PushState.WAITING, WaitReason.RETRY)
+    assert run(wish, forward=60).state == PushState.DONE
+
+
 def test_the_first_answer_after_a_silence_wakes_what_waited_for_it(
     ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, clock: MovableClock
 ) -> None:
