@@ -11,7 +11,7 @@ run: install
 
 test: install
 	@$(BIN)/python -m limego_visma.local.browser
-	@$(BIN)/python -m pytest -n 2 --cov $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(if $(ARGS),$(ARGS),--cov)
 
 lint: install
 	$(BIN)/ruff check .
