@@ -63,14 +63,6 @@ def _use_own_redis_database() -> None:
         os.environ["REDIS_URL"] = f"{server}/{int(worker) + 1}"
 
 
-def _take_own_redis_database() -> None:
-    """Workers of pytest-xdist share the server: tests that empty their database must not empty another's."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if worker:
-        address, _, _number = os.environ["REDIS_URL"].rpartition("/")
-        os.environ["REDIS_URL"] = f"{address}/{int(worker.removeprefix('gw')) + 1}"
-
-
 def pytest_unconfigure() -> None:
     """Stop what this process started."""
     _running.close()
