@@ -28,6 +28,7 @@ class Disturber:
     stops: list[float] = field(default_factory=list)
     expiries: list[float] = field(default_factory=list)
     silences: int = 0
+    restarts: int = 0
     _due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def plan(self, *, kills: int, wipes: int, stops: int, others: int) -> None:
@@ -39,6 +40,7 @@ class Disturber:
 
     def act(self, *, progress: float) -> None:
         """Do the next thing that is due at this progress, if any."""
+        self.restarts += sum(node.supervise() for node in self.nodes)
         if self._due and self._due[0][0] <= progress:
             self._due.pop(0)[1]()
 

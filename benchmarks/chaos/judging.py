@@ -186,7 +186,7 @@ def _killed_meanwhile(key: str, seen_at: float, records: list[Record], kills: li
     """Whether a kill fell into an exchange of this company: a rotated token that nobody could store."""
     calls = [number(r["begun"]) for r in records if r["company"] == key and r["status"] == 200]
     last = max((at for at in calls if at < seen_at), default=None)
-    return last is not None and any(last - 1 <= at <= last + 2 for at in kills)
+    return last is not None and any(last - 0.1 <= at <= last + 1 for at in kills)
 
 
 def edits(*, made: list[Edit], there: dict[str, list[Record]], writes: Writes, reads: Writes, clicks: int) -> Verdict:

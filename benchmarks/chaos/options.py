@@ -23,6 +23,7 @@ class Options:
     slots: int
     create_seconds: float
     """After so long no further create is wished for, and the run says how many there were."""
+    update_seconds: float
     token_lifetime: int
     keep: Path | None
 
@@ -40,7 +41,8 @@ def read() -> Options:
     parser.add_argument("--companies", type=int, default=40, help="connected eAccounting companies")
     parser.add_argument("--nodes", type=int, default=3, help="worker nodes")
     parser.add_argument("--slots", type=int, default=6, help="processes a worker node")
-    parser.add_argument("--create-seconds", type=float, default=330.0, help="wish for creates no longer than this")
+    parser.add_argument("--create-seconds", type=float, default=300.0, help="wish for creates no longer than this")
+    parser.add_argument("--update-seconds", type=float, default=110.0, help="wish for updates no longer than this")
     parser.add_argument("--token-lifetime", type=int, default=10, help="seconds")
     parser.add_argument("--keep", type=Path, help="folder for logs and records; default: a temporary one")
     given = vars(parser.parse_args())

@@ -89,8 +89,9 @@ class Run:
         self._plan(disturber, 1 - SHARE_OF_CREATES)
         self.say(f"{count} updates of {len(chosen)} customers")
         jobs = updating.jobs(chosen=chosen, editors=editors, count=count)
-        tick = self._ticker("updates", disturber, count, self.options.create_seconds)
-        self.clicks.append(click(jobs=jobs, ends_at=time.monotonic() + self.options.create_seconds, tick=tick))
+        seconds = self.options.update_seconds
+        tick = self._ticker("updates", disturber, count, seconds)
+        self.clicks.append(click(jobs=jobs, ends_at=time.monotonic() + seconds, tick=tick))
         disturber.finish()
         editors.pool.shutdown()
         self._settle("updates")
@@ -117,7 +118,9 @@ class Run:
             if time.monotonic() >= self._next_telling:
                 self._next_telling = time.monotonic() + TELL_EVERY
                 done = f"{clicks.done} of {count} {name}, {moving()} under way"
-                self.say(f"{done}, {len(disturber.kills)} kills, {len(disturber.wipes)} wipes")
+                self.say(
+                    f"{done}, {len(disturber.kills)} kills, {len(disturber.wipes)} wipes, {disturber.restarts} restarts"
+                )
 
         return tick
 
@@ -129,8 +132,9 @@ class Run:
         lost = Connection.without_tokens().filter(state=Connection.State.NEEDS_RECONNECT).values_list("pk", flat=True)
         for pk in list(lost):
             tenant = next(tenant for tenant in self.everybody if tenant.connection_id == pk)
+            code = Connection.without_tokens().get(pk=pk).last_error
+            self.say(f"connection {tenant.key} needs reconnecting: {code}")
             self.lost_at.append((tenant.key, time.monotonic()))
-            self.say(f"connection {tenant.key} needs reconnecting")
             try:
                 world.connect(eaccounting=self.eaccounting, account=tenant.account, user=tenant.user, key=tenant.key)
             except (EAccountingError, Refusal, LockTaken) as reason:

@@ -50,6 +50,13 @@ class Node:
                 dies_with_parent(command), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
             )
 
+    def supervise(self) -> bool:
+        """Start it again when it ended by itself, as every host's supervisor does; tell whether it had."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        self.start()
+        return True
+
     def children(self) -> list[int]:
         """Return the ids of the processes of its pool."""
         if self.process is None:
@@ -126,15 +133,15 @@ def set_environment(*, database_url: str, redis_url: str, port: int, folder: Pat
 def prepared(*, folder: Path, token_lifetime: int) -> Iterator[Stage]:
     """Start the stores and the stand-in, set the environment, migrate."""
     with ExitStack() as stack:
-        database_url = stack.enter_context(postgres(folder / "postgres", durable=False))
-        redis_url = stack.enter_context(valkey(folder / "valkey", durable=False))
+        database = stack.enter_context(postgres(folder / "postgres", durable=False))
+        broker = stack.enter_context(valkey(folder / "valkey", durable=False))
         port = free_port()
-        set_environment(database_url=database_url, redis_url=redis_url, port=port, folder=folder)
+        set_environment(database_url=database.url, redis_url=broker.url, port=port, folder=folder)
         stack.enter_context(_stand_in(folder, port, token_lifetime))
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--noinput", "-v0"], cwd=ROOT, check=True
         )  # fixed words
-        yield Stage(folder=folder, stand_in_url=f"http://127.0.0.1:{port}", redis_url=redis_url)
+        yield Stage(folder=folder, stand_in_url=f"http://127.0.0.1:{port}", redis_url=broker.url)
 
 
 @contextmanager
@@ -162,9 +169,9 @@ def workers(*, stage: Stage, nodes: int, slots: int) -> Iterator[list[Node]]:
         words = ["-Q", queue, "-c", str(size), "-n", f"{name}-SERIAL@%h", "-l", "WARNING"]
         return Node(name, [*celery, "worker", *words], stage.folder / f"{name}.log")
 
-    started = [worker(f"clicks{place}", "clicks", slots) for place in range(nodes)]
+    started = [worker(f"clicks{place}", "clicks,sweep", slots) for place in range(nodes)]
     started += [
-        worker("upkeep", "upkeep", 1),
+        worker("upkeep", "upkeep,mail", 1),
         Node("beat", [*celery, "beat", "-l", "WARNING"], stage.folder / "beat.log"),
     ]
     try:

@@ -80,7 +80,8 @@ def targets(*, everybody: list[Tenant], most: int) -> list[Target]:
 def jobs(*, chosen: list[Target], editors: Editors, count: int) -> Iterator[Callable[[], int]]:
     """Yield so many updates, in rounds over the customers."""
     for serial in range(count):
-        target, name = chosen[serial % len(chosen)], EDITS[serial // len(chosen) % len(EDITS)]
+        turn, place = divmod(serial, len(chosen))
+        target, name = chosen[place], EDITS[(place + turn) % len(EDITS)]
         yield partial(_update, target, name, serial, editors)
 
 
