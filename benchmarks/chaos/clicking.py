@@ -12,6 +12,7 @@ from integrations.models import Push, WaitReason
 from integrations.models.states import OPEN
 from integrations.refusing import Refusal
 
+Job = Callable[[], list[int]]
 CLICKERS = 2
 MOST_OPEN = 250  # so many wishes under way at once: people, not an import
 
@@ -31,12 +32,12 @@ def moving() -> int:
     return Push.objects.filter(state__in=OPEN).exclude(wait_reason=WaitReason.DECISION).count()
 
 
-def click(*, jobs: Iterable[Callable[[], int]], ends_at: float, tick: Callable[[Clicks], None]) -> Clicks:
-    """Do the jobs, each of which returns its push's id, as fast as the workers settle them.
+def click(*, jobs: Iterable[Job], ends_at: float, tick: Callable[[Clicks], None]) -> Clicks:
+    """Do the jobs, each of which returns the ids of its pushes, as fast as the workers settle them.
 
     `tick` is called about ten times a second from this thread. Past `ends_at` nothing new is begun.
     """
-    clicks, waiting = Clicks(), queue.Queue[Callable[[], int] | None](maxsize=CLICKERS * 2)
+    clicks, waiting = Clicks(), queue.Queue[Job | None](maxsize=CLICKERS * 2)
     threads = [threading.Thread(target=_work, args=(waiting, clicks), daemon=True) for _ in range(CLICKERS)]
     for thread in threads:
         thread.start()
@@ -79,7 +80,7 @@ class Pacer:
             self.tick(self.clicks)
 
 
-def _put(waiting: "queue.Queue[Callable[[], int] | None]", job: Callable[[], int] | None, pacer: Pacer) -> None:
+def _put(waiting: "queue.Queue[Job | None]", job: Job | None, pacer: Pacer) -> None:
     while True:
         try:
             waiting.put(job, timeout=0.1)
@@ -89,11 +90,11 @@ def _put(waiting: "queue.Queue[Callable[[], int] | None]", job: Callable[[], int
             return
 
 
-def _work(waiting: "queue.Queue[Callable[[], int] | None]", clicks: Clicks) -> None:
+def _work(waiting: "queue.Queue[Job | None]", clicks: Clicks) -> None:
     try:
         while job := waiting.get():
             try:
-                clicks.accepted.append(job())
+                clicks.accepted += job()
             except Refusal as refusal:
                 clicks.refused.append(refusal.code)
             except Exception as fault:  # noqa: BLE001  # whatever it is, it is reported as a broken click

@@ -134,14 +134,22 @@ def settled(*, seconds: list[tuple[str, float]]) -> Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A connection that needed a person, the reason on it, and when that was seen."""
+
+    key: str
+    code: str
+    seen_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenTimes:
     """When tokens were ended or lost from outside."""
 
     lifetime: int
     expiries: list[float]
     kills: list[float]
-    lost_at: list[tuple[str, float]]
-    """Connections that needed a person, and when that was seen."""
+    lost_at: list[Loss]
     stops: int
 
 
@@ -153,7 +161,9 @@ def refreshes(*, records: list[Record], times: TokenTimes) -> Verdict:
             by_grant[str(record["grant"])].append(record)
     good = sum(len(calls) for calls in by_grant.values())
     needless = sum(_needless(calls, times) for calls in by_grant.values())
-    unexplained = [key for key, at in times.lost_at if not _killed_meanwhile(key, at, records, times.kills)]
+    unexplained = [
+        f"{loss.key}: {loss.code}" for loss in times.lost_at if not _killed_meanwhile(loss, records, times.kills)
+    ]
     not_connected = Connection.objects.exclude(state=Connection.State.CONNECTED).count()
     rate = good / max(1, good - needless)
     figure = f"{rate:.3f} ({good} calls), {len(unexplained)} lost, {times.stops} stops"
@@ -182,11 +192,12 @@ def _needless(calls: list[Record], times: TokenTimes) -> int:
     return count
 
 
-def _killed_meanwhile(key: str, seen_at: float, records: list[Record], kills: list[float]) -> bool:
+def _killed_meanwhile(loss: Loss, records: list[Record], kills: list[float]) -> bool:
     """Whether a kill fell into an exchange of this company: a rotated token that nobody could store."""
-    calls = [number(r["begun"]) for r in records if r["company"] == key and r["status"] == 200]
-    last = max((at for at in calls if at < seen_at), default=None)
-    return last is not None and any(last - 0.1 <= at <= last + 1 for at in kills)
+    calls = [number(r["begun"]) for r in records if r["company"] == loss.key and r["status"] == 200]
+    last = max((at for at in calls if at < loss.seen_at), default=None)
+    cut = last is not None and any(last - 0.1 <= at <= last + 1 for at in kills)
+    return cut and loss.code == "connection_revoked"
 
 
 def edits(*, made: list[Edit], there: dict[str, list[Record]], writes: Writes, reads: Writes, clicks: int) -> Verdict:
@@ -195,7 +206,7 @@ def edits(*, made: list[Edit], there: dict[str, list[Record]], writes: Writes, r
     missing = [edit for edit in made if now[edit.customer].get(edit.name) != edit.value]
     unseeable = [edit for edit in missing if _in_between(edit, writes, reads)]
     bad = [edit for edit in missing if edit not in unseeable]
-    figure = f"{len(bad)} of {len(made)} edits during {clicks} updates ({len(unseeable)} between GET and PUT)"
+    figure = f"{len(bad)} of {len(made)} edits during {clicks} clicks ({len(unseeable)} between GET and PUT)"
     told = tuple(
         f"{edit.name} of {edit.customer} at {edit.begun:.3f}: {now[edit.customer].get(edit.name)!r}" for edit in bad
     )

@@ -11,10 +11,10 @@ from django.db.models import Count
 from accounts.models import User
 from benchmarks.chaos import eaccounting as faults
 from benchmarks.chaos import judging, naive, updating, world
-from benchmarks.chaos.clicking import Clicks, click, moving
+from benchmarks.chaos.clicking import Clicks, Job, click, moving
 from benchmarks.chaos.disturbing import Disturber
 from benchmarks.chaos.eaccounting import Chance, EAccounting, Record
-from benchmarks.chaos.judging import TokenTimes, Verdict
+from benchmarks.chaos.judging import Loss, TokenTimes, Verdict
 from benchmarks.chaos.options import Options
 from benchmarks.chaos.stage import Stage, workers
 from benchmarks.chaos.updating import Editors, Target
@@ -40,7 +40,7 @@ class Run:
     stage: Stage
     eaccounting: EAccounting
     everybody: list[Tenant] = field(default_factory=list)
-    lost_at: list[tuple[str, float]] = field(default_factory=list)
+    lost_at: list[Loss] = field(default_factory=list)
     settled: list[tuple[str, float]] = field(default_factory=list)
     clicks: list[Clicks] = field(default_factory=list)
     _next_look: float = 0.0
@@ -73,7 +73,7 @@ class Run:
         disturber.finish()
         self._settle("creates")
 
-    def _create_jobs(self, ids: list[int]) -> Iterator[Callable[[], int]]:
+    def _create_jobs(self, ids: list[int]) -> Iterator[Job]:
         for place, pk in enumerate(ids):
             user = self.everybody[place % len(self.everybody)].user
             yield partial(_create, pk, user)
@@ -134,7 +134,7 @@ class Run:
             tenant = next(tenant for tenant in self.everybody if tenant.connection_id == pk)
             code = Connection.without_tokens().get(pk=pk).last_error
             self.say(f"connection {tenant.key} needs reconnecting: {code}")
-            self.lost_at.append((tenant.key, time.monotonic()))
+            self.lost_at.append(Loss(key=tenant.key, code=code, seen_at=time.monotonic()))
             try:
                 world.connect(eaccounting=self.eaccounting, account=tenant.account, user=tenant.user, key=tenant.key)
             except (EAccountingError, Refusal, LockTaken) as reason:
@@ -184,8 +184,8 @@ class Run:
         ]
 
 
-def _create(company_id: int, user: User) -> int:
-    return services.request_create(user=user, company=Company.objects.get(pk=company_id)).pk
+def _create(company_id: int, user: User) -> list[int]:
+    return [services.request_create(user=user, company=Company.objects.get(pk=company_id)).pk]
 
 
 def _of(records: list[Record], everybody: list[Tenant]) -> list[Record]:

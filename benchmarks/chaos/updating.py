@@ -1,7 +1,7 @@
 """Updates, with people who edit the same customers in eAccounting at the same time."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,6 +9,7 @@ from functools import partial
 from django.utils import timezone
 
 from accounts.models import User
+from benchmarks.chaos.clicking import Job
 from benchmarks.chaos.eaccounting import TERMS_10, Chance, EAccounting, Record
 from benchmarks.chaos.world import Tenant
 from companies.models import Company
@@ -77,7 +78,7 @@ def targets(*, everybody: list[Tenant], most: int) -> list[Target]:
     ]
 
 
-def jobs(*, chosen: list[Target], editors: Editors, count: int) -> Iterator[Callable[[], int]]:
+def jobs(*, chosen: list[Target], editors: Editors, count: int) -> Iterator[Job]:
     """Yield so many updates, in rounds over the customers."""
     for serial in range(count):
         turn, place = divmod(serial, len(chosen))
@@ -90,14 +91,14 @@ def rounds(count: int) -> int:
     return max(1, -(-count // len(EDITS)))
 
 
-def _update(target: Target, name: str, serial: int, editors: Editors) -> int:
-    """Edit here and click, while somebody edits there; return the push's id."""
+def _update(target: Target, name: str, serial: int, editors: Editors) -> list[int]:
+    """Edit here and click, while somebody edits there; return the ids of the pushes."""
     if editors.chance.uniform(0, 1) < 0.4:
         editors.edit(target=target, name=name, serial=serial)
     else:
         editors.edit_soon(target=target, name=name, serial=serial)
     clicks = 3 if editors.chance.uniform(0, 1) < BURST else 1
-    return [_edit_and_click(target.company_id, target.tenant.user, serial * 3 + turn) for turn in range(clicks)][-1]
+    return [_edit_and_click(target.company_id, target.tenant.user, serial * 3 + turn) for turn in range(clicks)]
 
 
 def _edit_and_click(company_id: int, user: User, serial: int) -> int:
