@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint format install lock messages
+.PHONY: run test chaos lint format install lock messages
 .DEFAULT_GOAL := run
 
 run: install
@@ -12,6 +12,9 @@ run: install
 test: install
 	@$(BIN)/python -m limego_visma.local.browser
 	@$(BIN)/python -m pytest -n 2 $(if $(ARGS),$(ARGS),--cov)
+
+chaos: install
+	@$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 POKE_SECONDS = 0.05  # each for connecting and for answering
 QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a click must not wait for the broker
-SWEEP_LIMIT = 500
+SWEEP_LIMIT = 500  # pokes that may wait for a worker
 _quiet = {"until": 0.0}
 
 
@@ -62,9 +62,20 @@ def deliver_push(*, push_id: int, **_later: object) -> None:
 
 @shared_task
 def sweep(**_later: object) -> None:
-    """Poke a worker for every row that is due; for rows whose poke was lost, and for those that waited."""
-    for push_id in Push.due(now=database_now(), limit=SWEEP_LIMIT):
+    """Poke a worker for rows that are due: those whose poke was lost, and those that waited.
+
+    Pokes that nobody has taken yet keep the workers busy; more of them would only pile up before new clicks.
+    """
+    room = max(0, SWEEP_LIMIT - _pokes_waiting())
+    for push_id in Push.due(now=database_now(), limit=room):
         deliver_push.apply_async(kwargs={"push_id": push_id}, expires=timedelta(minutes=1).total_seconds())
+
+
+def _pokes_waiting() -> int:
+    with current_app.connection_for_read() as broker:
+        # kombu's types name only what all its transports share.
+        waiting: int = broker.default_channel.queue_declare("clicks").message_count  # type: ignore[attr-defined]
+        return waiting
 
 
 @shared_task

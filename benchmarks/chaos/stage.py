@@ -1,0 +1,185 @@
+"""What a run stands on: stores, the stand-in, a migrated database, worker nodes that can be killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_urlsafe
+
+from cryptography.fernet import Fernet
+
+from limego_visma.local.stores import dies_with_parent, free_port, postgres, valkey
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# The product's times, scaled down; its limit of calls is out of the way.
+SCALED = {
+    "EACCOUNTING_SETTLE_SECONDS": "1",
+    "EACCOUNTING_CALL_SECONDS": "1",
+    "EACCOUNTING_CONNECT_SECONDS": "1",
+    "EACCOUNTING_TOKEN_SECONDS": "2",
+    "EACCOUNTING_SEND_BY_SECONDS": "1",
+    "EACCOUNTING_LIVE_READ_SECONDS": "2",
+    "EACCOUNTING_SWEEP_SECONDS": "0.5",
+    "EACCOUNTING_RATE_LIMIT": "6000000",
+}
+GRACE_SECONDS = 60.0
+
+
+@dataclass
+class Node:
+    """One process of the product, and how to start it again."""
+
+    name: str
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    stopping: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    serial: int = 0
+
+    def start(self) -> None:
+        """Start the process, in a group of its own."""
+        self.serial += 1
+        command = [word.replace("SERIAL", str(self.serial)) for word in self.command]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603  # fixed words
+                dies_with_parent(command), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def supervise(self) -> bool:
+        """Start it again when it ended by itself, as every host's supervisor does; tell whether it had."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        self.start()
+        return True
+
+    def children(self) -> list[int]:
+        """Return the ids of the processes of its pool."""
+        if self.process is None:
+            return []
+        file = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(word) for word in file.read_text().split()] if file.exists() else []
+
+    def kill(self) -> None:
+        """SIGKILL for the node and its pool at one moment, and a new one."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.start()
+
+    def stop_gracefully(self) -> None:
+        """SIGTERM; the next one starts at once, and the old one ends its calls meanwhile."""
+        self.ask_to_end()
+        self.start()
+
+    def ask_to_end(self) -> None:
+        """SIGTERM, once: a second one would cut the calls in flight."""
+        if self.process is not None:
+            self.process.terminate()
+            self.stopping.append(self.process)
+            self.process = None
+
+    def end(self) -> bool:
+        """Wait for everything that this node ever started; tell whether all of it ended by itself."""
+        self.ask_to_end()
+        waited = [_ended(process) for process in self.stopping]
+        return all(waited)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where everything is."""
+
+    folder: Path
+    stand_in_url: str
+    redis_url: str
+
+
+def set_environment(*, database_url: str, redis_url: str, port: int, folder: Path) -> None:
+    """Tell this process and all that it starts what a host's environment tells."""
+    stand_in = f"http://127.0.0.1:{port}"
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "limego_visma.settings",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": token_urlsafe(50),
+        "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "BASE_URL": "http://127.0.0.1:8000",
+        "EMAIL_URL": "memory:",
+        "EACCOUNTING_CLIENT_ID": "chaos",
+        "EACCOUNTING_CLIENT_SECRET": token_urlsafe(24),
+        "EACCOUNTING_IDENTITY_URL": stand_in,
+        "EACCOUNTING_API_URL": f"{stand_in}/v2",
+        "CELERY_BEAT_SCHEDULE_FILENAME": str(folder / "beat"),
+        **SCALED,
+    }
+
+
+@contextmanager
+def prepared(*, folder: Path, token_lifetime: int) -> Iterator[Stage]:
+    """Start the stores and the stand-in, set the environment, migrate."""
+    with ExitStack() as stack:
+        database = stack.enter_context(postgres(folder / "postgres", durable=False))
+        broker = stack.enter_context(valkey(folder / "valkey", durable=False))
+        port = free_port()
+        set_environment(database_url=database.url, redis_url=broker.url, port=port, folder=folder)
+        stack.enter_context(_stand_in(folder, port, token_lifetime))
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--noinput", "-v0"], cwd=ROOT, check=True
+        )  # fixed words
+        yield Stage(folder=folder, stand_in_url=f"http://127.0.0.1:{port}", redis_url=broker.url)
+
+
+@contextmanager
+def _stand_in(folder: Path, port: int, token_lifetime: int) -> Iterator[None]:
+    command = [sys.executable, "-m", "benchmarks.chaos.stand_in", "--port", str(port)]
+    command += ["--client-id", os.environ["EACCOUNTING_CLIENT_ID"]]
+    command += ["--client-secret", os.environ["EACCOUNTING_CLIENT_SECRET"]]
+    command += ["--redirect-uri", os.environ["BASE_URL"] + "/integrations/visma-eaccounting/callback/"]
+    command += ["--token-lifetime", str(token_lifetime)]
+    node = Node("stand-in", command, folder / "stand-in.log")
+    node.start()
+    try:
+        time.sleep(2)
+        yield
+    finally:
+        node.end()
+
+
+@contextmanager
+def workers(*, stage: Stage, nodes: int, slots: int) -> Iterator[list[Node]]:
+    """Run the product's workers as README, In production, says; the first `nodes` work on clicks."""
+    celery = [sys.executable, "-m", "celery", "-A", "limego_visma"]
+
+    def worker(name: str, queue: str, size: int) -> Node:
+        words = ["-Q", queue, "-c", str(size), "-n", f"{name}-SERIAL@%h", "-l", "WARNING"]
+        return Node(name, [*celery, "worker", *words], stage.folder / f"{name}.log")
+
+    started = [worker(f"clicks{place}", "clicks,sweep", slots) for place in range(nodes)]
+    started += [
+        worker("upkeep", "upkeep,mail", 1),
+        Node("beat", [*celery, "beat", "-l", "WARNING"], stage.folder / "beat.log"),
+    ]
+    try:
+        for node in started:
+            node.start()
+        yield started
+    finally:
+        for node in started:
+            node.ask_to_end()
+        for node in started:
+            node.end()
