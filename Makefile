@@ -13,6 +13,11 @@ test: install
 	@$(BIN)/python -m limego_visma.local.browser
 	@$(BIN)/python -m pytest -n 2 --cov $(ARGS)
 
+# Up to 30 minutes; ARGS="b1 b3" measures a part, ARGS=--quick shows that it works. Writes benchmarks/results.md.
+.PHONY: bench
+bench: install
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -66,7 +66,8 @@ def b8(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001  # the signat
 def _judged(took: dict[str, list[float]]) -> Result:
     ratios = {name: ratio(values, took["healthy"], reduce=p95) for name, values in took.items() if name != "healthy"}
     each = ", ".join(
-        f"{name} {MS * median(values):.0f}/{MS * p95(values):.0f}/{MS * max(values):.0f}" for name, values in took.items()
+        f"{name} {MS * median(values):.0f}/{MS * p95(values):.0f}/{MS * max(values):.0f}"
+        for name, values in took.items()
     )
     slow = max(MS * p95(values) for values in took.values())
     return Result(

@@ -58,6 +58,11 @@ def interval(values: Sequence[float], *, reduce: Reduce = median) -> Ratio:
     return ratio(values, [1.0], reduce=reduce)
 
 
+def _moment() -> str:
+    """Now, and how busy the machine was in the last minute."""
+    return f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())}, load {os.getloadavg()[0]:.1f}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """One line of the table. `goal` is compared with the value itself, not with its interval."""
@@ -68,7 +73,7 @@ class Result:
     figure: str
     met: bool | None
     detail: str = ""
-    notes: list[str] = field(default_factory=list)
+    measured: str = field(default_factory=_moment)
 
     @property
     def verdict(self) -> str:
@@ -77,9 +82,7 @@ class Result:
 
     def row(self) -> str:
         """The line of the table."""
-        stamp = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
-        load = f"{os.getloadavg()[0]:.1f}"
-        cells = (self.name, self.what, self.goal, self.figure, self.verdict, self.detail, f"{stamp}, load {load}")
+        cells = (self.name, self.what, self.goal, self.figure, self.verdict, self.detail, self.measured)
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -101,10 +104,12 @@ def write(results: Sequence[Result]) -> None:
         "# What `make bench` measured",
         "",
         "Every figure is a ratio against a control that was measured in the same run, turn by turn (ABAB): the median",
-        f"and, in brackets, the 95 % interval of {RESAMPLES} bootstrap resamples. Limits and times are scaled by settings.",
+        f"and, in brackets, the 95 % interval of {RESAMPLES} bootstrap resamples. Limits and times are scaled by",
+        "settings.",
         "A figure is judged by its value. Load is the machine's one-minute load at the end of that line's measurement.",
         "",
-        f"Last machine: {cores} cores, {platform.machine()}, Linux {platform.release()}, Python {platform.python_version()};",
+        f"Last machine: {cores} cores, {platform.machine()}, Linux {platform.release()},",
+        f"Python {platform.python_version()};",
         f"{versions}.",
         "",
         "| | what | goal | figure | | details | measured (UTC) |",

@@ -39,7 +39,7 @@ def b12(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001  # the signa
             goal="≤ 1.05",
             figure=f"{found:.3f}",
             met=found <= 1.05,
-            detail=f"{early / MIB:.0f} MiB after {first}, {late / MIB:.0f} MiB after {done} pushes (PSS of -c 4 and its "
-            "parent; creates, then updates that write)",
+            detail=f"{early / MIB:.0f} MiB after {first}, {late / MIB:.0f} MiB after {done} pushes (PSS of -c 4 and "
+            "its parent; creates, then updates that write)",
         )
     ]

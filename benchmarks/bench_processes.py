@@ -105,7 +105,7 @@ def start(name: str, words: list[str], *, environment: Mapping[str, str], logs: 
     """Start a Python module in a group of its own and wait for a word in its log. Raises NotInTime."""
     log = logs / f"{name}-{time.monotonic_ns()}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  # fixed words
             dies_with_parent([sys.executable, "-m", *words]),
             cwd=ROOT,
             env=dict(environment),
@@ -123,7 +123,9 @@ def start(name: str, words: list[str], *, environment: Mapping[str, str], logs: 
 
 
 @contextmanager
-def running(name: str, words: list[str], *, environment: Mapping[str, str], logs: Path, ready: str) -> Iterator[Running]:
+def running(
+    name: str, words: list[str], *, environment: Mapping[str, str], logs: Path, ready: str
+) -> Iterator[Running]:
     """Run a Python module until the end of the block. Raises NotInTime."""
     started = start(name, words, environment=environment, logs=logs, ready=ready)
     try:

@@ -65,9 +65,7 @@ def _tenant(stack: Stack, key: str) -> Tenant:
     }
     stack.steer("POST", "seed", {"companies": {key: {"settings": settings, "terms": [TERMS]}}})
     account = Account.objects.open(name=key, country="SE", language="en")
-    user = User.objects.create_user(
-        email=f"anna@{key}.example", account=account, password=PASSWORD, role=Role.ADMIN
-    )
+    user = User.objects.create_user(email=f"anna@{key}.example", account=account, password=PASSWORD, role=Role.ADMIN)
     return Tenant(account=account, user=user, connection=_connected(account, user, key))
 
 
@@ -76,9 +74,7 @@ def _connected(account: Account, user: User, key: str) -> Connection:
     request = connecting.begin()
     query = _consent(request.url, key)
     code = oauth.parse_callback(config=gateway.oauth_config(), query=query, expected_state=request.state)
-    made = connecting.complete(
-        user=user, account=account, code=code, code_verifier=request.code_verifier, started=None
-    )
+    made = connecting.complete(user=user, account=account, code=code, code_verifier=request.code_verifier, started=None)
     upkeep.read_terms(made.pk)
     terms = made.terms.get()
     connecting.choose_terms(user=user, connection=made, terms=terms)
@@ -88,9 +84,7 @@ def _connected(account: Account, user: User, key: str) -> Connection:
 def _consent(url: str, key: str) -> dict[str, str]:
     parts = urlsplit(url)
     browser = http.client.HTTPConnection(parts.netloc, timeout=10)
-    browser.request(
-        "POST", f"{parts.path}?{parts.query}", body=urlencode({"company": key, "decision": "allow"})
-    )
+    browser.request("POST", f"{parts.path}?{parts.query}", body=urlencode({"company": key, "decision": "allow"}))
     answer = browser.getresponse()
     answer.read()
     browser.close()

@@ -67,10 +67,10 @@ class Bench:
 
     def __init__(self, server: SandboxServer) -> None:
         self._sandbox = server.sandbox
-        self._identity = BenchIdentity(server.sandbox._identity)
+        self._identity = BenchIdentity(server.sandbox._identity)  # noqa: SLF001  # the sandbox has no seam for this
         self._api = BenchApi(server.sandbox.world, self._identity)
-        self._sandbox._api = self._api
-        self._sandbox._control._actions |= {  # type: ignore[operator]  # a dict
+        self._sandbox._api = self._api  # noqa: SLF001  # as above
+        self._sandbox._control._actions |= {  # type: ignore[operator]  # noqa: SLF001  # a dict; as above
             ("POST", "bench"): self.set_up,
             ("GET", "bench"): lambda _: {"connections": Handler.connections},
         }
@@ -107,7 +107,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path)
     given = parser.parse_args()
     server = SandboxServer(port=given.port, data=given.data)
-    server._server.RequestHandlerClass = Handler
+    server._server.RequestHandlerClass = Handler  # noqa: SLF001  # as above
     Bench(server)
     with server:
         sys.stdout.write("The sandbox is ready.\n")

@@ -131,7 +131,7 @@ def stack(folder: Path) -> Iterator[Stack]:
         words = ["benchmarks.bench_sandbox", "--port", str(port)]
         sandbox = running("sandbox", words, environment=environment, logs=logs, ready="The sandbox is ready.")
         for command in (["migrate", "--noinput", "-v0"], ["collectstatic", "--noinput", "-v0"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
+            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)  # noqa: S603  # fixed words
         yield Stack(
             environment=environment,
             logs=logs,
