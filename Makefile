@@ -16,6 +16,11 @@ test: install
 chaos: install
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
 
+# Up to 30 minutes; ARGS="b1 b3" measures a part, ARGS=--quick shows that it works. Writes benchmarks/results.md.
+.PHONY: bench
+bench: install
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

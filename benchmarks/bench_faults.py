@@ -1,0 +1,131 @@
+"""B8 and B10: what a click and a run feel of stores, API and workers that go away."""
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+
+from benchmarks.bench_browser import Browser
+from benchmarks.bench_figures import Result, median, p95, ratio
+from benchmarks.bench_processes import start
+from benchmarks.bench_rows import await_end, click_all, companies, companies_of_all, not_done, tenants
+from benchmarks.bench_stack import Stack
+from integrations.models import Push
+from integrations.models.states import OPEN
+from limego_visma.local.stores import free_port
+
+MS = 1000.0
+PAUSE = 0.08  # seconds between two clicks, so that several ends of the quiet time after a failed poke are met
+RATE = 1800  # calls a minute and endpoint: a run is bound by the limit, as in life
+
+
+@contextmanager
+def _silent_server() -> Iterator[int]:
+    """Accept connections and never say a word; return the port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        held: list[socket.socket] = []
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    held.append(server.accept()[0])
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def b8(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001  # the signature of every case
+    """Click on four web servers in turn, which differ in what they can reach."""
+    tenant, rounds = tenants(stack, 1)[0], 10 if quick else 200
+    took: dict[str, list[float]] = {}
+    with ExitStack() as running:
+        silent = running.enter_context(_silent_server())
+        closed = free_port()
+        worlds = {
+            "healthy": {},
+            "broker down": {"REDIS_URL": f"redis://127.0.0.1:{closed}/0"},
+            "broker silent": {"REDIS_URL": f"redis://127.0.0.1:{silent}/0"},
+            "API down": {"EACCOUNTING_API_URL": f"http://127.0.0.1:{closed}/v2"},
+        }
+        browsers = {
+            name: Browser(running.enter_context(stack.web(port=free_port(), **told)), tenant)
+            for name, told in worlds.items()
+        }
+        for place, company in enumerate(companies(tenant, (rounds + 4) * len(browsers))):
+            name = [*browsers][place % len(browsers)]
+            time.sleep(PAUSE)
+            _begin, answered = browsers[name].click(company)
+            if place >= 4 * len(browsers):
+                took.setdefault(name, []).append(answered)
+    Push.objects.filter(state__in=OPEN).update(state="cancelled")
+    return [_judged(took)]
+
+
+def _judged(took: dict[str, list[float]]) -> Result:
+    ratios = {name: ratio(values, took["healthy"], reduce=p95) for name, values in took.items() if name != "healthy"}
+    each = ", ".join(
+        f"{name} {MS * median(values):.0f}/{MS * p95(values):.0f}/{MS * max(values):.0f}"
+        for name, values in took.items()
+    )
+    slow = max(MS * p95(values) for values in took.values())
+    return Result(
+        name="B8",
+        what="click p95 with broker down / silent / API down ÷ healthy",
+        goal="≤ 3 and ≤ 200 ms",
+        figure=" / ".join(str(found) for found in ratios.values()),
+        met=slow <= 200 and all(found.value <= 3 for found in ratios.values()),
+        detail=f"median/p95/most in ms: {each}; n={len(took['healthy'])} each, four web servers in turn",
+    )
+
+
+def _drain(stack: Stack, *, count: int, kill_after: float | None) -> tuple[float, int]:
+    """Let two workers drain a run that the limit bounds; return the seconds and how many were not done."""
+    told = {"EACCOUNTING_RATE_LIMIT": str(RATE)}
+    pairs = companies_of_all(tenants(stack, 10), count)
+    with ExitStack() as running:
+        running.enter_context(stack.upkeep(**told))
+        running.enter_context(stack.worker(processes=4, name="stays", **told))
+        words = stack.worker_words("clicks", processes=4, name="falls")
+        environment = {**stack.environment, **told}
+        falling = start("falls", words, environment=environment, logs=stack.logs, ready=" ready.")
+        began = time.monotonic()
+        made = click_all(pairs)
+        if kill_after is not None:
+            time.sleep(max(0.0, began + kill_after - time.monotonic()))
+            falling.signal(signal.SIGKILL)
+            falling = start("falls", words, environment=environment, logs=stack.logs, ready="celery@")
+        running.callback(falling.stop)
+        return await_end(made, seconds=300) - began, not_done(made)
+
+
+def b10(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001
+    """Kill one of two workers in a run, start it again at once, and compare with a run in peace."""
+    count, rounds = (200, 1) if quick else (600, 3)
+    stack.set_up(delay=0.150)
+    disturbed: list[float] = []
+    peace: list[float] = []
+    lost = 0
+    for _ in range(rounds):
+        for times, kill_after in ((peace, None), (disturbed, 10.0)):
+            seconds, missing = _drain(stack, count=count, kill_after=kill_after)
+            times.append(seconds)
+            lost += missing
+    stack.set_up()
+    found = ratio(disturbed, peace)
+    return [
+        Result(
+            name="B10",
+            what="drain after kill -9 of one of two workers ÷ undisturbed",
+            goal="≤ 1.10",
+            figure=str(found),
+            met=found.value <= 1.10 and not lost,
+            detail=f"{count} creates at {RATE} calls a minute: {_seconds(peace)} s in peace, {_seconds(disturbed)} s "
+            f"killed after 10 s and started again; {lost} not done",
+        )
+    ]
+
+
+def _seconds(times: Sequence[float]) -> str:
+    return ", ".join(f"{seconds:.0f}" for seconds in times)

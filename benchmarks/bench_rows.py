@@ -1,0 +1,194 @@
+"""Accounts that are connected, companies to push, and a way to know when a push has ended."""
+
+import http.client
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from django.db import connection as database
+from django.db.models import F
+from stdnum import luhn
+
+from accounts.models import Account, Role, User
+from benchmarks.bench_processes import NotInTime
+from benchmarks.bench_stack import Stack
+from companies.models import Company
+from integrations import connecting, gateway, services, tasks
+from integrations.clock import database_now
+from integrations.delivery import upkeep
+from integrations.eaccounting import oauth
+from integrations.models import Connection, CustomerLink, Kind, Push, PushState
+from integrations.models.states import OPEN
+
+PASSWORD = "bench-lime-go"  # noqa: S105  # of rows that live as long as the measurement
+TERMS = {
+    "Name": "30 dagar netto",
+    "NameEnglish": "30 days",
+    "NumberOfDays": 30,
+    "TermsOfPaymentTypeId": 0,
+    "AvailableForSales": True,
+}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tenant:
+    """An account with its admin and its connection to an eAccounting company of its own."""
+
+    account: Account
+    user: User
+    connection: Connection
+
+
+@cache
+def tenants(stack: Stack, count: int) -> tuple[Tenant, ...]:
+    """Return so many connected accounts; made once."""
+    earlier = tenants(stack, count - 1) if count > 1 else ()
+    return (*earlier, _tenant(stack, f"bench{count}"))
+
+
+def _tenant(stack: Stack, key: str) -> Tenant:
+    settings = {
+        "Name": f"{key} AB",
+        "CorporateIdentityNumber": "556677-8899",
+        "CountryCode": "SE",
+        "CurrencyCode": "SEK",
+        "CompanyIdentifier": key,
+        "VismaOnlineId": key,
+        "CompanyStatus": 1,
+        "ProductVariant": 5,
+        "ActivatedModules": ["api_standard"],
+        "NextCustomerNumber": 1,
+    }
+    stack.steer("POST", "seed", {"companies": {key: {"settings": settings, "terms": [TERMS]}}})
+    account = Account.objects.open(name=key, country="SE", language="en")
+    user = User.objects.create_user(email=f"anna@{key}.example", account=account, password=PASSWORD, role=Role.ADMIN)
+    return Tenant(account=account, user=user, connection=_connected(account, user, key))
+
+
+def _connected(account: Account, user: User, key: str) -> Connection:
+    """Connect through the consent page and choose the terms, as an admin does."""
+    request = connecting.begin()
+    query = _consent(request.url, key)
+    code = oauth.parse_callback(config=gateway.oauth_config(), query=query, expected_state=request.state)
+    made = connecting.complete(user=user, account=account, code=code, code_verifier=request.code_verifier, started=None)
+    upkeep.read_terms(made.pk)
+    terms = made.terms.get()
+    connecting.choose_terms(user=user, connection=made, terms=terms)
+    return made
+
+
+def _consent(url: str, key: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    browser = http.client.HTTPConnection(parts.netloc, timeout=10)
+    browser.request("POST", f"{parts.path}?{parts.query}", body=urlencode({"company": key, "decision": "allow"}))
+    answer = browser.getresponse()
+    answer.read()
+    browser.close()
+    return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+
+
+def companies(tenant: Tenant, count: int) -> list[Company]:
+    """Make complete companies that are no customers yet."""
+    now = database_now()
+    made = [_company(tenant, next(_numbers)) for _ in range(count)]
+    for company in made:
+        company.changed_at = now
+        company.refresh_derived(contacts=())
+    return Company.objects.bulk_create(made)
+
+
+def _company(tenant: Tenant, number: int) -> Company:
+    digits = f"556{number:06d}"
+    digits += luhn.calc_check_digit(digits)
+    return Company(
+        account=tenant.account,
+        name=f"Mätverkstad {number} AB",
+        registration_number=f"{digits[:6]}-{digits[6:]}",
+        phone="+46 8 123 45 67",
+        email=f"info@bench{number}.example",
+        address_line1="Hyvelgatan 3",
+        postal_code="111 22",
+        city="Stockholm",
+        country="SE",
+    )
+
+
+def companies_of_all(those: Sequence[Tenant], count: int) -> list[tuple[Tenant, Company]]:
+    """Make companies, one account after the other in turn."""
+    each = [companies(tenant, -(-count // len(those))) for tenant in those]
+    pairs = [(tenant, company) for row in zip(*each, strict=True) for tenant, company in zip(those, row, strict=True)]
+    return pairs[:count]
+
+
+def click_all(pairs: Iterable[tuple[Tenant, Company]]) -> list[int]:
+    """Wish each company added, through the service that the button calls; return the pushes."""
+    return [services.request_create(user=tenant.user, company=company).pk for tenant, company in pairs]
+
+
+def update_all(companies_changed: Sequence[int], *, phone: str) -> list[int]:
+    """Change these linked companies and wish them updated; bulk, since it is not what is measured."""
+    Company.objects.filter(pk__in=companies_changed).update(phone=phone)
+    now = database_now()
+    links = CustomerLink.objects.filter(company_id__in=companies_changed).values_list(
+        "account_id", "connection_id", "company_id", "linked_by_id"
+    )
+    rows = [
+        Push(
+            account_id=account,
+            connection_id=connection,
+            company_id=company,
+            kind=Kind.UPDATE,
+            groups=["single", "address"],
+            requested_by_id=user,
+            next_attempt_at=now,
+        )
+        for account, connection, company, user in links
+    ]
+    made = [push.pk for push in Push.objects.bulk_create(rows)]
+    for push in made:
+        tasks.poke(push)
+    return made
+
+
+def await_end(pushes: Sequence[int], *, seconds: float, pause: float = 0.05) -> float:
+    """Wait until none of these is open; return when that was seen, monotonic. Raises NotInTime."""
+    end = time.monotonic() + seconds
+    first, last = min(pushes), max(pushes)
+    while Push.objects.filter(pk__gte=first, pk__lte=last, state__in=OPEN).exists():
+        if time.monotonic() > end:
+            raise NotInTime(f"{len(pushes)} pushes did not end within {seconds:.0f} s: {_states(pushes)}")
+        time.sleep(pause)
+    return time.monotonic()
+
+
+def await_newest(company: Company, *, after: int = 0, seconds: float = 30.0) -> tuple[float, Push]:
+    """Wait until the company's newest push is settled; return when that was seen, monotonic, and the push."""
+    end = time.monotonic() + seconds
+    sql = "select id, state from integrations_push where company_id = %s and id > %s order by id desc limit 1"
+    with database.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute(sql, [company.pk, after])
+            found = cursor.fetchone()
+            if found and found[1] not in OPEN:
+                return time.monotonic(), Push.objects.get(pk=found[0])
+            time.sleep(0.002)
+    raise NotInTime(f"the push of {company} did not end within {seconds:.0f} s")
+
+
+def not_done(pushes: Sequence[int]) -> int:
+    """Count those that did not end well."""
+    return Push.objects.filter(pk__in=pushes).exclude(state=PushState.DONE).count()
+
+
+def attempts(pushes: Sequence[int]) -> int:
+    """Count how often workers claimed these."""
+    return sum(Push.objects.filter(pk__in=pushes).values_list(F("attempts"), flat=True))
+
+
+def _states(pushes: Sequence[int]) -> list[tuple[str, str, str]]:
+    rows = Push.objects.filter(pk__in=pushes).exclude(state=PushState.DONE)
+    return list(rows.values_list("state", "wait_reason", "failure").distinct()[:5])
