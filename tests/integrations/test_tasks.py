@@ -55,6 +55,7 @@ def poke_through() -> Iterator[Callable[[str], None]]:
     # Only the other broker's: closing all pools would leave the app with a closed one.
     for pools in (producers, connections):
         pools[tasks._poke_broker()].force_close_all()
+        del pools[tasks._poke_broker()]
     use(before)
     current_app.conf.broker_write_url = None
 
