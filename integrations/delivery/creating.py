@@ -98,7 +98,7 @@ def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
     """
     now = calls.clock()
     with transaction.atomic():
-        company = Company.objects.select_for_update().get(pk=push.company_id)
+        company = Company.objects.select_for_update(no_key=True).get(pk=push.company_id)
         push.hold()
         connection = usable(push, calls)
         if company.archived_at is not None:

@@ -268,7 +268,7 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
 
 
 def _lock(push: Push) -> None:
-    Company.objects.select_for_update().get(pk=push.company_id)
+    Company.objects.select_for_update(no_key=True).get(pk=push.company_id)
     push.hold()
 
 
