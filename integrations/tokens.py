@@ -143,7 +143,9 @@ def lose(connection: Connection, *, code: str, clock: Clock) -> None:
     """Record that a person has to reconnect and tell the admins, once; links and waiting pushes stay."""
     with transaction.atomic():
         if connection.mark_needs_reconnect(now=clock(), code=code):
-            Event.add(EventKind.NEEDS_RECONNECT, connection=connection, parameters={"code": code})
+            Event.add(
+                EventKind.NEEDS_RECONNECT, connection=connection, parameters={"code": code, "name": connection.name}
+            )
             for admin in User.objects.filter(account_id=connection.account_id, role=Role.ADMIN, is_active=True):
                 request_mail(
                     user=admin, cause="eaccounting-reconnect", now=clock(), context={"company": str(connection)}
@@ -156,6 +158,15 @@ def revoke_quietly(token: str) -> None:
         oauth.revoke(config=oauth_config(), token=token)
     except EAccountingError as error:
         log.warning("a grant could not be revoked: %s", error)
+
+
+def revocable(connection: Connection) -> str:
+    """Return what can be revoked, or "" when our keys no longer read it: the way out must stay open without them."""
+    try:
+        token: str = connection.refresh_token or connection.access_token
+    except InvalidToken:
+        return ""
+    return token
 
 
 def _connected(connection_id: int) -> Connection:

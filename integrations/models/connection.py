@@ -45,6 +45,9 @@ class Connection(ConnectionRow):
             models.UniqueConstraint(
                 fields=["identity_kind", "identity"], condition=Q(state="connected"), name="connection_in_one_account"
             ),
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(state="offered"), name="connection_one_offer_per_account"
+            ),
         ]
         indexes = [models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe")]
 
@@ -55,8 +58,15 @@ class Connection(ConnectionRow):
 
     def connect(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
         """Take the tokens of a finished authorization; a new generation begins."""
-        self.state = self.State.CONNECTED
-        self.is_current = True
+        self.state, self.is_current = self.State.CONNECTED, True
+        self._begin(tokens, user, now)
+
+    def offer(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
+        """Keep the grant of a company that is not the account's current one; nothing uses it before `accept`."""
+        self.state, self.is_current = self.State.OFFERED, False
+        self._begin(tokens, user, now)
+
+    def _begin(self, tokens: TokenSet, user: User, now: datetime) -> None:
         self.generation += 1
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
@@ -65,6 +75,28 @@ class Connection(ConnectionRow):
         self.refresh_token, self.scope = "", ""
         self._take(tokens, now)
         self.save(update_fields=CONNECT_FIELDS if self.pk else None)
+
+    def warn_of(self, *, reason: str, now: datetime) -> None:
+        """Keep why an offered company would refuse everything, to be known when it is chosen."""
+        self.blocked_reason, self.blocked_at = reason, now
+        self.save(update_fields=["blocked_reason", "blocked_at"])
+
+    def accept(self, *, user: User, now: datetime) -> None:
+        """Make an offered company the account's current one."""
+        self.state, self.is_current, self.generation = self.State.CONNECTED, True, self.generation + 1
+        self.connected_by, self.connected_at = user, now
+        self.probe_at = now if self.blocked_reason else None
+        # Which terms new customers get is confirmed anew, whoever confirmed them in an earlier time.
+        self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at = None, None, None
+        fields = ["state", "is_current", "generation", "connected_by", "connected_at", "probe_at"]
+        self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at"])
+
+    def decline(self) -> None:
+        """Forget an offered grant; a company that was never connected leaves nothing behind."""
+        if self.generation == 1:
+            self.delete()
+        else:
+            self.disconnect()
 
     def _take(self, tokens: TokenSet, now: datetime) -> None:
         self.access_token = tokens.access_token

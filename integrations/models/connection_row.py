@@ -38,6 +38,8 @@ class ConnectionRow(models.Model):
         CONNECTED = "connected", _("Connected")
         NEEDS_RECONNECT = "needs_reconnect", _("Needs reconnecting")
         DISCONNECTED = "disconnected", _("Disconnected")
+        # Its grant is kept until a person has decided between this company and the current one (offers.py).
+        OFFERED = "offered", _("Waiting for a decision")
 
     class IdentityKind(models.TextChoices):
         """What tells eAccounting companies apart; compared within its kind only."""
@@ -91,6 +93,11 @@ class ConnectionRow(models.Model):
     def is_connected(self) -> bool:
         """Whether tokens are believed to work."""
         return self.state == self.State.CONNECTED
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether a person still has to choose between this company and the connected one."""
+        return self.state == self.State.OFFERED
 
     @property
     def is_usable(self) -> bool:
