@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import User
 from integrations.eaccounting.types import CompanySettings, TokenSet
@@ -49,7 +49,10 @@ class Connection(ConnectionRow):
                 fields=["account"], condition=Q(state="offered"), name="connection_one_offer_per_account"
             ),
         ]
-        indexes = [models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe")]
+        indexes = [
+            models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe"),
+            models.Index(F("served_at").asc(nulls_first=True), "id", name="connection_turn"),
+        ]
 
     @classmethod
     def without_tokens(cls) -> models.QuerySet["Connection"]:
@@ -184,6 +187,10 @@ class Connection(ConnectionRow):
         free = Q(probe_at=None) | Q(probe_at__lte=now)
         every = PROBE_EVERY if self.blocked_reason else UPKEEP_EVERY
         return bool(Connection.objects.filter(free, pk=self.pk).update(probe_at=now + every))
+
+    def note_served(self, *, now: datetime) -> None:
+        """Go to the end of those whose rows wait for their turn."""
+        Connection.objects.filter(pk=self.pk).update(served_at=now)
 
     def succeeded(self, *, now: datetime) -> bool:
         """Note that eAccounting answered. Return whether it is the first answer after a silence."""

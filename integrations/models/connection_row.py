@@ -80,6 +80,7 @@ class ConnectionRow(models.Model):
     connected_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     connected_at = models.DateTimeField()
     last_ok_at = models.DateTimeField(null=True, blank=True)
+    served_at = models.DateTimeField(null=True, blank=True)  # when one of its rows was last taken in turn
     last_error = models.CharField(max_length=50, blank=True)
     broken_at = models.DateTimeField(null=True, blank=True)
 

@@ -2,14 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Account, User
+from accounts.models import Account
 from integrations import connecting
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
@@ -87,9 +86,7 @@ def test_going_back_is_said_and_changes_nothing(admin: Client, chosen: str) -> N
 
 
 def test_going_back_to_a_connection_that_needs_a_person_says_so(admin: Client, chosen: str) -> None:
-    Connection.objects.filter(is_current=True).update(
-        state=Connection.State.NEEDS_RECONNECT, broken_at=timezone.now()
-    )
+    Connection.objects.filter(is_current=True).update(state=Connection.State.NEEDS_RECONNECT, broken_at=timezone.now())
     assert "Reconnect and choose Nordvik Bygg AB when you want to." in _decide(admin, "go_back")
 
 
@@ -124,7 +121,7 @@ def test_a_choice_that_is_over_leads_to_the_connection(admin: Client, chosen: st
     assert words in said(admin, CHOICE, {"offer": "1-1", "decision": "start_over"})
 
 
-def test_the_settings_lead_back_to_an_open_choice(admin: Client, as_user: Callable[[User], Client], chosen: str) -> None:
+def test_the_settings_lead_back_to_an_open_choice(admin: Client, chosen: str) -> None:
     page = admin.get(PAGE).content.decode()
     assert "You chose Fjordlys AS at Visma" in page
     assert f'href="{CHOICE}"' in page

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_mail'),
-        ('integrations', '0001_initial'),
+        ('integrations', '0002_fair_turns'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
