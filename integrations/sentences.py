@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
@@ -87,6 +87,10 @@ WHAT: dict[str, str | Promise] = {
     "connected_elsewhere": _(
         "This eAccounting company is already connected to another Lime Go account. Disconnect it there first."
     ),
+    "offer_gone": _(
+        "This choice was made already, or was open for more than 15 minutes. Nothing was changed now. "
+        "Look at the connection below."
+    ),
     "unidentified": _(
         "Visma eAccounting does not say which company this is, so it was not connected. Contact support."
     ),
@@ -130,6 +134,7 @@ RIGHTS: dict[str, str | Promise] = {
     "offline_access": _("Stay connected until somebody disconnects"),
 }
 SAME_AS = {
+    "offered": "disconnected",
     "answer_unreadable": "unexpected_answer",
     "field_missing": "unexpected_answer",
     "redirected": "unexpected_answer",
@@ -172,18 +177,6 @@ def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:
     return gettext("That customer was linked to another company meanwhile. Look at both companies.")
 
 
-def _other_company(parameters: Mapping[str, Any]) -> str:
-    chosen = parameters.get("other") or gettext("another company")
-    words = ngettext(
-        "You chose %(chosen)s, but this account's %(count)d link belongs to %(name)s. Nothing was changed. "
-        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
-        "You chose %(chosen)s, but this account's %(count)d links belong to %(name)s. Nothing was changed. "
-        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
-        parameters["links"],
-    )
-    return words % {"chosen": chosen, "count": parameters["links"], "name": parameters["name"]}
-
-
 def _values(parameters: Mapping[str, Any]) -> str:
     told = " ".join(problem.words for problem in value_problems(parameters))
     return gettext("Nothing was sent. %(problems)s") % {"problems": told}
@@ -197,7 +190,6 @@ def _under_way(parameters: Mapping[str, Any]) -> str:
 
 _WITH_PARAMETERS = {
     "linked_elsewhere": _linked_elsewhere,
-    "other_company": _other_company,
     "values": _values,
     "already_under_way": _under_way,
 }
