@@ -157,8 +157,13 @@ def create_payload(values: Values, *, is_private_person: bool, terms_id: str) ->
 
 
 def fingerprint(payload: Mapping[str, Json]) -> str:
-    """Return a short name of this payload; two equal payloads have the same."""
-    return hashlib.sha256(jsontext.encode(dict(sorted(payload.items())))).hexdigest()
+    """Return a short name of whom this payload creates: two creates with the same name wait for each other.
+
+    Branches share a registration number, so they have one name whatever else they are sent with.
+    """
+    number = payload.get("CorporateIdentityNumber")
+    named = {"CorporateIdentityNumber": number} if number else dict(sorted(payload.items()))
+    return hashlib.sha256(jsontext.encode(named)).hexdigest()
 
 
 def owned(raw: Mapping[str, Json]) -> Values:

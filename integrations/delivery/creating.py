@@ -4,7 +4,7 @@ The protocol and its reasons: docs/reliability.md, "How a create cannot double".
 """
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -16,12 +16,13 @@ from integrations.constraints import breaks
 from integrations.delivery import outcomes
 from integrations.delivery.calls import Calls
 from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.duplicates import duplicate_filter
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer, CustomerPage
-from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
 from integrations.tokens import NotConnected
 
 
@@ -32,13 +33,14 @@ def run(push: Push, calls: Calls) -> None:
         return
     values = _values(push.company, push)
     calls.open()
-    found = _look_before(push, values, calls)
+    began = calls.clock()
+    found = _look_before(push, values, calls, now=began)
     if found.customers and not push.create_anyway:
         outcomes.ask_person(push, list(found.customers))
         return
     seen = [customer.id for customer in found.customers]
     push.remember_look(looked_at=found.server_time, seen_ids=seen)
-    _send(push, calls)
+    _send(push, calls, looked=began)
 
 
 def _values(company: Company, push: Push) -> mapping.Values:
@@ -50,31 +52,28 @@ def _values(company: Company, push: Push) -> mapping.Values:
     return values
 
 
-def _look_before(push: Push, values: mapping.Values, calls: Calls) -> CustomerPage:
+def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datetime) -> CustomerPage:
     """Ask eAccounting for customers that could be this company: by registration number, else by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    push.renew(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
     page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
     calls.answered(now=calls.clock())
     return page
 
 
-def duplicate_filter(values: mapping.Values) -> str:
-    """Return the filter for possible duplicates; stored numbers are compared as text, so in all written forms."""
-    number = values["CorporateIdentityNumber"]
-    if not number:
-        return filters.eq("Name", values["Name"])
-    digits = "".join(character for character in number if character.isalnum())
-    forms = dict.fromkeys([number, digits, f"{digits[:-4]}-{digits[-4:]}"])
-    return filters.any_of(*(filters.eq("CorporateIdentityNumber", form) for form in forms))
+class _LateLook(Exception):
+    """A twin ended after our look: what it created was not seen yet."""
 
 
-def _send(push: Push, calls: Calls) -> None:
+def _send(push: Push, calls: Calls, *, looked: datetime) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
     try:
-        payload = _commit_sending(push, calls)
+        payload = _commit_sending(push, calls, looked=looked)
+    except _LateLook:
+        push.wait(WaitReason.TWIN, until=calls.clock())
+        return
     except IntegrityError as error:
         if not breaks(error, "push_no_twin_create"):
             raise
@@ -90,11 +89,12 @@ def _send(push: Push, calls: Calls) -> None:
     outcomes.record_created(push, customer, calls)
 
 
-def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
+def _commit_sending(push: Push, calls: Calls, *, looked: datetime) -> dict[str, Json]:
     """Check once more under the company's lock, fix the payload and commit SENDING.
 
     Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
-    CannotSend, NotConnected, LostLease, and IntegrityError while an equal create is under way.
+    CannotSend, NotConnected, LostLease, IntegrityError while a twin is under way, _LateLook when one ended
+    after our look.
     """
     now = calls.clock()
     with transaction.atomic():
@@ -119,7 +119,16 @@ def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
             fingerprint=mapping.fingerprint(payload),
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
         )
+        # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
+        if _twin_ended(push, since=looked):
+            raise _LateLook
     return payload
+
+
+def _twin_ended(push: Push, *, since: datetime) -> bool:
+    """Tell whether another create of the same company was done after a moment."""
+    done = Push.objects.filter(connection_id=push.connection_id, kind=Kind.CREATE, state=PushState.DONE)
+    return done.filter(fingerprint=push.fingerprint, finished_at__gte=since).exclude(pk=push.pk).exists()
 
 
 def usable(push: Push, calls: Calls) -> Connection:

@@ -44,6 +44,9 @@ class Push(PushRow):
             models.Index(fields=["next_attempt_at"], condition=Q(state__in=OPEN), name="push_due"),
             models.Index(fields=["connection"], condition=Q(state__in=OPEN), name="push_open_of_connection"),
             models.Index(fields=["company", "-id"], name="push_company"),
+            models.Index(
+                fields=["connection", "fingerprint"], condition=Q(kind="create", state="done"), name="push_done_create"
+            ),
         ]
 
     # --- Which rows -------------------------------------------------------------------------------
