@@ -20,6 +20,7 @@ from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 Values = dict[str, str]
 COUNTRY = "InvoiceCountryCode"
 TERMS = "TermsOfPaymentId"
+NUMBER = "CustomerNumber"
 
 
 class Group(StrEnum):
@@ -150,9 +151,10 @@ def problems(values: Values) -> list[Problem]:
     return found
 
 
-def create_payload(values: Values, *, is_private_person: bool, terms_id: str) -> dict[str, Json]:
-    """Return the body of a create; blank values are left out."""
+def create_payload(values: Values, *, is_private_person: bool, terms_id: str, number: str = "") -> dict[str, Json]:
+    """Return the body of a create; blank values are left out, a blank number is eAccounting's to give."""
     sent: dict[str, Json] = {name: value for name, value in values.items() if value}
+    sent |= {NUMBER: number} if number else {}
     return {**sent, "IsPrivatePerson": is_private_person, "IsActive": True, TERMS: terms_id}
 
 
@@ -162,7 +164,8 @@ def fingerprint(payload: Mapping[str, Json]) -> str:
     Branches share a registration number, so they have one name whatever else they are sent with.
     """
     number = payload.get("CorporateIdentityNumber")
-    named = {"CorporateIdentityNumber": number} if number else dict(sorted(payload.items()))
+    whole = {name: value for name, value in sorted(payload.items()) if name != NUMBER}
+    named = {"CorporateIdentityNumber": number} if number else whole
     return hashlib.sha256(jsontext.encode(named)).hexdigest()
 
 

@@ -13,13 +13,13 @@ from django.db import IntegrityError, transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
-from integrations.delivery import outcomes
+from integrations.delivery import numbering, outcomes
 from integrations.delivery.calls import Calls
 from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
 from integrations.duplicates import duplicate_filter
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
-from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.errors import Conflict, NotFound, Refused
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer, CustomerPage
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
@@ -35,6 +35,8 @@ def run(push: Push, calls: Calls) -> None:
     calls.open()
     began = calls.clock()
     found = _look_before(push, values, calls, now=began)
+    if numbering.adopt_among(push, found.customers, calls):
+        return
     if found.customers and not push.create_anyway:
         outcomes.ask_person(push, list(found.customers))
         return
@@ -86,6 +88,9 @@ def _send(push: Push, calls: Calls, *, looked: datetime) -> None:
         # The payload refers to nothing but the terms of payment, so these are gone.
         calls.connection.reread_terms()
         raise CannotSend("terms_gone") from None
+    except (Conflict, Refused) as error:
+        numbering.settle_refusal(push, error, calls)
+        return
     outcomes.record_created(push, customer, calls)
 
 
@@ -109,14 +114,16 @@ def _commit_sending(push: Push, calls: Calls, *, looked: datetime) -> dict[str, 
         if terms is None or connection.terms_confirmed_at is None or not terms.is_choosable:
             raise CannotSend("terms_gone" if terms else "terms_not_chosen")
         values = _values(company, push)
+        number = numbering.number_for(push, connection=connection)
         payload = mapping.create_payload(
-            values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id)
+            values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id), number=number
         )
         push.renew(now=now, seconds=_sending_seconds())
         push.begin_sending(
             payload=payload,
             values={name: value for name, value in values.items() if value},
             fingerprint=mapping.fingerprint(payload),
+            number=number,
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
         )
         # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
@@ -149,8 +156,13 @@ def _resolve(push: Push, calls: Calls) -> None:
     """The answer to a create was lost: find out whether the customer is there, and never send before."""
     began = calls.clock()
     calls.open()
-    equal, near = _look_after(push, calls)
+    if numbering.adopt_by_number(push, calls):
+        return
     settled = began > outcomes.absent_from(push)
+    if push.number and not settled:  # nobody has our number yet, which says more than any other look now
+        push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
+        return
+    equal, near = _look_after(push, calls)
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
     if not settled:
         if len(equal) == 1 and not near and adopted is None:

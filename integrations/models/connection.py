@@ -12,6 +12,7 @@ from accounts.models import Account, User
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.eaccounting.types import TermsOfPayment as AnsweredTerms
 from integrations.fields import EncryptedTextField
+from integrations.models.numbers import NumberSeries
 from integrations.models.terms import TermsOfPayment
 
 PROBE_EVERY = timedelta(minutes=15)
@@ -50,7 +51,7 @@ class BlockedReason(models.TextChoices):
     SANDBOX_CLIENT = "sandbox_client", _("A sandbox client meets a live company")
 
 
-class Connection(models.Model):
+class Connection(NumberSeries):
     """One (account, eAccounting company). Kept when disconnected: the links hang on it."""
 
     class State(models.TextChoices):

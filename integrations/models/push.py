@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from accounts.models import User
 from companies.models import Company, Contact
@@ -151,7 +151,13 @@ class Push(PushRow):
         self._write(looked_at=looked_at, seen_ids=seen_ids)
 
     def begin_sending(
-        self, *, payload: dict[str, Any] | None, values: dict[str, str], fingerprint: str, send_by: datetime
+        self,
+        *,
+        payload: dict[str, Any] | None,
+        values: dict[str, str],
+        fingerprint: str,
+        send_by: datetime,
+        number: str = "",
     ) -> None:
         """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create."""
         self._write(
@@ -160,6 +166,7 @@ class Push(PushRow):
             values=values,
             fingerprint=fingerprint,
             send_by=send_by,
+            number=number,
             unknown_since=None,
             wait_reason="",
         )
@@ -216,6 +223,11 @@ class Push(PushRow):
             **NO_FAILURE,
         )
 
+    def try_next_number(self, *, now: datetime) -> None:
+        """Go on with another number of our own, now: this one is somebody else's. Raises LostLease."""
+        self._write(number="", numbers_given_up=self.numbers_given_up + 1)
+        self.wait(WaitReason.RETRY, until=now)
+
     def ask_person(self, *, candidates: list[dict[str, Any]]) -> None:
         """Stop until a person decides between these customers. Raises LostLease."""
         self._write(candidates=candidates)
@@ -259,6 +271,9 @@ class Push(PushRow):
             rows,
             state=PushState.WAITING,
             create_anyway=True,
+            # What has our number was among the candidates: the new customer needs another.
+            numbers_given_up=F("numbers_given_up") + Case(When(number="", then=0), default=1),
+            number="",
             wait_reason="",
             next_attempt_at=now,
             unknown_since=None,

@@ -44,9 +44,12 @@ KNOWN_NUMBER = "559987-1018"  # of a customer that the sandbox has from the star
 QUICK = 0.4  # seconds a call may take where a test waits for its end
 
 
-@pytest.fixture
-def wish(ready: Connection, company: Company, ulf: User) -> Push:
-    """Ulf wants the company to be a customer; no worker has looked at it yet."""
+@pytest.fixture(params=["eaccounting_numbers", "own_numbers"])
+def wish(ready: Connection, company: Company, ulf: User, request: pytest.FixtureRequest) -> Push:
+    """Ulf wants the company to be a customer; no worker has looked at it yet. Whoever numbers new customers."""
+    if request.param == "own_numbers":
+        ready.note_duplicates(refused=True, now=timezone.now())
+        ready.choose_numbers(prefix="LG")
     return services.request_create(user=ulf, company=company)
 
 
@@ -54,6 +57,7 @@ def assert_created_once(sandbox: Sandbox, push: Push) -> None:
     assert push.state == PushState.DONE
     [customer] = named(sandbox)
     assert customer["TermsOfPaymentId"] == SWEDISH_30_DAYS
+    assert customer["CustomerNumber"] == (f"LG{push.pk}" if push.connection.own_prefix else "1013")
     assert str(CustomerLink.objects.get(company=push.company).reference) == customer["Id"]
 
 
@@ -137,6 +141,7 @@ def test_a_customer_that_is_stored_after_our_first_look_is_adopted(
     assert posts(sandbox) == 1
 
 
+@pytest.mark.parametrize("wish", ["eaccounting_numbers"], indirect=True)  # a number of our own leaves no doubt
 def test_the_adopted_one_is_doubted_when_a_second_equal_customer_turns_up(
     wish: Push, sandbox: Sandbox, run: Run, clock: MovableClock, settle: Run
 ) -> None:
