@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
-from integrations.delivery import numbering, outcomes
+from integrations.delivery import numbering, outcomes, times
 from integrations.delivery.calls import Calls
 from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
 from integrations.duplicates import duplicate_filter
@@ -79,7 +79,8 @@ def _send(push: Push, calls: Calls, *, looked: datetime) -> None:
     except IntegrityError as error:
         if not breaks(error, "push_no_twin_create"):
             raise
-        push.wait(WaitReason.TWIN, until=outcomes.next_twin_try(push, now=calls.clock()))
+        now = calls.clock()
+        push.wait_to_retry(WaitReason.TWIN, now=now, until=times.next_twin_try(push, now=now))
         return
     deadline = settings.EACCOUNTING_CALL_SECONDS
     try:
@@ -158,9 +159,9 @@ def _resolve(push: Push, calls: Calls) -> None:
     calls.open()
     if numbering.adopt_by_number(push, calls):
         return
-    settled = began > outcomes.absent_from(push)
+    settled = began > times.absent_from(push)
     if push.number and not settled:  # nobody has our number yet, which says more than any other look now
-        push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
+        push.wait(WaitReason.SETTLING, until=times.next_look(push, now=calls.clock()))
         return
     equal, near = _look_after(push, calls)
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
@@ -168,7 +169,7 @@ def _resolve(push: Push, calls: Calls) -> None:
         if len(equal) == 1 and not near and adopted is None:
             outcomes.adopt(push, equal[0], calls)
         # Even an adopted one is looked at once more: ours may be stored late, beside one that a person made.
-        push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
+        push.wait(WaitReason.SETTLING, until=times.next_look(push, now=calls.clock()))
     elif adopted is not None and not equal:
         outcomes.record_adopted(push, calls)
     elif adopted is None and len(equal) == 1:
@@ -177,7 +178,7 @@ def _resolve(push: Push, calls: Calls) -> None:
     elif equal or near:
         outcomes.ask_person(push, [*equal, *near])
     else:
-        push.prove_absent(now=calls.clock())
+        outcomes.send_again(push, now=calls.clock())
 
 
 def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer]]:

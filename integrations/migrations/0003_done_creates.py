@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False  # the index is built beside the running work
 
     dependencies = [
-        ("integrations", "0001_initial"),
+        ("integrations", "0002_fair_turns"),
     ]
 
     operations = [

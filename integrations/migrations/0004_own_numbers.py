@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0002_done_creates'),
+        ('integrations', '0003_done_creates'),
     ]
 
     operations = [
