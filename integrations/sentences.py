@@ -31,6 +31,18 @@ WHAT: dict[str, str | Promise] = {
         "The chosen terms of payment no longer exist in Visma eAccounting. An "
         "admin has to choose others in the settings."
     ),
+    "numbers_used_up": _(
+        "The customer numbers that Lime Go would give are taken in Visma eAccounting. "
+        "An admin can choose other numbers in the settings; then try again."
+    ),
+    "numbers_not_offered": _(
+        "It is not known yet whether Visma eAccounting refuses a customer number that is in use. "
+        "The operator of Lime Go can find out for this company."
+    ),
+    "numbers_not_safe": _(
+        "Visma eAccounting takes the same customer number twice for this company, so numbers from Lime Go would be "
+        "of no use. Visma eAccounting goes on numbering new customers."
+    ),
     "archived": _("This company is archived. Restore it first."),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
     "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
