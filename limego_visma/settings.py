@@ -263,6 +263,8 @@ CELERY_TASK_ROUTES = {
     "accounts.tasks.send_due_mail": {"queue": "mail"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# So many tasks keep a database connection; each looks after its age and health (limego_visma/celery.py).
+CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
