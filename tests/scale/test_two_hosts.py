@@ -22,7 +22,8 @@ from tests.proxy import Proxy
 pytestmark = [pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
 ROWS = 40
-# What a host holds is free when its lease ends: slot, token and slack, as scaled for tests.
+# What a host holds is free when its lease ends: slot, token and slack, as scaled for tests. Was it cut off within
+# a transaction, the database has ended that before (limego_visma/dead_peers.py).
 LEASE_SECONDS = 13
 
 
@@ -90,7 +91,9 @@ def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_works_again_afterw
         link.mend()
         whole.terminate()
         last = services.request_create(user=ulf, company=add_company(name="Sist AB", registration_number=""))
-        until(lambda: Push.objects.get(pk=last.pk).state == PushState.DONE, seconds=15, what="the first host to be back")
+        until(
+            lambda: Push.objects.get(pk=last.pk).state == PushState.DONE, seconds=15, what="the first host to be back"
+        )
     assert [len(named(sandbox, name)) for name in names] == [1] * ROWS
     assert posts(sandbox) == ROWS + 1
     assert Connection.objects.get(pk=ready.pk).is_usable
