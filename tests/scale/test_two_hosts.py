@@ -21,10 +21,10 @@ from tests.proxy import Proxy
 
 pytestmark = [pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
-ROWS = 40
+ROWS = 30
 # What a host holds is free when its lease ends: slot, token and slack, as scaled for tests. Was it cut off within
 # a transaction, the database has ended that before (limego_visma/dead_peers.py).
-LEASE_SECONDS = 13
+LEASE_SECONDS = 11
 
 
 class Link:
@@ -75,9 +75,10 @@ def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_works_again_afterw
     names = [f"Nr {number} AB" for number in range(ROWS)]
     companies = [add_company(name=name, registration_number="") for name in names]
     sandbox.fault(kind="delay", method="POST", path=CUSTOMERS, seconds=0.3, when="after", count=None)
-    settings = {"DATABASE_URL": link.database_url, "REDIS_URL": link.redis_url}
+    settings = {"EACCOUNTING_TOKEN_SECONDS": "1"}
+    other = Workers(folder=tmp_path, api_url=server.api_url, identity_url=server.identity_url, settings=settings)
+    settings |= {"DATABASE_URL": link.database_url, "REDIS_URL": link.redis_url}
     cut = Workers(folder=tmp_path, api_url=link.api_url, identity_url=server.identity_url, settings=settings)
-    other = Workers(folder=tmp_path, api_url=server.api_url, identity_url=server.identity_url)
     with ExitStack() as stack:
         stack.enter_context(cut)
         whole = stack.enter_context(other)
