@@ -20,6 +20,7 @@ from tests.integrations.conftest import (  # noqa: F401  # fixtures, asked for b
     server,
     settle,
 )
+from tests.integrations.test_tasks import poke_through, silent_broker  # noqa: F401  # fixtures too
 
 
 @pytest.fixture
