@@ -54,3 +54,7 @@ class FaultyWorkers(Workers):
     def thaw(self) -> None:
         """Let it go on where it was."""
         os.killpg(self._process.pid, signal.SIGCONT)
+
+    def said(self, words: str) -> bool:
+        """Whether these words stand in its log."""
+        return words in self._log.read_text()

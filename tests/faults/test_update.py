@@ -125,8 +125,8 @@ def test_a_put_that_is_stored_after_our_reading_again_reverts_neither_a_person_n
 
 def delivered() -> bool:
     """Do what worker and sweeper do; return whether nothing is open any more."""
-    for push_id in Push.due(now=database_now(), limit=9):
-        deliver(push_id)
+    for push in Push.due(now=database_now()):
+        deliver(push.pk)
     return not Push.objects.filter(state__in=(PushState.WAITING, PushState.SENDING, PushState.UNKNOWN)).exists()
 
 
