@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.db import connection
 
 READY_SECONDS = 30
+QUEUES = "clicks,bulk,sweep,upkeep"
 
 
 def until(true: Callable[[], bool], *, seconds: float, what: str) -> None:
@@ -26,10 +27,19 @@ def until(true: Callable[[], bool], *, seconds: float, what: str) -> None:
 class Workers:
     """One worker with some processes, and on wish the clock (beat) that lets the sweeper run every second."""
 
-    def __init__(self, *, folder: Path, api_url: str, identity_url: str, processes: int = 2, beat: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        api_url: str,
+        identity_url: str,
+        processes: int = 2,
+        beat: bool = True,
+        queues: str = QUEUES,
+    ) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
-        self._beat = ["--beat", "--schedule", str(folder / f"beat-{time.monotonic_ns()}")] if beat else []
-        self._processes = processes
+        self._beat = ["--beat"] if beat else []
+        self._processes, self._queues = processes, queues
         self._environment = {
             **os.environ,
             "DATABASE_URL": self._database_url(),
@@ -47,7 +57,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "celery", "--app", "limego_visma", "worker", "--loglevel", "INFO"]
-        command += ["--queues", "clicks,bulk,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
+        command += ["--queues", self._queues, "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, start_new_session=True
