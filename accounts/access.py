@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
+from urllib.parse import urlsplit
 
-from django.contrib.auth.decorators import login_required
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import resolve_url
 from django.utils.translation import gettext as _
 
 from accounts.models import Account, Role, User
@@ -32,6 +36,16 @@ def refusal(role: Role) -> str:
     return _("You can look at everything here, but not change it. An admin can give you the role User.")
 
 
+def _to_login(request: HttpRequest) -> HttpResponse:
+    """Ask for a login and come back; after a POST to the page it came from, since its own address answers no GET."""
+    if request.method in {"GET", "HEAD"}:
+        return redirect_to_login(request.get_full_path())
+    messages.warning(request, _("You were logged out, so nothing was saved or sent. Log in and do it again."))
+    page = urlsplit(request.headers.get("Referer", ""))
+    is_ours = page.netloc == request.get_host()
+    return redirect_to_login(page.path if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL))
+
+
 def require(role: Role) -> Callable[[SignedInView[Args]], View[Args]]:
     """Let only users through whose role includes `role`, and give the view `request.account`.
 
@@ -39,17 +53,19 @@ def require(role: Role) -> Callable[[SignedInView[Args]], View[Args]]:
     """
 
     def decorate(view: SignedInView[Args]) -> View[Args]:
-        @login_required
         @wraps(view)
-        def guarded(request: SignedInRequest, *args: Args.args, **kwargs: Args.kwargs) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: Args.args, **kwargs: Args.kwargs) -> HttpResponseBase:
+            if not isinstance(request.user, User):
+                return _to_login(request)
             if request.user.account is None:
                 raise PermissionDenied(_("This login belongs to no account. It can only open the admin site."))
             if not request.user.may(role):
                 raise PermissionDenied(refusal(role))
-            request.account = request.user.account
-            return view(request, *args, **kwargs)
+            signed_in = cast(SignedInRequest, request)
+            signed_in.account = request.user.account
+            return view(signed_in, *args, **kwargs)
 
-        return guarded  # type: ignore[return-value]  # login_required's stub loses the parameters
+        return guarded  # type: ignore[return-value]  # wraps keeps the type of the view it wraps
 
     return decorate
 

@@ -1,8 +1,12 @@
 """System checks: what the integration still needs to be told."""
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Notice
+
+from integrations.eaccounting.http import is_loopback
 
 NEW_KEY = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
 
@@ -27,12 +31,12 @@ def check_client(**_: object) -> list[CheckMessage]:
 
 def check_addresses(**_: object) -> list[CheckMessage]:
     """Tokens and customers travel to these: plain http is for a stand-in on this machine only."""
-    hosts = ("http://localhost", "http://127.0.0.1", "http://[::1]")
     names = ("EACCOUNTING_IDENTITY_URL", "EACCOUNTING_API_URL")
-    plain = [name for name in names if _is_plain(getattr(settings, name), hosts)]
+    plain = [name for name in names if _is_plain(getattr(settings, name))]
     hint = "Use an address that begins with https://."
     return [Error(f"{name} is not encrypted.", hint=hint, id="integrations.E002") for name in plain]
 
 
-def _is_plain(address: str, hosts: tuple[str, ...]) -> bool:
-    return not address.startswith("https://") and not address.startswith(hosts)
+def _is_plain(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme != "https" and not is_loopback(host=parts.hostname or "")

@@ -1,6 +1,7 @@
 """The calls of one worker on one connection: a token, the budget, the client."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.conf import settings
 
@@ -8,7 +9,7 @@ from integrations import limiter, tokens
 from integrations.clock import Clock
 from integrations.eaccounting.client import Client, Endpoint
 from integrations.gateway import http
-from integrations.models import Connection
+from integrations.models import Connection, Push
 
 
 @dataclass
@@ -53,6 +54,11 @@ class Calls:
     def booked(self) -> Client:
         """A client whose calls were booked beforehand, so that nothing delays them."""
         return Client(http=http(), access_token=self.token)
+
+    def answered(self, *, now: datetime) -> None:
+        """Note that eAccounting answered: the token is good, and what waited out a silence is due now."""
+        if self.connection.succeeded(now=now):
+            Push.pull_forward(connection=self.connection, now=now)
 
     def replace_refused_token(self) -> None:
         """After a 401: get another token. Raises ConnectionRevoked when that will not help."""

@@ -54,7 +54,9 @@ def _look_before(push: Push, values: mapping.Values, calls: Calls) -> CustomerPa
     """Ask eAccounting for customers that could be this company: by registration number, else by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
     push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
-    return calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
+    page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
+    calls.answered(now=calls.clock())
+    return page
 
 
 def duplicate_filter(values: mapping.Values) -> str:
@@ -166,6 +168,7 @@ def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer
     push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
     since = filters.changed_since(push.looked_at) if push.looked_at else None
     page = calls.booking().list_customers(filter=since, deadline=deadline)
+    calls.answered(now=calls.clock())
     ids = [UUID(customer.id) for customer in page.customers]
     linked = CustomerLink.objects.filter(connection_id=push.connection_id, customer__customer_id__in=ids)
     others = {str(found) for found in linked.values_list("customer__customer_id", flat=True)} | set(push.seen_ids)

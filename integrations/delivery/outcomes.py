@@ -178,7 +178,7 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
             raise
         # Somebody linked this very customer to another company between its creation and now.
         refuse(push, failure=failure_of("linked_elsewhere", {"number": customer.number}), now=now)
-    _succeed(calls, now)
+    calls.answered(now=now)
 
 
 def adopt(push: Push, customer: Customer, calls: Calls) -> None:
@@ -194,7 +194,7 @@ def record_adopted(push: Push, calls: Calls) -> None:
         _lock(push)
         push.finish(now=now)
         _event(push, EventKind.ADOPTED, {})
-    _succeed(calls, now)
+    calls.answered(now=now)
 
 
 def ask_person(push: Push, customers: list[Customer]) -> None:
@@ -264,7 +264,7 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         _event(push, EventKind.UPDATED if changed else EventKind.UNCHANGED, {"fields": sorted(push.values or {})})
         _note_other_values(push, push.values or {}, customer)
         push.open_next(now=now)
-    _succeed(calls, now)
+    calls.answered(now=now)
 
 
 def _lock(push: Push) -> None:
@@ -282,12 +282,6 @@ def _note_other_values(push: Push, sent: mapping.Values, customer: Customer) -> 
     other = mapping.differences(sent, mapping.owned(customer.raw))
     if other:
         _event(push, EventKind.ANSWERED_OTHERWISE, {"fields": other})
-
-
-def _succeed(calls: Calls, now: datetime) -> None:
-    """eAccounting answers: after a silence, what waited for it on this connection is due now."""
-    if calls.connection.succeeded(now=now):
-        Push.pull_forward(connection=calls.connection, now=now)
 
 
 def _event(push: Push, kind: EventKind, parameters: dict[str, Any]) -> None:

@@ -62,6 +62,7 @@ def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
         customer = calls.booked().get_customer(customer_id=str(link.reference), deadline=deadline)
     except NotFound:
         raise _missing_there(link) from None
+    calls.answered(now=calls.clock())
     if not customer.is_active:
         link.mark_broken(CustomerLink.Broken.INACTIVE)
         raise CannotSend("customer_inactive")

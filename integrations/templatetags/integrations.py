@@ -73,7 +73,7 @@ def ago(at: datetime) -> str:
 
 
 @register.inclusion_tag("integrations/activity.html")
-def company_activity(company: Company) -> dict[str, Any]:
+def company_activity(company: Company, *, is_news: bool = False) -> dict[str, Any]:
     """Who did what with this company, the newest first."""
     events = Event.objects.select_related("actor").filter(company=company).order_by("-pk")
-    return {"events": events[:ACTIVITY_LENGTH]}
+    return {"events": events[:ACTIVITY_LENGTH], "is_news": is_news}

@@ -40,19 +40,16 @@ def _to_card(company: Company) -> HttpResponse:
     return redirect("companies:card", company_id=company.pk)
 
 
-def _do(request: SignedInRequest, company: Company, wish: Callable[[], object], done: str) -> HttpResponse:
-    """Make one service call; what it did, or why it was refused, is said on the card."""
+def _do(request: SignedInRequest, company: Company, wish: Callable[[], object], done: str = "") -> HttpResponse:
+    """Make one service call; what it did at once, or why it was refused, is said. What takes time the panel says."""
     try:
         wish()
     except services.Refusal as refusal:
         messages.error(request, sentence(refusal.code, refusal.parameters))
     else:
-        messages.info(request, done)
+        if done:
+            messages.info(request, done)
     return _to_card(company)
-
-
-def _sending() -> str:
-    return _("The information is being sent. The panel Visma eAccounting shows what comes of it.")
 
 
 @require(Role.VIEWER)
@@ -73,10 +70,7 @@ def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
     company = _company(request, company_id)
     chosen = request.POST.get("contact", "")
     contact = get_object_or_404(company.contacts.filter(left_at=None), pk=chosen) if chosen.isdecimal() else None
-    done = _("The company is being added. The panel Visma eAccounting shows what comes of it.")
-    return _do(
-        request, company, lambda: services.request_create(user=request.user, company=company, contact=contact), done
-    )
+    return _do(request, company, lambda: services.request_create(user=request.user, company=company, contact=contact))
 
 
 @require(Role.USER)
@@ -84,7 +78,7 @@ def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
 def update_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Update the information in Visma eAccounting."""
     company = _company(request, company_id)
-    return _do(request, company, lambda: services.request_update(user=request.user, company=company), _sending())
+    return _do(request, company, lambda: services.request_update(user=request.user, company=company))
 
 
 @require(Role.USER)
@@ -104,7 +98,7 @@ def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
     person = ContactForm(request.POST if is_new else None, company=company, contact=None)
     form = person if is_new else choice
     if request.method == "POST" and form.is_valid():
-        return _do(request, company, lambda: _choose(request, company, form), _sending())
+        return _do(request, company, lambda: _choose(request, company, form))
     return render(
         request,
         "integrations/contact_person.html",
@@ -126,7 +120,7 @@ def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
     """None of the possible duplicates is this company: create it."""
     company = _company(request, company_id)
     push = _push(request, company)
-    return _do(request, company, lambda: services.create_anyway(user=request.user, push=push), _sending())
+    return _do(request, company, lambda: services.create_anyway(user=request.user, push=push))
 
 
 @require(Role.USER)
@@ -176,7 +170,7 @@ def try_again(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Repeat what failed, with today's data."""
     company = _company(request, company_id)
     push = _push(request, company)
-    return _do(request, company, lambda: services.try_again(user=request.user, push=push), _sending())
+    return _do(request, company, lambda: services.try_again(user=request.user, push=push))
 
 
 @require(Role.USER)

@@ -187,3 +187,14 @@ def test_the_old_password_is_asked_for(as_user: Callable[[User], Client], anna: 
     assert as_user(anna).post(reverse("accounts:password-change"), words).status_code == 200
     anna.refresh_from_db()
     assert anna.check_password(PASSWORD)
+
+
+def test_a_click_after_a_logout_elsewhere_leads_back_to_its_page_and_says_so(client: Client, anna: User) -> None:
+    answer = client.post("/settings/members/invite/", {}, headers={"referer": "http://testserver/settings/members/"})
+    assert answer.headers["Location"] == "/login/?next=/settings/members/"
+    assert "nothing was saved or sent" in client.get(answer.headers["Location"]).content.decode()
+
+
+def test_a_click_from_nowhere_leads_to_the_companies_after_the_login(client: Client, db: None) -> None:
+    answer = client.post("/settings/members/invite/", {}, headers={"referer": "https://evil.example/settings/"})
+    assert answer.headers["Location"] == "/login/?next=/companies/"

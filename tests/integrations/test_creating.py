@@ -601,6 +601,19 @@ def test_waiting_long_for_a_person_is_not_taken_for_a_long_outage(
     assert run(wish, forward=60).state == PushState.DONE
 
 
+def test_refused_tokens_with_good_answers_between_them_do_not_end_the_connection(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    """A push that ends with a person's decision has had a good answer too."""
+    for number in range(3):
+        sandbox.expire_access_tokens()
+        company = add_company(name=f"Firma {number} AB", registration_number="559987-1018")
+        push = run(services.request_create(user=ulf, company=company), times=2)
+        assert push.wait_reason == WaitReason.DECISION
+    ready.refresh_from_db()
+    assert ready.is_connected
+
+
 def test_the_first_answer_after_a_silence_wakes_what_waited_for_it(
     ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, clock: MovableClock
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from celery import current_app
 from django.db import transaction
 from django.utils import timezone
-from kombu.pools import reset
+from kombu.pools import connections, producers
 from pytest_django import Settings
 
 from accounts.models import User
@@ -52,9 +52,12 @@ def poke_through() -> Iterator[Callable[[str], None]]:
         tasks._quiet["until"] = 0.0
 
     yield use
+    # Only the other broker's: closing all pools would leave the app with a closed one.
+    for pools in (producers, connections):
+        pools[tasks._poke_broker()].force_close_all()
+        del pools[tasks._poke_broker()]
     use(before)
     current_app.conf.broker_write_url = None
-    reset()
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_adding_records_the_wish_with_its_contact_person(admin: Client, world: W
     world.connect()
     contact = world.contact()
     page = said(admin, _url(world, "add"), {"contact": contact.pk})
-    assert "The company is being added." in page
+    assert "The company is being added as a customer in Visma eAccounting." in page
     push = Push.objects.get()
     assert (push.kind, push.contact, push.requested_by) == (Kind.CREATE, contact, anna)
     assert "asked for by Anna Ek" in said(admin, _url(world, "add"))
@@ -105,7 +105,7 @@ def test_updating_records_the_wish(admin: Client, world: World) -> None:
     connection = world.connect()
     assert sentence("not_linked") in said(admin, _url(world, "update"))
     world.link(connection)
-    assert "The information is being sent." in said(admin, _url(world, "update"))
+    assert "The information is being updated in Visma eAccounting." in said(admin, _url(world, "update"))
     assert Push.objects.get().kind == Kind.UPDATE
 
 
@@ -161,7 +161,7 @@ def test_decisions_are_recorded_once(admin: Client, world: World, sandbox: Sandb
     assert sentence("nothing_to_decide") in said(admin, _url(world, "look-again"))
     assert sentence("nothing_to_decide") in said(admin, _url(world, "create-anyway"))
     Push.objects.update(wait_reason=WaitReason.DECISION)
-    assert "The information is being sent." in said(admin, _url(world, "create-anyway"))
+    assert "The company is being added as a customer in Visma eAccounting." in said(admin, _url(world, "create-anyway"))
     push.refresh_from_db()
     assert push.create_anyway
 
