@@ -31,8 +31,8 @@ class HandClock:
         self._python = python
 
     def start_over(self) -> None:
-        """Go back to the beginning."""
-        self._set("select setval('machine.ticks', 0, false)")
+        """Go back to a minute after the beginning, which lies after all that was prepared."""
+        self._set("select setval('machine.ticks', 60000)")
 
     def forward(self, seconds: float) -> datetime:
         """Let time pass; return what it is then."""
