@@ -18,7 +18,8 @@ class Calls:
 
     connection: Connection
     clock: Clock
-    patience: float = limiter.CLICK_PATIENCE  # seconds to wait for a slot, or for another's refresh
+    patience: float = limiter.PATIENCE  # seconds to wait for a slot, or for another's refresh
+    ahead: float = limiter.CLICK_AHEAD  # seconds that a slot may be booked ahead
     endpoint: Endpoint = Endpoint.COMPANY_SETTINGS  # of the last booked call: a 429 silences it
     access: tokens.Access | None = field(default=None, init=False)
 
@@ -33,7 +34,7 @@ class Calls:
     def book(self, endpoint: Endpoint) -> None:
         """Book one call and wait for its time. Raises BudgetError."""
         self.endpoint = endpoint
-        limiter.book(endpoint, connection_id=self.connection.pk, patience=self.patience)
+        limiter.book(endpoint, connection_id=self.connection.pk, ahead=self.ahead, patience=self.patience)
 
     @property
     def token(self) -> str:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
-from integrations.delivery import outcomes
+from integrations.delivery import outcomes, times
 from integrations.delivery.calls import Calls
 from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
 from integrations.eaccounting import filters
@@ -78,7 +78,8 @@ def _send(push: Push, calls: Calls) -> None:
     except IntegrityError as error:
         if not breaks(error, "push_no_twin_create"):
             raise
-        push.wait(WaitReason.TWIN, until=outcomes.next_twin_try(push, now=calls.clock()))
+        now = calls.clock()
+        push.wait_to_retry(WaitReason.TWIN, now=now, until=times.next_twin_try(push, now=now))
         return
     deadline = settings.EACCOUNTING_CALL_SECONDS
     try:
@@ -141,13 +142,13 @@ def _resolve(push: Push, calls: Calls) -> None:
     began = calls.clock()
     calls.open()
     equal, near = _look_after(push, calls)
-    settled = began > outcomes.absent_from(push)
+    settled = began > times.absent_from(push)
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
     if not settled:
         if len(equal) == 1 and not near and adopted is None:
             outcomes.adopt(push, equal[0], calls)
         # Even an adopted one is looked at once more: ours may be stored late, beside one that a person made.
-        push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
+        push.wait(WaitReason.SETTLING, until=times.next_look(push, now=calls.clock()))
     elif adopted is not None and not equal:
         outcomes.record_adopted(push, calls)
     elif adopted is None and len(equal) == 1:
@@ -156,7 +157,7 @@ def _resolve(push: Push, calls: Calls) -> None:
     elif equal or near:
         outcomes.ask_person(push, [*equal, *near])
     else:
-        push.prove_absent(now=calls.clock())
+        outcomes.send_again(push, now=calls.clock())
 
 
 def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer]]:

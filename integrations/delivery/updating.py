@@ -8,7 +8,7 @@ from django.db import transaction
 
 from companies.models import Company
 from integrations import mapping
-from integrations.delivery import outcomes
+from integrations.delivery import outcomes, times
 from integrations.delivery.calls import Calls
 from integrations.delivery.creating import usable
 from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
@@ -22,9 +22,11 @@ from integrations.models import CustomerLink, Push, PushState, WaitReason
 
 def run(push: Push, calls: Calls) -> None:
     """Carry an update as far as it goes now. Raises what `deliver` knows how to record."""
-    if push.state == PushState.UNKNOWN and calls.clock() <= outcomes.absent_from(push):
+    if push.state == PushState.UNKNOWN and calls.clock() <= times.absent_from(push):
         # The lost write may still be stored late: writing now could undo it, or it us.
-        push.wait(WaitReason.SETTLING, until=outcomes.absent_from(push) + timedelta(milliseconds=100))
+        now = calls.clock()
+        settled = times.absent_from(push) + timedelta(milliseconds=100)
+        push.wait(WaitReason.SETTLING, until=max(settled, times.next_try(push, now=now)))
         return
     link = _link(push)
     calls.open()
@@ -93,6 +95,8 @@ def _commit_sending(
         changes = mapping.to_write(here, mapping.owned(customer.raw))
         if not changes:
             return None, here
+        if push.state == PushState.UNKNOWN and times.is_lost_for_good(push, now=now):
+            raise CannotSend("gave_up")
         payload = _payload(company, customer, changes)
         push.renew(now=now, seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK)
         send_by = now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS)

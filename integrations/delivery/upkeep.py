@@ -12,7 +12,7 @@ from integrations.clock import database_now
 from integrations.delivery.reads import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
-from integrations.limiter import CLICK_PATIENCE, BudgetError
+from integrations.limiter import PATIENCE, BudgetError
 from integrations.models import BlockedReason, Connection, Event, EventKind, Push
 from integrations.tokens import NotConnected
 
@@ -29,7 +29,7 @@ def read_terms(connection_id: int) -> None:
         connection,
         lambda client, left: client.list_terms_of_payment(deadline=left),
         seconds=settings.EACCOUNTING_CALL_SECONDS,
-        patience=CLICK_PATIENCE,
+        patience=PATIENCE,
     )
     with transaction.atomic():
         connection.store_terms(answered=answered, now=database_now())
@@ -53,7 +53,7 @@ def probe(connection: Connection) -> None:
         connection,
         lambda client, left: client.get_company_settings(deadline=left),
         seconds=settings.EACCOUNTING_CALL_SECONDS,
-        patience=CLICK_PATIENCE,
+        patience=PATIENCE,
     )
     apply_settings(connection, answered)
 

@@ -47,7 +47,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "celery", "--app", "limego_visma", "worker", "--loglevel", "INFO"]
-        command += ["--queues", "clicks,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
+        command += ["--queues", "clicks,bulk,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, start_new_session=True
