@@ -22,7 +22,7 @@ class Checks:
         self.asking: list[int] = []
         self.failed: list[int] = []
         self.linked: list[int] = []
-        self.unlinked: list[int] = []
+        self.free: list[int] = []  # neither customers there nor under way
         self.usable = True
 
     def after_step(self) -> None:
@@ -30,7 +30,7 @@ class Checks:
         assert not self._remote.book.wrongs, self._remote.book.wrongs
         pushes = list(Push.objects.order_by("pk"))
         connections = {row.pk: row for row in Connection.without_tokens()}
-        links = list(CustomerLink.objects.select_related("customer"))
+        links = list(CustomerLink.objects.select_related("customer").order_by("company_id"))
         self._one_open_each(pushes)
         for push in pushes:
             self._goes_forward(push)
@@ -49,7 +49,8 @@ class Checks:
         self.asking = [push.company_id for push in pushes if push.is_open and push.wait_reason == WaitReason.DECISION]
         self.failed = [company for company, push in newest.items() if push.state == PushState.FAILED]
         self.linked = [link.company_id for link in links if link.connection_id == current.pk]
-        self.unlinked = [company for company in self._people.world.companies if company not in self.linked]
+        taken = {*self.linked, *self.open}
+        self.free = [company for company in self._people.world.companies if company not in taken]
 
     def _one_open_each(self, pushes: list[Push]) -> None:
         companies = [push.company_id for push in pushes if push.is_open]

@@ -33,6 +33,7 @@ class Fate:
     dies_at: int | None = None  # the number of the database statement before which the worker is killed
     meanwhile: tuple[str, str] | None = None  # what a person does while a call of this kind is under way
     twice: bool = False  # the message is there twice
+    lost: bool = False  # the broker is wiped before anybody reads the message
 
 
 CALM = Fate()
@@ -48,6 +49,7 @@ MEANWHILE = ("edit", "update", "archive", "contact", "cancel", "delete", "there"
 FATES = st.one_of(
     st.just(Fate()),
     st.just(Fate()),
+    st.just(Fate(lost=True)),
     st.builds(Fate, mishaps=st.lists(MISHAPS, min_size=1, max_size=2).map(tuple)),
     st.builds(Fate, dies_at=st.integers(1, 45)),
     st.builds(

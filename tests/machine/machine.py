@@ -6,6 +6,7 @@ its calls, is drawn with it (`Fate`).
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from integrations import services, tasks
-from integrations.delivery.deliver import deliver
+from integrations.delivery.deliver import deliver, deliver_next
 from integrations.models import Connection, Push
+from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
 from tests.integrations.threads import in_thread
 from tests.machine.checks import Checks
@@ -26,11 +28,17 @@ from tests.machine.remote import Killed
 from tests.machine.world import World
 
 PAUSES = (0.5, 3, 21, 111, 130, 1000, 3700, 90_000)
+AT_ONE_MOMENT = 20  # rows that a worker may pull before time has passed: more would be a loop without end
 
-COMPANY = st.integers(0, 2)
+COMPANY = st.integers(0, 3)
 EDITS = st.sampled_from([(field, value) for field, values in HERE.items() for value in values])
 EDITS_OF_PERSON = st.sampled_from([(field, value) for field, values in PERSON.items() for value in values])
 EDITS_THERE = st.sampled_from([(field, value) for field, values in THERE.items() for value in values])
+BUSY = st.one_of(
+    st.tuples(st.just("edit"), EDITS),
+    st.tuples(st.just("edit there"), EDITS_THERE),
+    st.tuples(st.sampled_from(("archive", "restore", "add", "remove", "delete there", "type in there")), st.none()),
+)
 
 
 def _late_seconds() -> float:
@@ -56,17 +64,16 @@ class Machine(RuleBasedStateMachine):
 
     # --- Clicks ------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.checks.unlinked)
+    @precondition(lambda self: self.checks.free)
     @rule(which=COMPANY, with_contact=st.booleans(), fate=FATES)
     def add_as_customer(self, which: int, with_contact: bool, fate: Fate) -> None:
-        free = [company for company in self.companies if company in self.checks.unlinked]
-        self.people.click_create(free[which % len(free)], with_contact=with_contact)
+        self.people.click_create(self.checks.free[which % len(self.checks.free)], with_contact=with_contact)
         self._work(fate)
 
-    @precondition(lambda self: self.checks.unlinked)
+    @precondition(lambda self: len(self.checks.free) > 1)
     @rule(fate=FATES)
     def add_all_as_customers(self, fate: Fate) -> None:
-        for company in self.companies:
+        for company in self.checks.free:
             self.people.click_create(company, with_contact=False)
         self._work(fate)
 
@@ -87,16 +94,15 @@ class Machine(RuleBasedStateMachine):
         self.people.choose_contact(company)
         self._work(fate)
 
-    @rule(which=COMPANY, edit=EDITS)
-    def edit(self, which: int, edit: tuple[str, str]) -> None:
-        self.people.edit(self.companies[which], *edit)
-
-    @rule(which=COMPANY, how=st.sampled_from(("add", "remove", "archive", "restore", "restore")))
-    def tidy_up(self, which: int, how: str) -> None:
-        if how in ("add", "remove"):
-            self.people.change_people(self.companies[which], how=how)
-        else:
-            self.people.archive(self.companies[which], back=how == "restore")
+    @precondition(lambda self: self.checks.linked)
+    @rule(which=COMPANY, edit=EDITS, fates=st.tuples(FATES, FATES))
+    def edit_and_update_twice(self, which: int, edit: tuple[str, str], fates: tuple[Fate, Fate]) -> None:
+        company = self._linked(which)
+        for fate, value in zip(fates, ("+46 8 999 00 11", "+46 8 123 45 67"), strict=True):
+            self.people.edit(company, "phone", value)
+            self.people.edit(company, *edit)
+            self.people.click_update(company)
+            self._work(fate)
 
     @rule(which=COMPANY, customer=st.integers(0, 3), fate=FATES)
     def link_and_update(self, which: int, customer: int, fate: Fate) -> None:
@@ -126,6 +132,11 @@ class Machine(RuleBasedStateMachine):
         self.people.try_again(self.checks.failed[which % len(self.checks.failed)])
         self._work(fate)
 
+    @rule(which=COMPANY, acts=st.lists(BUSY, min_size=1, max_size=3))
+    def people_are_busy(self, which: int, acts: list[tuple[str, Any]]) -> None:
+        for how, edit in acts:
+            self.people.be_busy(self.companies[which], which, how=how, edit=edit)
+
     # --- Workers and messages ------------------------------------------------------------------------------
 
     @precondition(lambda self: self.checks.open)
@@ -147,12 +158,6 @@ class Machine(RuleBasedStateMachine):
     def and_is_swept_once_more(self, fate: Fate) -> None:
         self.what_waits_comes_due(fate)
 
-    @precondition(lambda self: self.checks.unlinked)
-    @rule(which=COMPANY)
-    def click_and_the_message_is_lost(self, which: int) -> None:
-        self.people.click_create(self.companies[which], with_contact=False)
-        self.world.take_messages()
-
     @precondition(lambda self: bool(self.old))
     @rule(which=st.integers(0, 9))
     def a_stale_message_comes(self, which: int) -> None:
@@ -167,7 +172,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- The connection --------------------------------------------------------------------------------------
 
-    @rule(trouble=st.sampled_from(("expired", "expired", "revoked", "disconnect", "other", "terms")))
+    @rule(trouble=st.sampled_from(("expired", "expired", "expired", "revoked", "disconnect", "other", "terms")))
     def trouble_with_the_connection(self, trouble: str) -> None:
         if trouble == "expired":
             self.remote.expire_access_tokens()
@@ -186,25 +191,13 @@ class Machine(RuleBasedStateMachine):
     def connect(self, company: str) -> None:
         self.people.connect(company)
 
+    @precondition(lambda self: not self.checks.usable)
     @rule(how=st.sampled_from(("test", "beat")))
     def look_after_the_connection(self, how: str) -> None:
         if how == "test":
             self.people.test_connection()
         else:
             self.people.upkeep()
-
-    # --- There -------------------------------------------------------------------------------------------------
-
-    @rule(which=st.integers(0, 4), edit=EDITS_THERE)
-    def somebody_edits_there(self, which: int, edit: tuple[str, Any]) -> None:
-        self.people.edit_there(which, *edit)
-
-    @rule(which=st.integers(0, 4), how=st.sampled_from(("delete", "type in")))
-    def somebody_works_there(self, which: int, how: str) -> None:
-        if how == "delete":
-            self.people.delete_there(which)
-        else:
-            self.people.create_there(self.companies[which % len(self.companies)])
 
     def _linked(self, which: int) -> int:
         """Return one of the companies that are customers there."""
@@ -217,44 +210,55 @@ class Machine(RuleBasedStateMachine):
         self.world.let_silences_end(seconds)
 
     def _pass_until_due(self) -> None:
-        """Let time pass until the next row can move, if one ever can."""
-        now = self.clock.now()
+        """Let time pass until the next row can move, if one ever can; even one whose poke was lost."""
         moments = [
-            max(push.next_attempt_at, push.lease_until or push.next_attempt_at)
-            for push in Push.objects.filter(state__in=OPEN, next_attempt_at__isnull=False)
-            if push.next_attempt_at
+            max(due, lease or due)
+            for due, lease in Push.objects.filter(state__in=OPEN).values_list("next_attempt_at", "lease_until")
+            if due
         ]
         if moments:
-            self._pass(max((min(moments) - now).total_seconds(), 0) + 0.01)
+            left = (min(moments) + HEAD_START - self.clock.now()).total_seconds()
+            self._pass(max(left, 0) + 0.01)
 
     def _work(self, fate: Fate) -> None:
-        """Deliver every message that is in the broker, the first one with this fate."""
-        for number, push_id in enumerate(self.world.take_messages()):
-            self._deliver(push_id, fate if number == 0 else CALM)
+        """Carry out every message that is in the broker, the first row with this fate."""
+        clicked, pulls = self.world.take_messages()
+        for push_id in [] if fate.lost else clicked:
+            self._deliver(push_id, fate)
+            fate = CALM
+        for _turn in range(AT_ONE_MOMENT if pulls and not fate.lost else 0):
+            if not self._as_worker(self.remote.whose_turn(), fate, deliver_next):
+                return
+            fate = CALM
+        assert not pulls or fate.lost, "a worker pulls without end"
 
     def _deliver(self, push_id: int, fate: Fate = CALM) -> None:
         self.old.append(push_id)
+        self._as_worker(self.remote.worker(push_id), fate, lambda: [deliver(push_id) for _ in range(1 + fate.twice)])
+
+    def _as_worker(self, worker: AbstractContextManager[None], fate: Fate, work: Callable[[], object]) -> object:
         self.remote.armed = list(fate.mishaps)
         if fate.meanwhile:
             action, self.remote.meanwhile_at = fate.meanwhile
-            self.remote.meanwhile = partial(self._meanwhile, action, push_id)
+            self.remote.meanwhile = partial(self._meanwhile, action)
         try:
-            with self.remote.worker(push_id), killed_before_statement(fate.dies_at):
-                deliver(push_id)
-                if fate.twice:
-                    deliver(push_id)
+            with worker, killed_before_statement(fate.dies_at):
+                return work()
         except Killed:
             self.remote.book.harmed = self.remote.book.harmed or self._is_amid_a_refresh()
         finally:
             self.remote.armed, self.remote.meanwhile = [], None
+        return True
 
     @staticmethod
     def _is_amid_a_refresh() -> bool:
         """Whether a worker died between sending a refresh token and storing the answer."""
         return Connection.objects.filter(refresh_intent_at__isnull=False).exists()
 
-    def _meanwhile(self, action: str, push_id: int) -> None:
+    def _meanwhile(self, action: str) -> None:
         """Something happens while a worker waits for an answer."""
+        push_id = self.remote.push_id
+        assert push_id is not None
         company_id = Push.objects.values_list("company_id", flat=True).get(pk=push_id)
         acts: dict[str, Callable[[], object]] = {
             "edit": lambda: self.people.edit(company_id, "phone", "+46 8 999 00 11"),

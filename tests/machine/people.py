@@ -121,6 +121,21 @@ class People:
             first.remove(now=now)
         self.wished.pop(company_id, None)
 
+    def be_busy(self, company_id: int, which: int, *, how: str, edit: tuple[str, Any] | None) -> None:
+        """Somebody does something here or there that asks nothing of the engine."""
+        if how == "edit" and edit:
+            self.edit(company_id, *edit)
+        elif how == "edit there" and edit:
+            self.edit_there(which, *edit)
+        elif how in ("archive", "restore"):
+            self.archive(company_id, back=how == "restore")
+        elif how in ("add", "remove"):
+            self.change_people(company_id, how=how)
+        elif how == "delete there":
+            self.delete_there(which)
+        else:
+            self.create_there(company_id)
+
     def archive(self, company_id: int, *, back: bool) -> None:
         company = Company.objects.get(pk=company_id)
         if back:
@@ -189,8 +204,8 @@ class People:
 
     def company_there(self) -> str:
         """Return the key of the eAccounting company that the account works with."""
-        connection = services.current_connection(self.user.account_id)
-        return "2" if connection and connection.name.startswith("Fjordlys") else "1"
+        names = Connection.objects.filter(account_id=self.user.account_id, is_current=True)
+        return "2" if names.filter(name__startswith="Fjordlys").exists() else "1"
 
     def connect(self, company: str) -> None:
         def go() -> None:

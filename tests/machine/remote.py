@@ -18,6 +18,7 @@ from integrations.eaccounting.sandbox.messages import Delivery, Request, Respons
 from integrations.eaccounting.sandbox.refuse import Refusal
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import TERMS
+from integrations.models import Push
 
 LOST = Response(status=0, delivery=Delivery.HOLD)
 # What the API works out by itself, in no request of ours.
@@ -124,10 +125,23 @@ class Remote(Sandbox):
         finally:
             self._worker.push_id = None
 
+    @contextmanager
+    def whose_turn(self) -> Iterator[None]:
+        """Calls of this thread are of the push that it takes now."""
+        self._worker.fences = dict(Push.objects.values_list("pk", "fence"))
+        try:
+            yield
+        finally:
+            self._worker.push_id = self._worker.fences = None
+
     @property
     def push_id(self) -> int | None:
         """The push whose worker calls, or None for a call that a person waits for."""
         push_id: int | None = getattr(self._worker, "push_id", None)
+        fences = getattr(self._worker, "fences", None)
+        if push_id is None and fences is not None:
+            [push_id] = [pk for pk, fence in Push.objects.values_list("pk", "fence") if fence != fences.get(pk)]
+            self._worker.push_id = push_id
         return push_id
 
     def handle(self, request: Request) -> Response:

@@ -16,13 +16,14 @@ from django.db import connection as database
 from accounts.models import User
 from companies.models import Company
 from integrations import connecting, gateway, limiter, services, tasks
+from integrations.delivery import live
 from integrations.eaccounting import oauth
 from integrations.eaccounting.sandbox import seed
 from integrations.eaccounting.sandbox.inprocess import mount
 from integrations.eaccounting.sandbox.messages import Request
 from integrations.eaccounting.sandbox.world import COMPANY
 from integrations.eaccounting.sandbox.world import Settings as SandboxSettings
-from integrations.models import Connection
+from integrations.models import Connection, Origin
 from tests.integrations.conftest import confirm_terms, forget_gateway
 from tests.machine.clock import HandClock
 from tests.machine.remote import Remote
@@ -61,6 +62,7 @@ COMPANIES: tuple[dict[str, str], ...] = (
         "country": "SE",
     },
     {"name": "Älvstrand Snickeri AB", "postal_code": "111 22", "city": "Stockholm", "country": "SE"},
+    {"name": "Björk Måleri AB", "phone": "+46 8 123 45 67", "country": "SE"},
 )
 # One message of several statements: a run must not pay for a dozen round trips, nor for TRUNCATE.
 _FORGET = """
@@ -71,8 +73,17 @@ insert into integrations_termsofpayment select * from kept.integrations_termsofp
 insert into integrations_connection select * from kept.integrations_connection;
 insert into companies_company select * from kept.companies_company;
 insert into companies_contact select * from kept.companies_contact;
+insert into integrations_remotecustomer select * from kept.integrations_remotecustomer;
+insert into integrations_customerlink select * from kept.integrations_customerlink;
 """
-_KEPT = ("integrations_termsofpayment", "integrations_connection", "companies_company", "companies_contact")
+_KEPT = (
+    "integrations_termsofpayment",
+    "integrations_connection",
+    "companies_company",
+    "companies_contact",
+    "integrations_remotecustomer",
+    "integrations_customerlink",
+)
 _TABLES = ("event", "push", "customerlink", "remotecustomer", "connection", "termsofpayment")
 
 
@@ -94,13 +105,17 @@ class World:
                 cursor.execute(f"create table kept.{table} as select * from {table}")  # noqa: S608  # fixed
 
     def found(self) -> None:
-        """Add the companies: two of the same name, and two that are twins in everything."""
+        """Add the companies: two of the same name, two that are twins in everything, and one that is linked."""
         now = self.clock.now()
         self.companies: list[int] = []
-        for values in (COMPANIES[0], COMPANIES[1], COMPANIES[0]):
+        for values in (COMPANIES[0], COMPANIES[1], COMPANIES[0], COMPANIES[2]):
             company = Company.add(account=self.user.account, now=now, values={**values})
             company.add_contact(now=now, values={"first_name": "Åsa", "last_name": "Ek", "mobile": "+46 70 174 06 05"})
             self.companies.append(company.pk)
+        connection = services.current_connection(self.user.account_id)
+        assert connection is not None
+        customer = live.read_customer(connection, customer_id=str(self.remote.rows("1")[0]["Id"]))
+        services.link(user=self.user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
 
     def begin(self) -> None:
         """Go back to that state."""
@@ -110,16 +125,16 @@ class World:
         self.remote.begin(documents=self._documents, now=self.clock.now)
         self.mock.calls.reset()
         keys = self.broker.keys("eaccounting:*") + self.broker.keys("live:*")
-        self.broker.delete("clicks", "upkeep", *keys)
+        self.broker.delete("clicks", "bulk", "upkeep", *keys)
         tasks._quiet["until"] = 0.0
 
     # --- The broker ------------------------------------------------------------------------------------
 
-    def take_messages(self) -> list[int]:
-        """Take every poke from the broker's queue; return the ids of the rows, oldest first."""
-        taken = self.broker.lrange("clicks", 0, -1)
-        self.broker.delete("clicks", "upkeep")
-        return [_push_id(message) for message in reversed(taken)]
+    def take_messages(self) -> tuple[list[int], int]:
+        """Empty the broker; return the ids of the rows that were clicked, oldest first, and the calls to pull."""
+        clicked, pulls = self.broker.lrange("clicks", 0, -1), self.broker.llen("bulk")
+        self.broker.delete("clicks", "bulk", "upkeep")
+        return [_push_id(message) for message in reversed(clicked)], pulls
 
     def let_silences_end(self, seconds: float) -> None:
         """Shorten what the limiter keeps quiet: Redis has a clock of its own."""
