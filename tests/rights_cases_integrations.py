@@ -144,6 +144,17 @@ def _start_over(account: Account) -> Words:
     return {"decision": "start_over", "offer": mark_of(offered)}
 
 
+def _numbers_offered(cast: Cast) -> Words:
+    """Both accounts are connected to companies that refuse a customer number in use."""
+    for account in (cast.account, cast.other_account):
+        _connection(account).note_duplicates(refused=True, now=NOW)
+    return {}
+
+
+def _prefix(_cast: Cast) -> Words:
+    return {"who": "lime_go", "number_prefix": "LG"}
+
+
 def _candidate(_cast: Cast) -> Words:
     push = Push.objects.order_by("-pk").first()
     return {"customer": push.candidates[0]["id"]} if push else {}
@@ -197,6 +208,7 @@ CASES = [
         foreign_data=_foreign_terms,
     ),
     Case("integrations:reload-terms", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
+    Case("integrations:choose-numbers", needs=Role.ADMIN, post=302, ids=_numbers_offered, data=_prefix),
     Case("integrations:disconnect", needs=Role.ADMIN, post=302, ids=_only_connected),
     Case(
         "integrations:other-company",

@@ -19,6 +19,7 @@ LEVELS = [
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
+    ["integrations.duplicates"],
     ["integrations.tokens"],
     ["integrations.delivery"],
     ["integrations.refusing", "integrations.offers"],
