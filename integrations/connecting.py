@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Account, User
 from integrations.clock import database_now
 from integrations.constraints import breaks
+from integrations.crashpoints import Point, reach
 from integrations.delivery import live, upkeep
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting import oauth
@@ -80,6 +81,7 @@ def complete(*, user: User, account: Account, code: str, code_verifier: str, sta
         if started_from(current_connection(account.pk)) != started:
             raise Superseded
         tokens = oauth.exchange_code(config=oauth_config(), code=code, code_verifier=code_verifier)
+        reach(Point.CODE_EXCHANGED)
         try:
             return _keep(user, account, tokens)
         except (Refusal, EAccountingError):
@@ -103,6 +105,7 @@ def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
                 note_blocked(connection, reason=blocked)
             if answered:
                 upkeep.apply_settings(connection, answered)
+            reach(Point.CONNECTION_SAVING)
     except IntegrityError as error:
         if not breaks(error, "connection_in_one_account"):
             raise
@@ -170,6 +173,7 @@ def disconnect(*, user: User, connection: Connection) -> int:
             connection.disconnect()
             cancelled = Push.cancel_waiting(connection=connection, now=database_now())
             Event.add(EventKind.DISCONNECTED, connection=connection, actor=user, parameters={"cancelled": cancelled})
+        reach(Point.DISCONNECT_COMMITTED)
         if token:
             revoke_quietly(token)
     return cancelled

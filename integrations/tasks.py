@@ -12,6 +12,7 @@ from kombu.pools import producers
 from redis.exceptions import RedisError
 
 from integrations.clock import database_now
+from integrations.crashpoints import Point, reach
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver
 from integrations.models import Push
@@ -33,6 +34,7 @@ def _poke_broker() -> Broker:
 
 def poke(push_id: int) -> None:
     """Tell a worker about a row that is due."""
+    reach(Point.WISH_COMMITTED)
     _poke(deliver_push, {"push_id": push_id})
 
 
@@ -67,7 +69,9 @@ def sweep(**_later: object) -> None:
     Pokes that nobody has taken yet keep the workers busy; more of them would only pile up before new clicks.
     """
     room = max(0, SWEEP_LIMIT - _pokes_waiting())
-    for push_id in Push.due(now=database_now(), limit=room):
+    due = Push.due(now=database_now(), limit=room)
+    reach(Point.SWEEP_FOUND)
+    for push_id in due:
         deliver_push.apply_async(kwargs={"push_id": push_id}, expires=timedelta(minutes=1).total_seconds())
 
 

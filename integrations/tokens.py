@@ -18,6 +18,7 @@ from django.db import connection as database
 from accounts.mail import request_mail
 from accounts.models import Role, User
 from integrations.clock import Clock
+from integrations.crashpoints import Point, reach
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import ClientMisconfigured, ConnectionRevoked, EAccountingError, Unreachable
 from integrations.eaccounting.types import TokenSet
@@ -171,6 +172,7 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
     """Exchange the refresh token; the caller holds the lock and no transaction. Return the connection as it is then."""
     if not connection.begin_refresh(now=clock()):
         raise NotConnected("superseded")
+    reach(Point.REFRESH_INTENDED)
     try:
         answered = _exchanged(connection)
     except ConnectionRevoked:
@@ -183,10 +185,12 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
         if not error.may_have_been_done:
             connection.end_refresh()
         raise
+    reach(Point.TOKENS_RECEIVED)
     if not _stored(connection, answered, clock):
         # Somebody connected anew or disconnected meanwhile: this grant belongs to nobody any more.
         revoke_quietly(answered.refresh_token or answered.access_token)
         raise NotConnected("superseded")
+    reach(Point.TOKENS_STORED)
     return connection
 
 

@@ -15,7 +15,7 @@ LEVELS = [
     ["integrations.eaccounting"],
     [
         f"integrations.{name}"
-        for name in ("clock", "constraints", "fields", "gateway", "limiter", "locks", "references")
+        for name in ("clock", "constraints", "crashpoints", "fields", "gateway", "limiter", "locks", "references")
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from integrations import limiter, tokens
 from integrations.clock import Clock
+from integrations.crashpoints import Point, reach
 from integrations.eaccounting.client import Client, Endpoint
 from integrations.gateway import http
 from integrations.models import Connection, Push
@@ -24,6 +25,7 @@ class Calls:
 
     def open(self) -> None:
         """Get a valid token. Raises NotConnected or the EAccountingError of a refresh."""
+        reach(Point.TOKEN_WANTED)
         self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience)
 
     def open_within(self, *, seconds: float) -> None:
@@ -62,6 +64,7 @@ class Calls:
 
     def replace_refused_token(self) -> None:
         """After a 401: get another token. Raises ConnectionRevoked when that will not help."""
+        reach(Point.TOKEN_REFUSED)
         tokens.replace_refused(self.connection.pk, refused=self.token, clock=self.clock, patience=self.patience)
 
     @property

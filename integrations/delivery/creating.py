@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
+from integrations.crashpoints import Point, reach
 from integrations.delivery import outcomes
 from integrations.delivery.calls import Calls
 from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
@@ -54,7 +55,9 @@ def _look_before(push: Push, values: mapping.Values, calls: Calls) -> CustomerPa
     """Ask eAccounting for customers that could be this company: by registration number, else by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
     push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    reach(Point.LOOK_BEGUN)
     page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
+    reach(Point.LOOKED)
     calls.answered(now=calls.clock())
     return page
 
@@ -72,6 +75,7 @@ def duplicate_filter(values: mapping.Values) -> str:
 def _send(push: Push, calls: Calls) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
+    reach(Point.SLOT_BOOKED)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
     try:
         payload = _commit_sending(push, calls)
@@ -80,6 +84,7 @@ def _send(push: Push, calls: Calls) -> None:
             raise
         push.wait(WaitReason.TWIN, until=outcomes.next_twin_try(push, now=calls.clock()))
         return
+    reach(Point.SENDING_COMMITTED)
     deadline = settings.EACCOUNTING_CALL_SECONDS
     try:
         customer = calls.booked().create_customer(payload=payload, deadline=deadline, send_by=send_by)
@@ -87,6 +92,7 @@ def _send(push: Push, calls: Calls) -> None:
         # The payload refers to nothing but the terms of payment, so these are gone.
         calls.connection.reread_terms()
         raise CannotSend("terms_gone") from None
+    reach(Point.ANSWERED)
     outcomes.record_created(push, customer, calls)
 
 
@@ -119,6 +125,7 @@ def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
             fingerprint=mapping.fingerprint(payload),
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
         )
+        reach(Point.SENDING_UNCOMMITTED)
     return payload
 
 
@@ -145,7 +152,9 @@ def _resolve(push: Push, calls: Calls) -> None:
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
     if not settled:
         if len(equal) == 1 and not near and adopted is None:
+            reach(Point.FOUND)
             outcomes.adopt(push, equal[0], calls)
+            reach(Point.ADOPTED)
         # Even an adopted one is looked at once more: ours may be stored late, beside one that a person made.
         push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
     elif adopted is not None and not equal:
@@ -156,6 +165,7 @@ def _resolve(push: Push, calls: Calls) -> None:
     elif equal or near:
         outcomes.ask_person(push, [*equal, *near])
     else:
+        reach(Point.ABSENCE_PROVEN)
         push.prove_absent(now=calls.clock())
 
 

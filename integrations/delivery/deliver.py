@@ -9,6 +9,7 @@ from django.db import DatabaseError
 
 from accounts.models import Role
 from integrations.clock import Clock, database_now
+from integrations.crashpoints import Point, reach
 from integrations.delivery import creating, outcomes, updating
 from integrations.delivery.calls import Calls
 from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
@@ -30,10 +31,12 @@ def deliver(push_id: int, *, clock: Clock = database_now) -> None:
     # Before the first call a token is needed, and each call renews the lease.
     seconds = CLICK_PATIENCE + settings.EACCOUNTING_TOKEN_SECONDS + LEASE_SLACK
     for _attempt in range(ATTEMPTS_AT_ONCE):
+        reach(Point.DELIVERY_BEGUN)
         push = Push.claim(push_id, now=clock(), seconds=seconds)
         if push is None:
             return
         try:
+            reach(Point.CLAIMED)
             push.connection = Connection.without_tokens().get(pk=push.connection_id)
             _carry_out(push, Calls(connection=push.connection, clock=clock))
         except LostLease:
@@ -43,6 +46,7 @@ def deliver(push_id: int, *, clock: Clock = database_now) -> None:
             log.exception("push %s met a fault in this program", push_id)
             _stumble(push, clock)
             raise
+        reach(Point.SAVED)
 
 
 def _stumble(push: Push, clock: Clock) -> None:

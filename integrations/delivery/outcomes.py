@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from companies.models import Company
 from integrations import limiter, mapping
 from integrations.constraints import breaks
+from integrations.crashpoints import Point, reach
 from integrations.delivery.calls import Calls
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting.errors import (
@@ -101,6 +102,7 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
     log.info("push %s: %s", push.pk, error)
     failure = failure_of(error.code, {**error.parameters, **_problems(error)}, error)
     if push.state == PushState.SENDING and error.may_have_been_done:
+        reach(Point.ANSWER_LOST)
         soon = min(now + timedelta(seconds=FIRST_BACK_OFF), absent_from(push))
         push.lose_answer(now=now, until=soon, failure=failure)
     elif isinstance(error, Unauthorized):
@@ -173,6 +175,7 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
             push.finish(now=now)
             _event(push, EventKind.CREATED, {"number": customer.number})
             _note_other_values(push, push.values or {}, customer)
+            reach(Point.SAVING)
     except IntegrityError as error:
         if not breaks(error, CUSTOMER_LINKED_ONCE):
             raise
@@ -264,6 +267,7 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         _event(push, EventKind.UPDATED if changed else EventKind.UNCHANGED, {"fields": sorted(push.values or {})})
         _note_other_values(push, push.values or {}, customer)
         push.open_next(now=now)
+        reach(Point.SAVING)
     calls.answered(now=now)
 
 
