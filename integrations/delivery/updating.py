@@ -34,8 +34,8 @@ def run(push: Push, calls: Calls) -> None:
     calls.book(Endpoint.CUSTOMER)
     reach(Point.SLOT_BOOKED)
     customer = _read(push, link, calls)
-    reach(Point.CUSTOMER_READ)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
+    reach(Point.CUSTOMER_READ)
     payload, here = _commit_sending(push, link, customer, calls)
     if payload is None:
         outcomes.record_updated(push, link, customer, calls, values=here)
