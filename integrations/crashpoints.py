@@ -18,6 +18,7 @@ class Point(StrEnum):
     WISH_COMMITTED = "wish committed"
     # Any delivery
     DELIVERY_BEGUN = "delivery begun"
+    PULL_BEGUN = "pull begun"
     CLAIMED = "claimed"
     TOKEN_WANTED = "token wanted"  # noqa: S105  # the name of a place
     SLOT_BOOKED = "slot booked"

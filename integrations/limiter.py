@@ -15,7 +15,10 @@ from integrations.eaccounting.client import Endpoint
 
 SHARE = 0.975  # of the limit; the rest is for calls of ours that eAccounting counts a moment later than we
 BURST = 5
-CLICK_PATIENCE = 5.0  # seconds that a click's call may be booked ahead
+SHORTEST_PAUSE = 0.01  # seconds between two questions whether a slot can be booked
+# Seconds that calls may be booked ahead. Those of a run never stand in the way of a click for longer than theirs.
+CLICK_AHEAD, BULK_AHEAD = 5.0, 0.2
+PATIENCE = 5.0  # seconds that a worker waits until it may book and for its slot, all in all
 
 # KEYS: booked until, silent until. ARGV: milliseconds a call, burst, milliseconds the caller would wait.
 # Returns {1, wait} for a booked slot and {0, wait} when that is longer than the caller would wait.
@@ -67,17 +70,32 @@ def _keys(endpoint: Endpoint, connection_id: int) -> list[str]:
     return [f"eaccounting:booked:{scope}", f"eaccounting:silent:{scope}"]
 
 
-def book(endpoint: Endpoint, *, connection_id: int, patience: float) -> None:
-    """Book one call of an endpoint and wait until its time, at most `patience` seconds.
+def book(endpoint: Endpoint, *, connection_id: int, patience: float, ahead: float = CLICK_AHEAD) -> None:
+    """Book one call of an endpoint at most `ahead` seconds before its time, and wait until then.
 
+    Who may not book as far ahead as is booked already waits until it may, at most `patience` seconds in all.
     Raises BudgetError when it would take longer, BudgetUnknown without Redis.
     """
-    keys = _keys(endpoint, connection_id)
+    keys, ahead = _keys(endpoint, connection_id), min(ahead, patience)
     milliseconds = 60_000 / (settings.EACCOUNTING_RATE_LIMIT * SHARE)
-    wait = _reserve(keys, [milliseconds, BURST, int(patience * 1000)])
+    wait = _reserve_in_time([milliseconds, BURST, int(ahead * 1000)], keys=keys, ahead=ahead, patience=patience)
     if wait:
         time.sleep(wait)
         _refuse_in_silence(keys)
+
+
+def _reserve_in_time(arguments: list[float], *, keys: list[str], ahead: float, patience: float) -> float:
+    """Return the seconds until the slot that was booked, waiting until it may be. Raises as book."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return _reserve(keys, arguments)
+        except BudgetUnknown:
+            raise
+        except BudgetError as full:
+            if time.monotonic() + full.retry_in > end:
+                raise
+            time.sleep(max(full.retry_in - ahead, SHORTEST_PAUSE))
 
 
 def _refuse_in_silence(keys: list[str]) -> None:

@@ -14,14 +14,16 @@ from redis.exceptions import RedisError
 from integrations.clock import database_now
 from integrations.crashpoints import Point, reach
 from integrations.delivery import upkeep
-from integrations.delivery.deliver import deliver
+from integrations.delivery.deliver import deliver, deliver_next
 from integrations.models import Push
 
 log = logging.getLogger(__name__)
 
 POKE_SECONDS = 0.05  # each for connecting and for answering
 QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a click must not wait for the broker
-SWEEP_LIMIT = 500  # pokes that may wait for a worker
+PULL_SECONDS = 2.0  # after which a worker that pulls hands over to the next message
+PULL_PAUSE = 0.1  # seconds, when all accounts that have due rows have enough of them in hand
+PULLS_WAITING = 16  # messages that may wait for those who pull: as many of them can be woken at once
 _quiet = {"until": 0.0}
 
 
@@ -58,27 +60,43 @@ def _poke(task: "Task[..., None]", arguments: dict[str, int]) -> None:
 
 @shared_task
 def deliver_push(*, push_id: int, **_later: object) -> None:
-    """Move one push as far as it goes now."""
+    """Move the push that was just clicked as far as it goes now."""
     deliver(push_id)
 
 
 @shared_task
-def sweep(**_later: object) -> None:
-    """Poke a worker for rows that are due: those whose poke was lost, and those that waited.
+def pull(**_later: object) -> None:
+    """Move rows that no poke takes care of, one after the other, the account least recently served first.
 
-    Pokes that nobody has taken yet keep the workers busy; more of them would only pile up before new clicks.
+    For a moment only, so that a worker that is asked to stop soon can; what is left is for the next message.
     """
-    room = max(0, SWEEP_LIMIT - _pokes_waiting())
-    due = Push.due(now=database_now(), limit=room)
+    end = time.monotonic() + PULL_SECONDS
+    while time.monotonic() < end:
+        if deliver_next():
+            continue
+        if not Push.unattended(now=database_now()).exists():
+            return
+        time.sleep(PULL_PAUSE)
+    _poke(pull, {})
+
+
+@shared_task
+def sweep(**_later: object) -> None:
+    """Wake those who pull when there are rows that no poke takes care of.
+
+    Messages that nobody has taken yet keep them busy; more of them would only pile up.
+    """
+    room = max(0, PULLS_WAITING - _pulls_waiting())
+    due = list(Push.unattended(now=database_now()).values_list("pk")[:room])
     reach(Point.SWEEP_FOUND)
-    for push_id in due:
-        deliver_push.apply_async(kwargs={"push_id": push_id}, expires=timedelta(minutes=1).total_seconds())
+    for _row in due:
+        pull.apply_async(expires=timedelta(minutes=1).total_seconds())
 
 
-def _pokes_waiting() -> int:
+def _pulls_waiting() -> int:
     with current_app.connection_for_read() as broker:
         # kombu's types name only what all its transports share.
-        waiting: int = broker.default_channel.queue_declare("clicks").message_count  # type: ignore[attr-defined]
+        waiting: int = broker.default_channel.queue_declare("bulk").message_count  # type: ignore[attr-defined]
         return waiting
 
 

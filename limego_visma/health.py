@@ -52,8 +52,8 @@ def oldest_due_seconds() -> float:
         with connection.cursor() as cursor:
             cursor.execute("select set_config('statement_timeout', %s, true)", [f"{int(DATABASE_SECONDS * 1000)}ms"])
         now = database_now()
-        oldest = Push.objects.filter(pk__in=Push.due(now=now, limit=1)).values_list("next_attempt_at", "lease_until")
-        return max((_waited(now, *times) for times in oldest), default=0.0)
+        oldest = Push.due(now=now).order_by("next_attempt_at").values_list("next_attempt_at", "lease_until")
+        return max((_waited(now, *times) for times in oldest[:1]), default=0.0)
 
 
 def _waited(now: datetime, due_at: datetime | None, lease_until: datetime | None) -> float:

@@ -255,9 +255,12 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 CELERY_TASK_ROUTES = {
+    # What was just clicked, and nothing else: it never waits behind anybody's run.
     "integrations.tasks.deliver_push": {"queue": "clicks"},
-    # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who takes the
-    # clicks sweeps too: when all of them are busy, there is nobody to poke anyway.
+    # Runs, retries and lost pokes: whoever takes these messages pulls rows, in turn.
+    "integrations.tasks.pull": {"queue": "bulk"},
+    # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who pulls
+    # sweeps too: when all of them are busy, there is nobody to wake anyway.
     "integrations.tasks.sweep": {"queue": "sweep"},
     # A silent mail server holds a worker for EMAIL_TIMEOUT: one of its own, or the sweeper would wait behind it.
     "accounts.tasks.send_due_mail": {"queue": "mail"},

@@ -45,7 +45,7 @@ def _served(commands: list[list[str]]) -> set[str]:
 def test_every_queue_has_a_worker_here_and_in_the_readme() -> None:
     tasks = [name for name in current_app.tasks if name.startswith(("accounts.", "companies.", "integrations."))]
     used = {_queue(name) for name in tasks}
-    assert used == {"clicks", "sweep", "upkeep", "mail"}
+    assert used == {"clicks", "bulk", "sweep", "upkeep", "mail"}
     assert _served([*LOCAL.values()]) == used
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert _served([shlex.split(line, comments=True) for line in readme if line.startswith("celery ")]) == used
@@ -114,12 +114,12 @@ def test_a_silent_mail_server_does_not_delay_the_sweeper(
     broker = Redis.from_url(settings.REDIS_URL)
     broker.flushdb()
     with ExitStack() as stack:
-        for name in ("worker-clicks", "worker-mail"):
+        for name in ("worker-bulk", "worker-mail"):
             stack.enter_context(_worker(name, environment, tmp_path / name))
         stack.callback(silent_mail.hang_up)  # before the workers are told to stop: they end what they began
         for _ in range(3):
             send_due_mail.apply_async()
         assert _comes(lambda: silent_mail.held, seconds=20)
         sweep.apply_async()
-        assert _comes(lambda: Push.objects.get(pk=push.pk).attempts, seconds=settings.EMAIL_TIMEOUT / 2)
+        assert _comes(lambda: Push.objects.get(pk=push.pk).fence, seconds=settings.EMAIL_TIMEOUT / 2)
     broker.flushdb()

@@ -169,7 +169,7 @@ def workers(*, stage: Stage, nodes: int, slots: int) -> Iterator[list[Node]]:
         words = ["-Q", queue, "-c", str(size), "-n", f"{name}-SERIAL@%h", "-l", "WARNING"]
         return Node(name, [*celery, "worker", *words], stage.folder / f"{name}.log")
 
-    started = [worker(f"clicks{place}", "clicks,sweep", slots) for place in range(nodes)]
+    started = [worker(f"clicks{place}", "clicks,bulk,sweep", slots) for place in range(nodes)]
     started += [
         worker("upkeep", "upkeep,mail", 1),
         Node("beat", [*celery, "beat", "-l", "WARNING"], stage.folder / "beat.log"),

@@ -8,14 +8,14 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from accounts.models import Role
-from integrations.clock import Clock, database_now
+from integrations.clock import Clock, ticking
 from integrations.crashpoints import Point, reach
-from integrations.delivery import creating, outcomes, updating
-from integrations.delivery.calls import Calls
-from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.delivery import creating, outcomes, times, updating
+from integrations.delivery.calls import LEASE_SLACK, Calls
+from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.errors import EAccountingError
-from integrations.limiter import CLICK_PATIENCE, BudgetError
-from integrations.models import Connection, Kind, Push, PushState, WaitReason
+from integrations.limiter import BULK_AHEAD, CLICK_AHEAD, PATIENCE, BudgetError
+from integrations.models import Kind, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED, LostLease
 from integrations.tokens import NotConnected
 
@@ -26,33 +26,52 @@ CRASHED = "crashed"
 log = logging.getLogger(__name__)
 
 
-def deliver(push_id: int, *, clock: Clock = database_now) -> None:
+def deliver(push_id: int, *, clock: Clock | None = None) -> None:
     """Move one push as far as it goes now. Safe to call at any time, any number of times, from anywhere."""
-    # Before the first call a token is needed, and each call renews the lease.
-    seconds = CLICK_PATIENCE + settings.EACCOUNTING_TOKEN_SECONDS + LEASE_SLACK
+    clock = clock or ticking()
     for _attempt in range(ATTEMPTS_AT_ONCE):
         reach(Point.DELIVERY_BEGUN)
-        push = Push.claim(push_id, now=clock(), seconds=seconds)
-        if push is None:
+        push = Push.claim(push_id, now=clock(), seconds=_claim_seconds())
+        if push is None or not _move(push, clock, ahead=CLICK_AHEAD):
             return
-        try:
-            reach(Point.CLAIMED)
-            push.connection = Connection.without_tokens().get(pk=push.connection_id)
-            _carry_out(push, Calls(connection=push.connection, clock=clock))
-        except LostLease:
-            log.warning("push %s was taken over by another worker; nothing was written", push_id)
-            return
-        except Exception:
-            log.exception("push %s met a fault in this program", push_id)
-            _stumble(push, clock)
-            raise
-        reach(Point.SAVED)
+
+
+def deliver_next(*, clock: Clock | None = None) -> bool:
+    """Move the push whose turn it is. Return False when there is none to be had just now."""
+    clock = clock or ticking()
+    reach(Point.PULL_BEGUN)
+    push = Push.claim_in_turn(now=clock(), seconds=_claim_seconds())
+    if push is None:
+        return False
+    _move(push, clock, ahead=BULK_AHEAD)
+    return True
+
+
+def _claim_seconds() -> float:
+    """A first call and what comes before it; a refresh and every later call make the lease longer."""
+    return PATIENCE + settings.EACCOUNTING_CALL_SECONDS + 2 * LEASE_SLACK
+
+
+def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
+    """Do what this worker's push wishes. Return whether it is due again at once."""
+    try:
+        reach(Point.CLAIMED)
+        _carry_out(push, Calls(connection=push.connection, clock=clock, ahead=ahead))
+    except LostLease:
+        log.warning("push %s was taken over by another worker; nothing was written", push.pk)
+        return False
+    except Exception:
+        log.exception("push %s met a fault in this program", push.pk)
+        _stumble(push, clock)
+        raise
+    reach(Point.SAVED)
+    return push.is_open and push.next_attempt_at is not None and push.next_attempt_at <= clock()
 
 
 def _stumble(push: Push, clock: Clock) -> None:
     """Give the row back, so that it does not hang until its lease ends; without a database it has to."""
     with suppress(LostLease, DatabaseError):
-        push.stumble(until=outcomes.next_try(push, now=clock()))
+        push.stumble(until=times.next_try(push, now=clock()))
 
 
 def _carry_out(push: Push, calls: Calls) -> None:

@@ -1,18 +1,17 @@
 """What an answer, or the lack of one, means for the row. One table of errors, one record of a success."""
 
 import logging
-import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from companies.models import Company
 from integrations import limiter, mapping
 from integrations.constraints import breaks
 from integrations.crashpoints import Point, reach
-from integrations.delivery.calls import Calls
+from integrations.delivery import times
+from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
@@ -41,10 +40,7 @@ Candidate = dict[str, str]
 
 log = logging.getLogger(__name__)
 
-LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
 CUSTOMER_LINKED_ONCE = "integrations_customerlink_customer_id_key"
-FIRST_BACK_OFF, LONGEST_BACK_OFF, LONGEST_TWIN_WAIT = 2.0, 900.0, 30.0  # seconds
-DAILY_AFTER, GIVE_UP_AFTER = timedelta(days=1), timedelta(days=7)
 
 
 class CannotSend(Exception):
@@ -68,31 +64,6 @@ def failure_of(
     }
 
 
-def absent_from(push: Push) -> datetime:
-    """The moment after which a look that finds nothing proves that nothing was stored."""
-    unsent = push.send_by or push.requested_at
-    return unsent + timedelta(seconds=settings.EACCOUNTING_CALL_SECONDS + settings.EACCOUNTING_SETTLE_SECONDS)
-
-
-def next_try(push: Push, *, now: datetime) -> datetime:
-    """Return when to try again: 2 s, doubling to 15 min, with jitter; after a day once a day."""
-    if push.retrying_since and now - push.retrying_since > DAILY_AFTER:
-        return now + timedelta(days=1)
-    seconds = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** min(push.attempts - 1, 10))
-    return now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  # jitter, no secret
-
-
-def next_twin_try(push: Push, *, now: datetime) -> datetime:
-    """Return when to see whether an equal create has ended: soon, since nobody may tell us."""
-    return min(next_try(push, now=now), now + timedelta(seconds=LONGEST_TWIN_WAIT))
-
-
-def next_look(push: Push, *, now: datetime) -> datetime:
-    """Return when to look again for what may have been stored: soon, and surely right after settling."""
-    settled = absent_from(push) + timedelta(milliseconds=100)
-    return min(next_try(push, now=now), settled) if now < settled else next_try(push, now=now)
-
-
 # --- Errors ----------------------------------------------------------------------------------------
 
 
@@ -103,12 +74,12 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
     failure = failure_of(error.code, {**error.parameters, **_problems(error)}, error)
     if push.state == PushState.SENDING and error.may_have_been_done:
         reach(Point.ANSWER_LOST)
-        soon = min(now + timedelta(seconds=FIRST_BACK_OFF), absent_from(push))
+        soon = min(now + timedelta(seconds=times.FIRST_BACK_OFF), times.absent_from(push))
         push.lose_answer(now=now, until=soon, failure=failure)
     elif isinstance(error, Unauthorized):
         push.take_back(now=now, seconds=calls.token_seconds + LEASE_SLACK)
         calls.replace_refused_token()
-        push.wait(WaitReason.RETRY, until=now, failure=failure)
+        push.wait_to_retry(WaitReason.RETRY, now=now, until=now, failure=failure)
     elif isinstance(error, ConnectionRevoked):
         wait_for_connection(push, failure=failure, now=now)
     elif isinstance(error, Forbidden) and error.connection_wide:
@@ -126,13 +97,20 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
 def retry(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
     """Wait for a better moment; after seven days say that it was given up. UNKNOWN is never given up."""
     if push.state == PushState.UNKNOWN:
-        push.wait(WaitReason.SETTLING, until=next_look(push, now=now), failure=failure)
+        push.wait(WaitReason.SETTLING, until=times.next_look(push, now=now), failure=failure)
         return
-    since = push.retrying_since or now
-    if now - since > GIVE_UP_AFTER:
+    if times.is_given_up(push, now=now):
         refuse(push, failure={**failure, "failure": "gave_up"}, now=now)
     else:
-        push.wait(WaitReason.RETRY, until=next_try(push, now=now), failure=failure, retrying_since=since)
+        push.wait_to_retry(WaitReason.RETRY, now=now, until=times.next_try(push, now=now), failure=failure)
+
+
+def send_again(push: Push, *, now: datetime) -> None:
+    """It is proven that nothing was stored: send again, at once the first time. Raises LostLease."""
+    if times.is_lost_for_good(push, now=now):
+        refuse(push, failure=failure_of("gave_up"), now=now)
+    else:
+        push.prove_absent(until=now if push.attempts <= 1 else times.next_try(push, now=now))
 
 
 def refuse(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
@@ -171,8 +149,9 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
     now = calls.clock()
     try:
         with transaction.atomic():
-            _link(push, customer, Origin.CREATED, now)
+            _lock(push)
             push.finish(now=now)
+            _link(push, customer, Origin.CREATED, now)
             _event(push, EventKind.CREATED, {"number": customer.number})
             _note_other_values(push, push.values or {}, customer)
             reach(Point.SAVING)
@@ -181,12 +160,13 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
             raise
         # Somebody linked this very customer to another company between its creation and now.
         refuse(push, failure=failure_of("linked_elsewhere", {"number": customer.number}), now=now)
-    calls.answered(now=now)
 
 
 def adopt(push: Push, customer: Customer, calls: Calls) -> None:
     """Link the company to the customer that a lost answer was about; the push stays open. Raises LostLease."""
     with transaction.atomic():
+        _lock(push)
+        push.hold()
         _link(push, customer, Origin.ADOPTED, calls.clock())
 
 
@@ -197,7 +177,6 @@ def record_adopted(push: Push, calls: Calls) -> None:
         _lock(push)
         push.finish(now=now)
         _event(push, EventKind.ADOPTED, {})
-    calls.answered(now=now)
 
 
 def ask_person(push: Push, customers: list[Customer]) -> None:
@@ -241,8 +220,8 @@ def candidate(customer: Customer) -> Candidate:
 
 
 def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None:
-    _lock(push)
-    link = CustomerLink.objects.create(
+    """Link the company, which is locked, to the customer."""
+    CustomerLink.objects.create(
         account_id=push.account_id,
         connection_id=push.connection_id,
         company_id=push.company_id,
@@ -251,8 +230,10 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
         origin=origin,
         linked_at=now,
         linked_by=push.requested_by,
+        sent=push.values or {},
+        sent_at=now,
+        sent_by=push.requested_by,
     )
-    link.mark_sent(values=push.values or {}, user=push.requested_by, now=now)
 
 
 def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Calls, *, values: mapping.Values) -> None:
@@ -260,20 +241,19 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
     now = calls.clock()
     with transaction.atomic():
         _lock(push)
+        push.finish(now=now)
         _remember(push, customer, now)
         link.mark_sent(values=values, user=push.requested_by, now=now)
-        push.finish(now=now)
         changed = bool(push.values)
         _event(push, EventKind.UPDATED if changed else EventKind.UNCHANGED, {"fields": sorted(push.values or {})})
         _note_other_values(push, push.values or {}, customer)
         push.open_next(now=now)
         reach(Point.SAVING)
-    calls.answered(now=now)
 
 
 def _lock(push: Push) -> None:
-    Company.objects.select_for_update().get(pk=push.company_id)
-    push.hold()
+    """Lock the company; what is written to the push next tells whether it is still ours."""
+    Company.objects.select_for_update().values_list("pk").get(pk=push.company_id)
 
 
 def _remember(push: Push, customer: Customer, now: datetime) -> RemoteCustomer:

@@ -9,10 +9,10 @@ from django.db import transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.crashpoints import Point, reach
-from integrations.delivery import outcomes
-from integrations.delivery.calls import Calls
+from integrations.delivery import outcomes, times
+from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.creating import usable
-from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.jsontext import Json
@@ -23,12 +23,14 @@ from integrations.models import CustomerLink, Push, PushState, WaitReason
 
 def run(push: Push, calls: Calls) -> None:
     """Carry an update as far as it goes now. Raises what `deliver` knows how to record."""
-    if push.state == PushState.UNKNOWN and calls.clock() <= outcomes.absent_from(push):
+    if push.state == PushState.UNKNOWN and calls.clock() <= times.absent_from(push):
         # The lost write may still be stored late: writing now could undo it, or it us.
-        push.wait(WaitReason.SETTLING, until=outcomes.absent_from(push) + timedelta(milliseconds=100))
+        now = calls.clock()
+        settled = times.absent_from(push) + timedelta(milliseconds=100)
+        push.wait(WaitReason.SETTLING, until=max(settled, times.next_try(push, now=now)))
         return
     link = _link(push)
-    calls.open()
+    calls.open(push)
     # Both calls are booked before the first, so that nobody waits between reading and writing.
     calls.book(Endpoint.CUSTOMER)
     calls.book(Endpoint.CUSTOMER)
@@ -62,12 +64,12 @@ def _link(push: Push) -> CustomerLink:
 def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
     """Read the customer as it is now. Raises CannotSend when it is deleted or inactive there."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=calls.clock(), seconds=deadline + LEASE_SLACK)
+    push.keep(now=calls.clock(), seconds=deadline + LEASE_SLACK)
     try:
         customer = calls.booked().get_customer(customer_id=str(link.reference), deadline=deadline)
     except NotFound:
         raise _missing_there(link) from None
-    calls.answered(now=calls.clock())
+    calls.answered()
     if not customer.is_active:
         link.mark_broken(CustomerLink.Broken.INACTIVE)
         raise CannotSend("customer_inactive")
@@ -89,7 +91,6 @@ def _commit_sending(
     now = calls.clock()
     with transaction.atomic():
         company = Company.objects.select_for_update().get(pk=push.company_id)
-        push.hold()
         usable(push, calls)
         if company.archived_at is not None:
             raise CannotSend("archived")
@@ -98,10 +99,14 @@ def _commit_sending(
         changes = mapping.to_write(here, mapping.owned(customer.raw))
         if not changes:
             return None, here
+        if push.state == PushState.UNKNOWN and times.is_lost_for_good(push, now=now):
+            raise CannotSend("gave_up")
         payload = _payload(company, customer, changes)
-        push.renew(now=now, seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK)
-        send_by = now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS)
-        push.begin_sending(payload=None, values=changes, fingerprint="", send_by=send_by)
+        push.begin_sending(
+            values=changes,
+            send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
+            lease_until=now + timedelta(seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK),
+        )
         reach(Point.SENDING_UNCOMMITTED)
     return payload, here
 

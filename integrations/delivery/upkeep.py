@@ -13,7 +13,7 @@ from integrations.crashpoints import Point, reach
 from integrations.delivery.reads import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
-from integrations.limiter import CLICK_PATIENCE, BudgetError
+from integrations.limiter import PATIENCE, BudgetError
 from integrations.models import BlockedReason, Connection, Event, EventKind, Push
 from integrations.tokens import NotConnected
 
@@ -30,7 +30,7 @@ def read_terms(connection_id: int) -> None:
         connection,
         lambda client, left: client.list_terms_of_payment(deadline=left),
         seconds=settings.EACCOUNTING_CALL_SECONDS,
-        patience=CLICK_PATIENCE,
+        patience=PATIENCE,
     )
     reach(Point.TERMS_ANSWERED)
     with transaction.atomic():
@@ -55,7 +55,7 @@ def probe(connection: Connection) -> None:
         connection,
         lambda client, left: client.get_company_settings(deadline=left),
         seconds=settings.EACCOUNTING_CALL_SECONDS,
-        patience=CLICK_PATIENCE,
+        patience=PATIENCE,
     )
     reach(Point.PROBE_ANSWERED)
     apply_settings(connection, answered)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, User
@@ -97,6 +97,7 @@ class Connection(models.Model):
     connected_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     connected_at = models.DateTimeField()
     last_ok_at = models.DateTimeField(null=True, blank=True)
+    served_at = models.DateTimeField(null=True, blank=True)  # when one of its rows was last taken in turn
     last_error = models.CharField(max_length=50, blank=True)
     broken_at = models.DateTimeField(null=True, blank=True)
 
@@ -112,7 +113,10 @@ class Connection(models.Model):
                 fields=["identity_kind", "identity"], condition=Q(state="connected"), name="connection_in_one_account"
             ),
         ]
-        indexes = [models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe")]
+        indexes = [
+            models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe"),
+            models.Index(F("served_at").asc(nulls_first=True), "id", name="connection_turn"),
+        ]
 
     def __str__(self) -> str:
         return self.name or str(_("your eAccounting company"))
@@ -237,6 +241,14 @@ class Connection(models.Model):
         free = Q(probe_at=None) | Q(probe_at__lte=now)
         every = PROBE_EVERY if self.blocked_reason else UPKEEP_EVERY
         return bool(Connection.objects.filter(free, pk=self.pk).update(probe_at=now + every))
+
+    def note_served(self, *, now: datetime) -> None:
+        """Go to the end of those whose rows wait for their turn."""
+        Connection.objects.filter(pk=self.pk).update(served_at=now)
+
+    def was_silent(self, *, now: datetime) -> bool:
+        """Whether a success now would be news."""
+        return self.last_ok_at is None or self.last_ok_at < now - SILENT_FOR
 
     def succeeded(self, *, now: datetime) -> bool:
         """Note that eAccounting answered. Return whether it is the first answer after a silence."""

@@ -3,20 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import User
-from companies.models import Company, Contact
-from integrations.models.connection import Connection
-from integrations.models.push_row import PushRow
+from companies.models import Contact
+from integrations.models.push_queue import PushQueue
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
 
 CRASHES_ALLOWED = 3
-# What the first good answer after a silence, a reconnect or a lifted block may change.
-PULLED = (WaitReason.CONNECTION, WaitReason.RETRY, WaitReason.SETTLING, WaitReason.TWIN)
-
-
+NO_TRIES: dict[str, Any] = {"attempts": 0, "retrying_since": None}
 NO_FAILURE: dict[str, Any] = {"failure": "", "failure_parameters": {}, "failure_detail": "", "error_id": ""}
 
 
@@ -24,7 +20,7 @@ class LostLease(Exception):
     """Another worker has taken this row over: nothing may be written or sent any more."""
 
 
-class Push(PushRow):
+class Push(PushQueue):
     """A create or an update of one customer.
 
     A worker holds the row by a lease and a fence: each claim raises the fence, and every write of a
@@ -42,72 +38,16 @@ class Push(PushRow):
         ]
         indexes = [
             models.Index(fields=["next_attempt_at"], condition=Q(state__in=OPEN), name="push_due"),
-            models.Index(fields=["connection"], condition=Q(state__in=OPEN), name="push_open_of_connection"),
+            models.Index(
+                fields=["connection", "next_attempt_at"], condition=Q(state__in=OPEN), name="push_due_of_connection"
+            ),
+            models.Index(
+                fields=["connection"],
+                condition=Q(state__in=OPEN, lease_until__isnull=False),
+                name="push_held_of_connection",
+            ),
             models.Index(fields=["company", "-id"], name="push_company"),
         ]
-
-    # --- Which rows -------------------------------------------------------------------------------
-
-    @classmethod
-    def open_of(cls, company: Company) -> "Push | None":
-        """Return the company's push that is under way, or None."""
-        return cls.objects.filter(company=company, state__in=OPEN).first()
-
-    @classmethod
-    def due(cls, *, now: datetime, limit: int) -> list[int]:
-        """Return the ids of rows that a worker can move now, the longest waiting first."""
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
-        rows = cls.objects.filter(free, state__in=OPEN, next_attempt_at__lte=now)
-        return list(rows.order_by("next_attempt_at").values_list("pk", flat=True)[:limit])
-
-    @classmethod
-    def pull_forward(cls, *, connection: Connection, now: datetime) -> None:
-        """Make the rows that wait for this connection due at once; those that a worker holds move by themselves."""
-        later = Q(next_attempt_at=None) | Q(next_attempt_at__gt=now)
-        rows = cls.objects.filter(later, connection=connection, state__in=OPEN, lease_until=None)
-        with transaction.atomic():
-            # Locked in one order and without waiting: two such updates at once would block each other for ever.
-            waiting = rows.filter(wait_reason__in=PULLED).order_by("pk").select_for_update(skip_locked=True)
-            cls.objects.filter(pk__in=list(waiting.values_list("pk", flat=True))).update(next_attempt_at=now)
-
-    @classmethod
-    def waiting_on(cls, connection: Connection) -> models.QuerySet["Push"]:
-        """The rows of a connection of which nothing has been sent."""
-        return cls.objects.filter(connection=connection, state=PushState.WAITING, unknown_since=None)
-
-    @classmethod
-    def cancel_waiting(cls, *, connection: Connection, now: datetime) -> int:
-        """Cancel what has not been sent; what was sent goes on. Return how many."""
-        return cls.waiting_on(connection).update(
-            state=PushState.CANCELLED, finished_at=now, lease_until=None, fence=F("fence") + 1
-        )
-
-    @classmethod
-    def claim(cls, push_id: int, *, now: datetime, seconds: float) -> "Push | None":
-        """Take the row for this worker, or return None: finished, not due, or held by another.
-
-        A row whose last holder let its lease run out while SENDING becomes UNKNOWN: its bytes may have left.
-        """
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
-        with transaction.atomic():
-            rows = cls.objects.select_for_update(skip_locked=True).filter(
-                free, state__in=OPEN, next_attempt_at__lte=now
-            )
-            push = rows.filter(pk=push_id).first()
-            if push is None:
-                return None
-            push.doubt()
-            push.crashes += push.lease_until is not None
-            push.fence += 1
-            push.attempts += 1
-            push.lease_until = now + timedelta(seconds=seconds)
-            push.save(update_fields=["state", "unknown_since", "crashes", "fence", "attempts", "lease_until"])
-        return push
-
-    def doubt(self) -> None:
-        """Whoever was SENDING and did not come to an end may have sent."""
-        if self.state == PushState.SENDING:
-            self.state, self.unknown_since = PushState.UNKNOWN, self.send_by
 
     # --- What a worker that holds the row may do ----------------------------------------------------
 
@@ -123,9 +63,11 @@ class Push(PushRow):
         for name, value in fields.items():
             setattr(self, name, value)
 
-    def renew(self, *, now: datetime, seconds: float) -> None:
-        """Hold the row for this much longer, from now. Raises LostLease."""
-        self._write(lease_until=now + timedelta(seconds=seconds))
+    def keep(self, *, now: datetime, seconds: float) -> None:
+        """Hold the row for at least this much longer, from now. Raises LostLease."""
+        until = now + timedelta(seconds=seconds)
+        if self.lease_until is None or self.lease_until < until:
+            self._write(lease_until=until)
 
     def take_back(self, *, now: datetime, seconds: float) -> None:
         """Leave SENDING: the answer says that nothing was done with what was sent. Raises LostLease."""
@@ -143,38 +85,43 @@ class Push(PushRow):
             next_attempt_at=until,
         )
 
-    def remember_look(self, *, looked_at: datetime, seen_ids: list[str]) -> None:
-        """Keep eAccounting's clock and the customers that were there before a create. Raises LostLease."""
-        self._write(looked_at=looked_at, seen_ids=seen_ids)
+    def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **create: Any) -> None:
+        """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create.
 
-    def begin_sending(
-        self, *, payload: dict[str, Any] | None, values: dict[str, str], fingerprint: str, send_by: datetime
-    ) -> None:
-        """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create."""
+        `create`: of a create also its payload and fingerprint, and of the look before it eAccounting's clock
+        (looked_at) and the customers that were there (seen_ids).
+        """
         self._write(
             state=PushState.SENDING,
-            payload=payload,
+            lease_until=lease_until,
             values=values,
-            fingerprint=fingerprint,
             send_by=send_by,
             unknown_since=None,
             wait_reason="",
+            **create,
         )
 
-    def wait(
-        self,
-        reason: WaitReason,
-        *,
-        until: datetime | None,
-        failure: dict[str, Any] | None = None,
-        retrying_since: datetime | None = None,
-    ) -> None:
+    def wait(self, reason: WaitReason, *, until: datetime | None, failure: dict[str, Any] | None = None) -> None:
         """Give the row back until a time, or until something moves it. Raises LostLease.
 
-        What waited for a person or for the connection begins its tries anew: it was not eAccounting that failed.
+        Only failed tries count as attempts; looks and waiting for the budget do not. What waited for a person or
+        for the connection begins its tries anew: it was not eAccounting that failed.
         Crashes before the bytes left are forgotten: a worker has come through. Those after it are not, or a row
         that kills each worker that sends it would be sent for ever.
         """
+        tries = {} if reason in {WaitReason.SETTLING, WaitReason.BUDGET} else NO_TRIES
+        self._give_back(reason, until=until, failure=failure, **tries)
+
+    def wait_to_retry(
+        self, reason: WaitReason, *, now: datetime, until: datetime, failure: dict[str, Any] | None = None
+    ) -> None:
+        """Count a try that failed, and give the row back until a time. Raises LostLease."""
+        since = self.retrying_since or now
+        self._give_back(reason, until=until, failure=failure, attempts=self.attempts + 1, retrying_since=since)
+
+    def _give_back(
+        self, reason: WaitReason, *, until: datetime | None, failure: dict[str, Any] | None, **tries: Any
+    ) -> None:
         unknown = self.state == PushState.UNKNOWN
         state, crashes = (self.state, self.crashes) if unknown else (PushState.WAITING, 0)
         self._write(
@@ -183,8 +130,7 @@ class Push(PushRow):
             next_attempt_at=until,
             lease_until=None,
             crashes=crashes,
-            attempts=self.attempts if reason in {WaitReason.RETRY, WaitReason.SETTLING} else 0,
-            retrying_since=retrying_since,
+            **tries,
             **(failure or NO_FAILURE),
         )
 
@@ -193,14 +139,16 @@ class Push(PushRow):
         self._write(
             state=PushState.UNKNOWN,
             unknown_since=now,
+            attempts=self.attempts + 1,
+            retrying_since=self.retrying_since or now,
             wait_reason=WaitReason.SETTLING,
             next_attempt_at=until,
             lease_until=None,
             **failure,
         )
 
-    def prove_absent(self, *, now: datetime) -> None:
-        """Leave UNKNOWN: it is certain that nothing was stored, so it may be sent again, now. Raises LostLease."""
+    def prove_absent(self, *, until: datetime) -> None:
+        """Leave UNKNOWN: it is certain that nothing was stored, so it may be sent again then. Raises LostLease."""
         self._write(
             state=PushState.WAITING,
             unknown_since=None,
@@ -208,7 +156,7 @@ class Push(PushRow):
             fingerprint="",
             candidates=[],
             wait_reason=WaitReason.RETRY,
-            next_attempt_at=now,
+            next_attempt_at=until,
             lease_until=None,
             **NO_FAILURE,
         )
@@ -292,8 +240,8 @@ class Push(PushRow):
 
     def open_next(self, *, now: datetime) -> None:
         """If a newer click came while this one was under way, open the next push. The company is locked."""
-        ended = Push.objects.get(pk=self.pk)
-        if ended.again_at is None:
+        ended = Push.objects.filter(pk=self.pk, again_at__isnull=False).first()
+        if ended is None:
             return
         Push.objects.create(
             account_id=ended.account_id,

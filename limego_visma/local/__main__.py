@@ -106,7 +106,8 @@ def _commands(environment: LocalEnvironment) -> dict[str, list[str]]:
     web = ["limego_visma.wsgi", "--bind", bind, "--workers", "2", "--threads", "4", "--no-control-socket"]
     commands = {
         "web": [sys.executable, "-m", "gunicorn", *web],
-        "worker-clicks": [*celery, "worker", "-Q", "clicks,sweep", "-c", "2", "-n", "clicks@%h", "-l", "INFO"],
+        "worker-clicks": [*celery, "worker", "-Q", "clicks", "-c", "2", "-n", "clicks@%h", "-l", "INFO"],
+        "worker-bulk": [*celery, "worker", "-Q", "bulk,sweep", "-c", "2", "-n", "bulk@%h", "-l", "INFO"],
         "worker-upkeep": [*celery, "worker", "-Q", "upkeep", "-c", "1", "-n", "upkeep@%h", "-l", "INFO"],
         "worker-mail": [*celery, "worker", "-Q", "mail", "-c", "1", "-n", "mail@%h", "-l", "INFO"],
         "beat": [*celery, "beat", "-l", "INFO"],

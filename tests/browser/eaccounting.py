@@ -65,7 +65,18 @@ def workers(
         "EACCOUNTING_RATE_LIMIT": "60000",
         "CELERY_BEAT_SCHEDULE_FILENAME": str(folder / "beat"),
     }
-    words = ["worker", "--beat", "-Q", "clicks,sweep,upkeep", "-c", "2", "-l", "INFO", "-n", f"browser{os.getpid()}@%h"]
+    words = [
+        "worker",
+        "--beat",
+        "-Q",
+        "clicks,bulk,sweep,upkeep",
+        "-c",
+        "2",
+        "-l",
+        "INFO",
+        "-n",
+        f"browser{os.getpid()}@%h",
+    ]
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(

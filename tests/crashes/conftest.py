@@ -16,7 +16,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection
 from tests.crashes.orders import own_redis_url, store
-from tests.crashes.stage import QUEUES, SEND_BY_SECONDS, Stage, thaw_all
+from tests.crashes.stage import SEND_BY_SECONDS, Stage, thaw_all
 from tests.integrations.conftest import add_company, company, connection, forget_gateway, ready, server
 from tests.integrations.workers import Workers
 
@@ -41,7 +41,6 @@ def worker(
             processes=PROCESSES,
             beat=False,
             app="tests.crashes.app",
-            queues=",".join(QUEUES),
             settings={"EACCOUNTING_SEND_BY_SECONDS": str(SEND_BY_SECONDS), "REDIS_URL": own_redis_url()},
         )
     with workers:

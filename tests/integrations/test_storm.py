@@ -57,7 +57,7 @@ def storm(*, seconds: float) -> None:
     def work() -> None:
         dice = random.Random()  # noqa: S311  # no secret
         while not stop.is_set():
-            due = Push.due(now=database_now(), limit=20)
+            due = list(Push.due(now=database_now()).order_by("next_attempt_at").values_list("pk", flat=True)[:20])
             for push_id in dice.sample(due, min(3, len(due))):
                 deliver(push_id)
             stop.wait(0.01)

@@ -21,7 +21,7 @@ from integrations.models import Connection, Push, PushState, WaitReason
 from limego_visma.local.stores import free_port
 from tests.integrations.conftest import AddCompany
 
-QUEUE = "clicks"
+QUEUE, BULK = "clicks", "bulk"
 PATIENCE = 0.2  # seconds that a click may wait for the broker
 
 
@@ -65,6 +65,11 @@ def silent_broker() -> Iterator[str]:
     """A port that accepts connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+def waiting(queue: str) -> int:
+    """Count the messages that nobody has taken yet."""
+    return int(limiter._redis().llen(queue))
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -126,25 +131,30 @@ def test_nothing_is_poked_for_a_wish_that_was_rolled_back(
     assert not Push.objects.exists()
 
 
-def test_the_sweeper_pokes_for_every_due_row_and_for_no_other(
+def test_the_sweeper_wakes_who_pulls_for_rows_that_no_poke_takes_care_of(
     ready: Connection, add_company: AddCompany, ulf: User, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
     pushes = [
         services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
-        for number in range(5)
+        for number in range(7)
     ]
-    due, held, later, asked, done = pushes
+    lost, retried, fresh, held, later, asked, done = pushes
     now = timezone.now()
-    Push.objects.filter(pk=held.pk).update(lease_until=now + timedelta(seconds=60))
-    Push.objects.filter(pk=later.pk).update(next_attempt_at=now + timedelta(seconds=60))
+    Push.objects.filter(pk=lost.pk).update(next_attempt_at=now - timedelta(seconds=3))
+    Push.objects.filter(pk=retried.pk).update(next_attempt_at=now, fence=1)
+    Push.objects.filter(pk=held.pk).update(lease_until=now + timedelta(seconds=60), fence=1)
+    Push.objects.filter(pk=later.pk).update(next_attempt_at=now + timedelta(seconds=60), fence=1)
     Push.objects.filter(pk=asked.pk).update(next_attempt_at=None, wait_reason=WaitReason.DECISION)
     Push.objects.filter(pk=done.pk).update(state=PushState.DONE)
     tasks.sweep()
-    assert queue() == [{"push_id": due.pk}]
+    assert waiting(BULK) == 2
+    assert set(Push.unattended(now=timezone.now())) == {lost, retried}
+    assert not queue(), "what was just clicked has been poked, and nothing else is put before it"
+    assert fresh.pk in Push.due(now=timezone.now()).values_list("pk", flat=True)
 
 
-def test_the_sweeper_finds_five_hundred_rows_whose_pokes_were_wiped(
-    ready: Connection, account: object, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
+def test_five_hundred_rows_whose_pokes_were_wiped_wake_as_many_as_can_pull_at_once(
+    ready: Connection, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
     companies = Company.objects.bulk_create(
         Company(account=company.account, name=f"Nr {n}", country="SE", changed_at=timezone.now(), search_text="")
@@ -152,11 +162,12 @@ def test_the_sweeper_finds_five_hundred_rows_whose_pokes_were_wiped(
     )
     Push.objects.bulk_create(
         Push(account=ready.account, connection=ready, company=found, kind="create", requested_by=ulf,
-             next_attempt_at=timezone.now())
+             next_attempt_at=timezone.now() - timedelta(seconds=3))
         for found in companies
     )  # fmt: skip
-    tasks.sweep()
-    assert len(queue()) == 500
+    for _ in range(3):
+        tasks.sweep()
+    assert waiting(BULK) == tasks.PULLS_WAITING
 
 
 def test_an_expired_lease_is_swept(
@@ -165,4 +176,4 @@ def test_an_expired_lease_is_swept(
     push = services.request_create(user=ulf, company=company)
     Push.claim(push.pk, now=timezone.now(), seconds=-1)
     tasks.sweep()
-    assert queue() == [{"push_id": push.pk}]
+    assert waiting(BULK) == 1

@@ -35,12 +35,11 @@ class Workers:
         processes: int = 2,
         beat: bool = True,
         app: str = "limego_visma",
-        queues: str = "clicks,sweep,upkeep",
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
         self._beat = ["--beat", "--schedule", str(folder / f"beat-{time.monotonic_ns()}")] if beat else []
-        self._processes, self._app, self._queues = processes, app, queues
+        self._processes, self._app = processes, app
         self._environment = {
             **os.environ,
             "DATABASE_URL": self._database_url(),
@@ -59,7 +58,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "celery", "--app", self._app, "worker", "--loglevel", "INFO"]
-        command += ["--queues", self._queues, "--concurrency", str(self._processes), *self._beat]
+        command += ["--queues", "clicks,bulk,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, start_new_session=True

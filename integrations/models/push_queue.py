@@ -1,0 +1,128 @@
+"""The outbox as a queue: which rows are due, whose turn it is, and who takes one."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db import models, transaction
+from django.db.models import Exists, F, OuterRef, Q
+
+from companies.models import Company
+from integrations.models.connection import Connection
+from integrations.models.push_row import PushRow
+from integrations.models.states import OPEN, PushState, WaitReason
+
+# What the first good answer after a silence, a reconnect or a lifted block may change.
+PULLED = (WaitReason.CONNECTION, WaitReason.RETRY, WaitReason.SETTLING, WaitReason.TWIN)
+# A new row is left to the worker that the click poked; those who pull take it when that poke seems lost.
+HEAD_START = timedelta(seconds=2)
+AT_ONCE = 4  # rows of one connection in the hands of workers, as far as those who pull are concerned
+
+
+class PushQueue(PushRow):
+    """What is asked of all rows together."""
+
+    class Meta(PushRow.Meta):
+        abstract = True
+
+    @classmethod
+    def open_of(cls, company: Company) -> Self | None:
+        """Return the company's push that is under way, or None."""
+        return cls._default_manager.filter(company=company, state__in=OPEN).first()
+
+    @classmethod
+    def due(cls, *, now: datetime) -> models.QuerySet[Self]:
+        """The rows that a worker can move now."""
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        return cls._default_manager.filter(free, state__in=OPEN, next_attempt_at__lte=now)
+
+    @classmethod
+    def unattended(cls, *, now: datetime) -> models.QuerySet[Self]:
+        """The due rows that no poke takes care of: they waited, belong to a run, or their poke was lost."""
+        return cls.due(now=now).filter(Q(fence__gt=0) | Q(next_attempt_at__lte=now - HEAD_START))
+
+    @classmethod
+    def pull_forward(cls, *, connection: Connection, now: datetime) -> None:
+        """Make the rows that wait for this connection due at once; those that a worker holds move by themselves."""
+        later = Q(next_attempt_at=None) | Q(next_attempt_at__gt=now)
+        rows = cls._default_manager.filter(later, connection=connection, state__in=OPEN, lease_until=None)
+        with transaction.atomic():
+            # Locked in one order and without waiting: two such updates at once would block each other for ever.
+            waiting = rows.filter(wait_reason__in=PULLED).order_by("pk").select_for_update(skip_locked=True)
+            ids = list(waiting.values_list("pk", flat=True))
+            cls._default_manager.filter(pk__in=ids).update(next_attempt_at=now)
+
+    @classmethod
+    def waiting_on(cls, connection: Connection) -> models.QuerySet[Self]:
+        """The rows of a connection of which nothing has been sent."""
+        return cls._default_manager.filter(connection=connection, state=PushState.WAITING, unknown_since=None)
+
+    @classmethod
+    def cancel_waiting(cls, *, connection: Connection, now: datetime) -> int:
+        """Cancel what has not been sent; what was sent goes on. Return how many."""
+        return cls.waiting_on(connection).update(
+            state=PushState.CANCELLED, finished_at=now, lease_until=None, fence=F("fence") + 1
+        )
+
+    @classmethod
+    def claim(cls, push_id: int, *, now: datetime, seconds: float) -> Self | None:
+        """Take the row for this worker, or return None: finished, not due, or held by another."""
+        with transaction.atomic():
+            rows = cls.due(now=now).filter(pk=push_id)
+            push = cls._one_locked(rows)
+            if push:
+                push.take(now=now, seconds=seconds)
+        return push
+
+    @classmethod
+    def claim_in_turn(cls, *, now: datetime, seconds: float) -> Self | None:
+        """Take an unattended row of the account that was served least recently, or return None.
+
+        None also when all such accounts have AT_ONCE rows in hand, or others are just choosing among them.
+        """
+        with transaction.atomic():
+            connection = cls._next_in_turn(now)
+            if connection is None:
+                return None
+            rows = cls.unattended(now=now).filter(~Exists(cls._fourth_held(now, connection.pk)), connection=connection)
+            push = cls._one_locked(rows.order_by("next_attempt_at"))
+            if push:
+                push.take(now=now, seconds=seconds)
+            connection.note_served(now=now)
+        return push
+
+    @classmethod
+    def _next_in_turn(cls, now: datetime) -> Connection | None:
+        """Lock and return the connection whose turn it is."""
+        unattended = cls.unattended(now=now).filter(connection=OuterRef("pk"))
+        rows = Connection.without_tokens().filter(Exists(unattended), ~Exists(cls._fourth_held(now, OuterRef("pk"))))
+        in_turn = rows.order_by(F("served_at").asc(nulls_first=True), "pk")
+        return in_turn.select_for_update(skip_locked=True, no_key=True).first()
+
+    @classmethod
+    def _fourth_held(cls, now: datetime, connection: int | OuterRef) -> models.QuerySet[Self]:
+        """What is found when AT_ONCE rows of a connection are in the hands of workers."""
+        held = cls._default_manager.filter(connection=connection, state__in=OPEN, lease_until__gte=now)
+        return held.order_by("pk")[AT_ONCE - 1 : AT_ONCE]
+
+    @classmethod
+    def _one_locked(cls, rows: models.QuerySet[Self]) -> Self | None:
+        """Lock a row, and fetch with it what a worker needs to know beside it but the tokens."""
+        whole = rows.select_related("connection", "company", "contact", "requested_by")
+        whole = whole.defer("connection__access_token", "connection__refresh_token")
+        return whole.select_for_update(skip_locked=True, of=("self",)).first()
+
+    def take(self, *, now: datetime, seconds: float) -> None:
+        """Write this worker onto the locked row.
+
+        A row whose last holder let its lease run out while SENDING becomes UNKNOWN: its bytes may have left.
+        """
+        self.doubt()
+        self.crashes += self.lease_until is not None
+        self.fence += 1
+        self.lease_until = now + timedelta(seconds=seconds)
+        self.save(update_fields=["state", "unknown_since", "crashes", "fence", "lease_until"])
+
+    def doubt(self) -> None:
+        """Whoever was SENDING and did not come to an end may have sent."""
+        if self.state == PushState.SENDING:
+            self.state, self.unknown_since = PushState.UNKNOWN, self.send_by
