@@ -76,6 +76,8 @@ class Push(PushQueue):
 
     def stumble(self, *, until: datetime) -> None:
         """Give the row back after a fault in our own program, and count it like a crash. Raises LostLease."""
+        # A transaction that was rolled back left what it had written in this object.
+        self.refresh_from_db(fields=["state", "unknown_since", "send_by", "crashes"])
         self.doubt()
         self._write(
             state=self.state,
