@@ -26,6 +26,7 @@ from integrations.eaccounting.types import TokenSet
 from integrations.gateway import oauth_config
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Event, EventKind
+from integrations.shielding import shielded
 
 # A refresh of which nobody knows whether it was done is not repeated at once while the old token lives.
 RETRY_REFRESH_AFTER = timedelta(minutes=1)
@@ -182,6 +183,7 @@ def _access(connection: Connection) -> Access:
     )
 
 
+@shielded()
 def _refreshed(connection: Connection, clock: Clock) -> Connection:
     """Exchange the refresh token; the caller holds the lock and no transaction. Return the connection as it is then."""
     if not connection.begin_refresh(now=clock()):
