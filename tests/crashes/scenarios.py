@@ -168,8 +168,7 @@ def _judge_probe(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
     if fate in {Fate.KILL, Fate.TERM, Fate.RAISE}:
         assert not Connection.objects.get(pk=stage.connection.pk).is_usable
         stage.pass_time(15 * 60)
-        stage.ask_upkeep()
-        stage.quiet()
+        stage.upkeep_until(lambda: Connection.objects.get(pk=stage.connection.pk).is_usable)
         stage.passed = 0.0
         stage.settle()
     assert Connection.objects.get(pk=stage.connection.pk).is_usable
@@ -182,10 +181,8 @@ def _forget_terms(stage: Stage) -> None:
 
 def _judge_terms(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
     stage.pass_time(60)
-    stage.ask_upkeep()
-    stage.quiet()
+    stage.upkeep_until(lambda: Connection.objects.get(pk=stage.connection.pk).terms_read_at is not None)
     connection = Connection.objects.get(pk=stage.connection.pk)
-    assert connection.terms_read_at is not None
     assert connection.choosable_terms().exists()
 
 
@@ -297,7 +294,9 @@ SCENARIOS = {
         meanwhile=_edit_there,
         judge=_judge_update,
     ),
-    "sweep": Scenario(points=(Point.SWEEP_FOUND,), prepare=_wish_unheard, begin=Stage.sweep, judge=_judge_create),
+    "sweep": Scenario(
+        points=(Point.SWEEP_FOUND, Point.PULL_BEGUN), prepare=_wish_unheard, begin=Stage.sweep, judge=_judge_create
+    ),
     "probe": Scenario(points=(Point.PROBE_ANSWERED,), prepare=_block, begin=Stage.ask_upkeep, judge=_judge_probe),
     "terms": Scenario(
         points=(Point.TERMS_ANSWERED,), prepare=_forget_terms, begin=Stage.ask_upkeep, judge=_judge_terms

@@ -7,7 +7,7 @@ a later clock. eAccounting's own clock goes on as it is.
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,11 +26,12 @@ from integrations.crashpoints import Point
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.identity import REFRESH
 from integrations.models import Connection, Push
+from integrations.models.push_queue import HEAD_START
 from tests.crashes.orders import AT_WORK, MET, TRACE, Fate, armed, store
 from tests.integrations.workers import until
 
 QUEUES = ("clicks", "bulk", "sweep", "upkeep")
-MEETS_SECONDS, MEETS_TRIES = 4.0, 3
+MEETS_SECONDS, MEETS_TRIES = 0.5, 20
 OTHERS_SECONDS = 1.0  # how long others may take to move a row while a process is frozen, perhaps holding its lock
 SEND_BY_SECONDS = 0.4
 FROZEN_SECONDS = 0.6  # longer than send_by
@@ -63,7 +64,7 @@ class Stage:
             answer = store().blpop([MET], timeout=MEETS_SECONDS)
             if answer:
                 return int(answer[1])  # type: ignore[index]  # a pair, when not asked asynchronously
-            self.sweep()  # on a busy machine even a poke can get lost
+            self.wait_for_turn()
         raise AssertionError("nobody came by the armed point")
 
     def suffer(self, fate: Fate, *, meanwhile: Callable[["Stage"], None]) -> None:
@@ -132,15 +133,48 @@ class Stage:
     def settle(self, *, within: float = R4_SECONDS, patience: float = 15.0) -> None:
         """Let time pass and the sweeper sweep until no push moves by itself any more."""
         while (push := self.moving()) is not None:
-            due = max(push.next_attempt_at or database_now(), push.lease_until or database_now())
-            self.pass_time(max(0.0, (due - database_now()).total_seconds()) + 0.02)
+            self.pass_time(_seconds_until_turn(push))
             assert self.passed <= within, f"{push} is not settled within {within:.0f} s: {push.failure}"
+            self._sweep_until_moved(push, end=time.monotonic() + patience)
+
+    def wait_for_turn(self) -> None:
+        """Let the time pass that a row waits which nobody holds, and sweep."""
+        push = self.moving()
+        if push and push.lease_until is None:
+            self.pass_time(_seconds_until_turn(push))
+        self.sweep()
+
+    def come_by(self, points: Collection[Point]) -> None:
+        """Let workers work until they came by all these points."""
+        for _ in range(MEETS_TRIES):
+            with suppress(AssertionError):
+                until(lambda: set(points) <= set(self.reached()), seconds=MEETS_SECONDS, what="the points")
+                return
+            self.wait_for_turn()
+        raise AssertionError(f"nobody came by {set(points) - set(self.reached())}")
+
+    def _sweep_until_moved(self, before: Push, *, end: float) -> None:
+        """Sweep again and again, as beat does: a message can get lost with the process that dies beside it."""
+        while True:
             self.sweep()
-            until(lambda: self._has_moved(push), seconds=patience, what=f"{push} to move")
+            with suppress(AssertionError):
+                until(lambda: self._has_moved(before), seconds=min(1.0, end - time.monotonic()), what="moving")
+                return
+            assert time.monotonic() < end, f"nobody moved {before}"
 
     def _has_moved(self, before: Push) -> bool:
         now = Push.objects.get(pk=before.pk)
         return now.finished_at is not None or (now.fence > before.fence and now.lease_until is None)
+
+    def upkeep_until(self, true: Callable[[], bool]) -> None:
+        """Let workers look after the connections until something is true."""
+        for _ in range(10):
+            self.ask_upkeep()
+            with suppress(AssertionError):
+                until(true, seconds=1, what="upkeep")
+                break
+        self.quiet()
+        assert true()
 
     # --- What came of it --------------------------------------------------------------------------------
 
@@ -158,6 +192,13 @@ class Stage:
         kept = self.sandbox.world.store.get(REFRESH, row.refresh_token)
         alive = kept and self.sandbox.world.store.get("grant", str(kept["grant"]))
         return bool(row.is_connected and kept and not kept["superseded"] and alive)
+
+
+def _seconds_until_turn(push: Push) -> float:
+    """Return when those who pull may take the row: a new one is left to its poke for a while."""
+    now = database_now()
+    due = max(push.next_attempt_at or now, push.lease_until or now) + (HEAD_START if push.fence == 0 else timedelta())
+    return max(0.0, (due - now).total_seconds()) + 0.02
 
 
 def at_work() -> set[int]:

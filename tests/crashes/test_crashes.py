@@ -25,10 +25,10 @@ def test_an_undisturbed_run_comes_by_its_points(stage: Stage, name: str) -> None
     scenario = SCENARIOS[name]
     scenario.prepare(stage)
     scenario.begin(stage)
+    stage.come_by(scenario.points)
     stage.quiet()
     stage.settle()
     scenario.judge(stage, None, None)
-    assert set(scenario.points) <= set(stage.reached())
 
 
 @pytest.mark.workers
