@@ -40,7 +40,7 @@ class Workers:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
         self._beat = ["--beat", "--schedule", str(folder / f"beat-{time.monotonic_ns()}")] if beat else []
         self._processes, self._app = processes, app
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DATABASE_URL": self._database_url(),
             "EACCOUNTING_API_URL": api_url,
@@ -61,7 +61,7 @@ class Workers:
         command += ["--queues", "clicks,bulk,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         until(lambda: b" ready." in self._log.read_bytes(), seconds=READY_SECONDS, what="the worker to start")
         return self
@@ -81,5 +81,9 @@ class Workers:
 
     def terminate(self) -> None:
         """Ask it to end, as a release does; calls in flight end first."""
-        self._process.send_signal(signal.SIGTERM)
+        self.ask_to_stop(os.kill)
+
+    def ask_to_stop(self, send: Callable[[int, int], None]) -> None:
+        """Ask its parent process (os.kill) or the whole group with its children (os.killpg), and wait for the end."""
+        send(self._process.pid, signal.SIGTERM)
         self._process.wait(30)
