@@ -2,7 +2,6 @@
 
 import logging
 import time
-from datetime import timedelta
 from functools import cache
 
 from celery import Task, current_app, shared_task
@@ -90,7 +89,7 @@ def sweep(**_later: object) -> None:
     due = list(Push.unattended(now=database_now()).values_list("pk")[:room])
     reach(Point.SWEEP_FOUND)
     for _row in due:
-        pull.apply_async(expires=timedelta(minutes=1).total_seconds())
+        pull.apply_async()
 
 
 def _pulls_waiting() -> int:

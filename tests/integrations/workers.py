@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.db import connection
 
 READY_SECONDS = 30
+QUEUES = "clicks,bulk,sweep,upkeep"
 
 
 def until(true: Callable[[], bool], *, seconds: float, what: str) -> None:
@@ -36,13 +37,14 @@ class Workers:
         beat: bool = True,
         app: str = "limego_visma",
         settings: Mapping[str, str] | None = None,
+        queues: str = QUEUES,
     ) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
-        self._beat = ["--beat", "--schedule", str(folder / f"beat-{time.monotonic_ns()}")] if beat else []
-        self._processes, self._app = processes, app
-        self.environment = {
+        self._beat = ["--beat"] if beat else []
+        self._processes, self._app, self._queues = processes, app, queues
+        self._environment = {
             **os.environ,
-            "DATABASE_URL": self._database_url(),
+            "DATABASE_URL": self.database_url(),
             "EACCOUNTING_API_URL": api_url,
             "EACCOUNTING_IDENTITY_URL": identity_url,
             "EACCOUNTING_RATE_LIMIT": "600000",
@@ -51,17 +53,22 @@ class Workers:
         }
 
     @staticmethod
-    def _database_url() -> str:
+    def database_url() -> str:
         """The address of the database that the tests use, not of the one it was made from."""
         parts = urlsplit(os.environ["DATABASE_URL"])
         return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to work beside these workers."""
+        return self._environment
+
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "celery", "--app", self._app, "worker", "--loglevel", "INFO"]
-        command += ["--queues", "clicks,bulk,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
+        command += ["--queues", self._queues, "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
         until(lambda: b" ready." in self._log.read_bytes(), seconds=READY_SECONDS, what="the worker to start")
         return self
