@@ -14,8 +14,8 @@ from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
 from integrations.delivery import numbering, outcomes, times
-from integrations.delivery.calls import Calls
-from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.delivery.calls import LEASE_SLACK, Calls
+from integrations.delivery.outcomes import CannotSend
 from integrations.duplicates import duplicate_filter
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
@@ -32,7 +32,7 @@ def run(push: Push, calls: Calls) -> None:
         _resolve(push, calls)
         return
     values = _values(push.company, push)
-    calls.open()
+    calls.open(push)
     began = calls.clock()
     found = _look_before(push, values, calls, now=began)
     if numbering.adopt_among(push, found.customers, calls):
@@ -40,9 +40,7 @@ def run(push: Push, calls: Calls) -> None:
     if found.customers and not push.create_anyway:
         outcomes.ask_person(push, list(found.customers))
         return
-    seen = [customer.id for customer in found.customers]
-    push.remember_look(looked_at=found.server_time, seen_ids=seen)
-    _send(push, calls, looked=began)
+    _send(push, found, calls, looked=began)
 
 
 def _values(company: Company, push: Push) -> mapping.Values:
@@ -57,9 +55,9 @@ def _values(company: Company, push: Push) -> mapping.Values:
 def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datetime) -> CustomerPage:
     """Ask eAccounting for customers that could be this company: by registration number, else by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
+    push.keep(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
     page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
-    calls.answered(now=calls.clock())
+    calls.answered()
     return page
 
 
@@ -67,12 +65,12 @@ class _LateLook(Exception):
     """A twin ended after our look: what it created was not seen yet."""
 
 
-def _send(push: Push, calls: Calls, *, looked: datetime) -> None:
+def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
     try:
-        payload = _commit_sending(push, calls, looked=looked)
+        payload = _commit_sending(push, found, calls, looked=looked)
     except _LateLook:
         push.wait(WaitReason.TWIN, until=calls.clock())
         return
@@ -95,7 +93,7 @@ def _send(push: Push, calls: Calls, *, looked: datetime) -> None:
     outcomes.record_created(push, customer, calls)
 
 
-def _commit_sending(push: Push, calls: Calls, *, looked: datetime) -> dict[str, Json]:
+def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) -> dict[str, Json]:
     """Check once more under the company's lock, fix the payload and commit SENDING.
 
     Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
@@ -105,7 +103,6 @@ def _commit_sending(push: Push, calls: Calls, *, looked: datetime) -> dict[str, 
     now = calls.clock()
     with transaction.atomic():
         company = Company.objects.select_for_update().get(pk=push.company_id)
-        push.hold()
         connection = usable(push, calls)
         if company.archived_at is not None:
             raise CannotSend("archived")
@@ -119,13 +116,15 @@ def _commit_sending(push: Push, calls: Calls, *, looked: datetime) -> dict[str, 
         payload = mapping.create_payload(
             values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id), number=number
         )
-        push.renew(now=now, seconds=_sending_seconds())
         push.begin_sending(
             payload=payload,
             values={name: value for name, value in values.items() if value},
             fingerprint=mapping.fingerprint(payload),
             number=number,
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
+            lease_until=now + timedelta(seconds=_sending_seconds()),
+            looked_at=found.server_time,
+            seen_ids=[customer.id for customer in found.customers],
         )
         # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
         if _twin_ended(push, since=looked):
@@ -156,7 +155,7 @@ def _sending_seconds() -> float:
 def _resolve(push: Push, calls: Calls) -> None:
     """The answer to a create was lost: find out whether the customer is there, and never send before."""
     began = calls.clock()
-    calls.open()
+    calls.open(push)
     if numbering.adopt_by_number(push, calls):
         return
     settled = began > times.absent_from(push)
@@ -187,10 +186,10 @@ def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer
     Only customers changed since the look before, not seen then, and not linked to a company here.
     """
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    push.keep(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
     since = filters.changed_since(push.looked_at) if push.looked_at else None
     page = calls.booking().list_customers(filter=since, deadline=deadline)
-    calls.answered(now=calls.clock())
+    calls.answered()
     ids = [UUID(customer.id) for customer in page.customers]
     linked = CustomerLink.objects.filter(connection_id=push.connection_id, customer__customer_id__in=ids)
     others = {str(found) for found in linked.values_list("customer__customer_id", flat=True)} | set(push.seen_ids)

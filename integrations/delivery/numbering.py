@@ -9,8 +9,8 @@ from django.db import transaction
 
 from integrations import mapping
 from integrations.delivery import outcomes
-from integrations.delivery.calls import Calls
-from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.delivery.calls import LEASE_SLACK, Calls
+from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting import filters
 from integrations.eaccounting.errors import Conflict, Refused
 from integrations.eaccounting.types import Customer
@@ -74,9 +74,9 @@ def _is_about_number(error: Conflict | Refused) -> bool:
 def _holders(push: Push, calls: Calls) -> list[Customer]:
     """Return the customers with our number: one, none, or more where eAccounting lets them."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=calls.clock(), seconds=_reading_seconds(calls))
+    push.keep(now=calls.clock(), seconds=_reading_seconds(calls))
     page = calls.booking().list_customers(filter=filters.eq(mapping.NUMBER, push.number), deadline=deadline)
-    calls.answered(now=calls.clock())
+    calls.answered()
     return [customer for customer in page.customers if _has_our_number(push, customer)]
 
 
