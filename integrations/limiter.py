@@ -61,7 +61,7 @@ class BudgetUnknown(BudgetError):
 
 @cache
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=1.0)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5)
 
 
 def _keys(endpoint: Endpoint, connection_id: int) -> list[str]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
-from integrations.models import EventKind
+from integrations.models import EventKind, Kind
 
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
@@ -89,6 +89,7 @@ WHAT: dict[str, str | Promise] = {
     "rate_limited": _("Visma eAccounting asked us to call less often for a moment. This is sent again by itself."),
     "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
     "budget_unknown": _("A part of Lime Go is not available just now. This is sent by itself as soon as it is back."),
+    "refresh_under_way": _("The connection is being renewed at this moment. This is sent again by itself."),
     "client_misconfigured": _(
         "Visma eAccounting does not accept Lime Go itself. The operator of Lime Go has been told; nothing is lost."
     ),
@@ -98,6 +99,10 @@ WHAT: dict[str, str | Promise] = {
     "connect_superseded": _("Somebody else changed the connection meanwhile. Look at it below, then connect again."),
     "connected_elsewhere": _(
         "This eAccounting company is already connected to another Lime Go account. Disconnect it there first."
+    ),
+    "offer_gone": _(
+        "This choice was made already, or was open for more than 15 minutes. Nothing was changed now. "
+        "Look at the connection below."
     ),
     "unidentified": _(
         "Visma eAccounting does not say which company this is, so it was not connected. Contact support."
@@ -142,6 +147,7 @@ RIGHTS: dict[str, str | Promise] = {
     "offline_access": _("Stay connected until somebody disconnects"),
 }
 SAME_AS = {
+    "offered": "disconnected",
     "answer_unreadable": "unexpected_answer",
     "field_missing": "unexpected_answer",
     "redirected": "unexpected_answer",
@@ -152,7 +158,6 @@ SAME_AS = {
     "no_answer": "unreachable",
     "sent_too_late": "unreachable",
     "deadline_before_sending": "unreachable",
-    "refresh_under_way": "unreachable",
     "unauthorized": "needs_reconnect",
     "not_open": "superseded",
 }
@@ -184,24 +189,14 @@ def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:
     return gettext("That customer was linked to another company meanwhile. Look at both companies.")
 
 
-def _other_company(parameters: Mapping[str, Any]) -> str:
-    chosen = parameters.get("other") or gettext("another company")
-    words = ngettext(
-        "You chose %(chosen)s, but this account's %(count)d link belongs to %(name)s. Nothing was changed. "
-        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
-        "You chose %(chosen)s, but this account's %(count)d links belong to %(name)s. Nothing was changed. "
-        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
-        parameters["links"],
-    )
-    return words % {"chosen": chosen, "count": parameters["links"], "name": parameters["name"]}
-
-
 def _values(parameters: Mapping[str, Any]) -> str:
     told = " ".join(problem.words for problem in value_problems(parameters))
     return gettext("Nothing was sent. %(problems)s") % {"problems": told}
 
 
 def _under_way(parameters: Mapping[str, Any]) -> str:
+    if parameters.get("kind") == Kind.CREATE:
+        return gettext("This company is already being added by %(by)s. Wait until it is done.") % parameters
     if parameters.get("by"):
         return gettext("This is already being sent, asked for by %(by)s. Wait until it is done.") % parameters
     return str(WHAT["already_under_way"])
@@ -209,7 +204,6 @@ def _under_way(parameters: Mapping[str, Any]) -> str:
 
 _WITH_PARAMETERS = {
     "linked_elsewhere": _linked_elsewhere,
-    "other_company": _other_company,
     "values": _values,
     "already_under_way": _under_way,
 }

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import card, connection, numbers
+from integrations.views import card, connection, numbers, other_company
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_EACCOUNTING}terms/reload/", connection.reload_terms, name="reload-terms"),
     path(f"{_EACCOUNTING}numbers/", numbers.choose_numbers, name="choose-numbers"),
     path(f"{_EACCOUNTING}disconnect/", connection.disconnect, name="disconnect"),
+    path(f"{_EACCOUNTING}other-company/", other_company.other_company, name="other-company"),
     # Registered with Visma as the redirect URI: it must never change.
     path("integrations/visma-eaccounting/callback/", connection.callback, name="callback"),
     path(f"{_CARD}panel/", card.panel, name="panel"),

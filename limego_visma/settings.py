@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvError
 
+from limego_visma.dead_peers import BROKER_OPTIONS, DATABASE_OPTIONS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
@@ -142,7 +144,7 @@ DATABASES = {
     "default": {
         **DATABASE,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 3, **DATABASE.get("OPTIONS", {})},
+        "OPTIONS": {**DATABASE_OPTIONS, **DATABASE.get("OPTIONS", {})},
     }
 }
 REDIS_URL = env.str("REDIS_URL", "redis://localhost:6379/0")
@@ -252,6 +254,7 @@ COMPANY_FORM_SECTIONS = ["integrations.forms.CompanyReferenceSection"]
 
 # --- Workers ---------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = BROKER_OPTIONS
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 CELERY_TASK_ROUTES = {
@@ -266,26 +269,30 @@ CELERY_TASK_ROUTES = {
     "accounts.tasks.send_due_mail": {"queue": "mail"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# So many tasks keep a database connection; each looks after its age and health (limego_visma/celery.py).
+CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = env.str("CELERY_BEAT_SCHEDULE_FILENAME", str(BASE_DIR / ".data" / "beat"))
+CELERY_BEAT_SCHEDULER = "limego_visma.beat:SteadyScheduler"
+# What nobody took for so long is stale. No shorter: a host compares it with its own clock, which may be wrong.
+STALE_SECONDS = 2 * 3600
 CELERY_BEAT_SCHEDULE = {
     "send-due-mail": {
         "task": "accounts.tasks.send_due_mail",
         "schedule": 5.0,
-        "options": {"expires": 5.0},
+        "options": {"expires": STALE_SECONDS},
     },
     "sweep": {
         "task": "integrations.tasks.sweep",
         "schedule": EACCOUNTING_SWEEP_SECONDS,
-        "options": {"expires": EACCOUNTING_SWEEP_SECONDS},
+        "options": {"expires": STALE_SECONDS},
     },
     "look-after-connections": {
         "task": "integrations.tasks.look_after_connections",
         "schedule": EACCOUNTING_SWEEP_SECONDS,
-        "options": {"expires": EACCOUNTING_SWEEP_SECONDS},
+        "options": {"expires": STALE_SECONDS},
     },
 }
 

@@ -1,5 +1,6 @@
 """The timeline: who did what, when. Rows are only ever added, and hold no tokens."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -35,6 +36,7 @@ class EventKind(models.TextChoices):
     UNLINKED = "unlinked", _("unlinked the company")
     FAILED = "failed", _("Sending failed")
     CANCELLED = "cancelled", _("cancelled sending")
+    CANCELLED_WITH = "cancelled_with", _("disconnected Visma eAccounting, which cancelled sending")
 
 
 class Event(models.Model):
@@ -75,4 +77,21 @@ class Event(models.Model):
             company=company,
             actor=actor,
             parameters=parameters or {},
+        )
+
+    @classmethod
+    def add_to_each(
+        cls, company_ids: Iterable[int], kind: EventKind, *, connection: Connection, actor: User | None
+    ) -> None:
+        """Append the same event to many companies."""
+        Event.objects.bulk_create(
+            Event(
+                account_id=connection.account_id,
+                kind=kind,
+                connection=connection,
+                company_id=company_id,
+                actor=actor,
+                parameters={"name": connection.name},
+            )
+            for company_id in company_ids
         )
