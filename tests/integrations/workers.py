@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -35,28 +35,31 @@ class Workers:
         identity_url: str,
         processes: int = 2,
         beat: bool = True,
+        app: str = "limego_visma",
+        settings: Mapping[str, str] | None = None,
         queues: str = QUEUES,
     ) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
         self._beat = ["--beat"] if beat else []
-        self._processes, self._queues = processes, queues
+        self._processes, self._app, self._queues = processes, app, queues
         self._environment = {
             **os.environ,
-            "DATABASE_URL": self._database_url(),
+            "DATABASE_URL": self.database_url(),
             "EACCOUNTING_API_URL": api_url,
             "EACCOUNTING_IDENTITY_URL": identity_url,
             "EACCOUNTING_RATE_LIMIT": "600000",
             "EACCOUNTING_SWEEP_SECONDS": "1",
+            **(settings or {}),
         }
 
     @staticmethod
-    def _database_url() -> str:
+    def database_url() -> str:
         """The address of the database that the tests use, not of the one it was made from."""
         parts = urlsplit(os.environ["DATABASE_URL"])
         return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "celery", "--app", "limego_visma", "worker", "--loglevel", "INFO"]
+        command = [sys.executable, "-m", "celery", "--app", self._app, "worker", "--loglevel", "INFO"]
         command += ["--queues", self._queues, "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
