@@ -37,8 +37,7 @@ class Sample:
 def _person(stack: Stack) -> Iterator[tuple[Tenant, Browser, Bare]]:
     tenant = tenants(stack, 1)[0]
     with ExitStack() as running:
-        running.enter_context(stack.worker())
-        running.enter_context(stack.upkeep())  # on a busy machine a poke may be given up after its 50 ms
+        running.enter_context(stack.workers())
         url = running.enter_context(stack.web(port=free_port()))
         yield tenant, Browser(url, tenant), Bare.of(tenant, f"{stack.sandbox_url}/v2")
 
