@@ -1,6 +1,7 @@
 """What the buttons on a company mean: check, record the wish in one transaction, poke a worker."""
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from companies.models import Company, Contact
@@ -39,8 +40,12 @@ __all__ += ["NotConnected", "NotLinked", "NothingToDecide", "Refusal", "TermsNot
 
 def current_connection(account_id: int) -> Connection | None:
     """Return the account's connection, in whatever state, or None before the first one."""
+    return _current(account_id).first()
+
+
+def _current(account_id: int) -> QuerySet[Connection]:
     rows = Connection.without_tokens().select_related("default_terms", "connected_by")
-    return rows.filter(account_id=account_id, is_current=True).first()
+    return rows.filter(account_id=account_id, is_current=True)
 
 
 def link_of(company: Company, connection: Connection | None) -> CustomerLink | None:
@@ -59,11 +64,9 @@ def _locked(company: Company) -> Company:
 
 def _connected(company: Company) -> Connection:
     """Return the connection; disconnecting, which cancels what waits, waits until this wish is recorded."""
-    connection = current_connection(company.account_id)
-    if connection is None:
-        raise NotConnected
-    list(Connection.objects.select_for_update(no_key=True).filter(pk=connection.pk).values_list("pk"))
-    connection = current_connection(company.account_id)
+    rows = _current(company.account_id).select_for_update(no_key=True, of=("self",))
+    # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
+    connection = rows.first() or rows.first()
     if connection is None:
         raise NotConnected
     if not connection.is_connected:

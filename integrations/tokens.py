@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -46,17 +47,26 @@ class Access:
 
     token: str = field(repr=False)
     generation: int
+    was_refused: bool  # its forerunner, and nothing has worked since
 
 
-def access(connection_id: int, *, clock: Clock, patience: float) -> Access:
+def _no_matter() -> None:
+    """What a caller does before a refresh that has nothing to prepare."""
+
+
+def access(
+    connection_id: int, *, clock: Clock, patience: float, before_refresh: Callable[[], None] = _no_matter
+) -> Access:
     """Return a token that is good for a while yet, refreshing it ahead of its end.
 
     While the old token lives, one caller refreshes and the others go on with it. `patience` is how many
-    seconds to wait for another's refresh. Raises NotConnected, or the EAccountingError of the refresh.
+    seconds to wait for another's refresh; `before_refresh` is called before anything that may take long.
+    Raises NotConnected, or the EAccountingError of the refresh.
     """
     connection, now = _connected(connection_id), clock()
     if not _is_due(connection, now):
         return _access(connection)
+    before_refresh()
     alive = now < connection.expires_at
     try:
         with token_lock(connection.account_id, patience=0 if alive else patience):
@@ -164,7 +174,11 @@ def _connected(connection_id: int) -> Connection:
 
 
 def _access(connection: Connection) -> Access:
-    return Access(token=connection.access_token, generation=connection.generation)
+    return Access(
+        token=connection.access_token,
+        generation=connection.generation,
+        was_refused=connection.refused_at is not None,
+    )
 
 
 def _refreshed(connection: Connection, clock: Clock) -> Connection:

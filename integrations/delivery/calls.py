@@ -1,7 +1,6 @@
 """The calls of one worker on one connection: a token, the budget, the client."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from django.conf import settings
 
@@ -10,6 +9,8 @@ from integrations.clock import Clock
 from integrations.eaccounting.client import Client, Endpoint
 from integrations.gateway import http
 from integrations.models import Connection, Push
+
+LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
 
 
 @dataclass
@@ -23,9 +24,13 @@ class Calls:
     endpoint: Endpoint = Endpoint.COMPANY_SETTINGS  # of the last booked call: a 429 silences it
     access: tokens.Access | None = field(default=None, init=False)
 
-    def open(self) -> None:
-        """Get a valid token. Raises NotConnected or the EAccountingError of a refresh."""
-        self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience)
+    def open(self, push: Push) -> None:
+        """Get a valid token for a push, which is kept meanwhile. Raises NotConnected, LostLease, or of a refresh."""
+
+        def keep() -> None:
+            push.keep(now=self.clock(), seconds=self.token_seconds + LEASE_SLACK)
+
+        self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience, before_refresh=keep)
 
     def open_within(self, *, seconds: float) -> None:
         """As `open`, for a person who waits."""
@@ -56,10 +61,14 @@ class Calls:
         """A client whose calls were booked beforehand, so that nothing delays them."""
         return Client(http=http(), access_token=self.token)
 
-    def answered(self, *, now: datetime) -> None:
+    def answered(self) -> None:
         """Note that eAccounting answered: the token is good, and what waited out a silence is due now."""
+        now, refused = self.clock(), self.access is not None and self.access.was_refused
+        if not refused and not self.connection.was_silent(now=now):
+            return
         if self.connection.succeeded(now=now):
             Push.pull_forward(connection=self.connection, now=now)
+        self.connection.last_ok_at = now
 
     def replace_refused_token(self) -> None:
         """After a 401: get another token. Raises ConnectionRevoked when that will not help."""

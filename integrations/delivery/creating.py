@@ -14,8 +14,8 @@ from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
 from integrations.delivery import outcomes, times
-from integrations.delivery.calls import Calls
-from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.delivery.calls import LEASE_SLACK, Calls
+from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
@@ -31,14 +31,12 @@ def run(push: Push, calls: Calls) -> None:
         _resolve(push, calls)
         return
     values = _values(push.company, push)
-    calls.open()
+    calls.open(push)
     found = _look_before(push, values, calls)
     if found.customers and not push.create_anyway:
         outcomes.ask_person(push, list(found.customers))
         return
-    seen = [customer.id for customer in found.customers]
-    push.remember_look(looked_at=found.server_time, seen_ids=seen)
-    _send(push, calls)
+    _send(push, found, calls)
 
 
 def _values(company: Company, push: Push) -> mapping.Values:
@@ -53,9 +51,9 @@ def _values(company: Company, push: Push) -> mapping.Values:
 def _look_before(push: Push, values: mapping.Values, calls: Calls) -> CustomerPage:
     """Ask eAccounting for customers that could be this company: by registration number, else by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    push.keep(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
     page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
-    calls.answered(now=calls.clock())
+    calls.answered()
     return page
 
 
@@ -69,12 +67,12 @@ def duplicate_filter(values: mapping.Values) -> str:
     return filters.any_of(*(filters.eq("CorporateIdentityNumber", form) for form in forms))
 
 
-def _send(push: Push, calls: Calls) -> None:
+def _send(push: Push, found: CustomerPage, calls: Calls) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
     try:
-        payload = _commit_sending(push, calls)
+        payload = _commit_sending(push, found, calls)
     except IntegrityError as error:
         if not breaks(error, "push_no_twin_create"):
             raise
@@ -91,7 +89,7 @@ def _send(push: Push, calls: Calls) -> None:
     outcomes.record_created(push, customer, calls)
 
 
-def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
+def _commit_sending(push: Push, found: CustomerPage, calls: Calls) -> dict[str, Json]:
     """Check once more under the company's lock, fix the payload and commit SENDING.
 
     Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
@@ -100,7 +98,6 @@ def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
     now = calls.clock()
     with transaction.atomic():
         company = Company.objects.select_for_update().get(pk=push.company_id)
-        push.hold()
         connection = usable(push, calls)
         if company.archived_at is not None:
             raise CannotSend("archived")
@@ -113,12 +110,14 @@ def _commit_sending(push: Push, calls: Calls) -> dict[str, Json]:
         payload = mapping.create_payload(
             values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id)
         )
-        push.renew(now=now, seconds=_sending_seconds())
         push.begin_sending(
             payload=payload,
             values={name: value for name, value in values.items() if value},
             fingerprint=mapping.fingerprint(payload),
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
+            lease_until=now + timedelta(seconds=_sending_seconds()),
+            looked_at=found.server_time,
+            seen_ids=[customer.id for customer in found.customers],
         )
     return payload
 
@@ -140,7 +139,7 @@ def _sending_seconds() -> float:
 def _resolve(push: Push, calls: Calls) -> None:
     """The answer to a create was lost: find out whether the customer is there, and never send before."""
     began = calls.clock()
-    calls.open()
+    calls.open(push)
     equal, near = _look_after(push, calls)
     settled = began > times.absent_from(push)
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
@@ -166,10 +165,10 @@ def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer
     Only customers changed since the look before, not seen then, and not linked to a company here.
     """
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    push.keep(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
     since = filters.changed_since(push.looked_at) if push.looked_at else None
     page = calls.booking().list_customers(filter=since, deadline=deadline)
-    calls.answered(now=calls.clock())
+    calls.answered()
     ids = [UUID(customer.id) for customer in page.customers]
     linked = CustomerLink.objects.filter(connection_id=push.connection_id, customer__customer_id__in=ids)
     others = {str(found) for found in linked.values_list("customer__customer_id", flat=True)} | set(push.seen_ids)

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from accounts.models import Role
-from integrations.clock import Clock, database_now
+from integrations.clock import Clock, ticking
 from integrations.delivery import creating, outcomes, times, updating
-from integrations.delivery.calls import Calls
-from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.delivery.calls import LEASE_SLACK, Calls
+from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.errors import EAccountingError
 from integrations.limiter import BULK_AHEAD, CLICK_AHEAD, PATIENCE, BudgetError
-from integrations.models import Connection, Kind, Push, PushState, WaitReason
+from integrations.models import Kind, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED, LostLease
 from integrations.tokens import NotConnected
 
@@ -25,16 +25,18 @@ CRASHED = "crashed"
 log = logging.getLogger(__name__)
 
 
-def deliver(push_id: int, *, clock: Clock = database_now) -> None:
+def deliver(push_id: int, *, clock: Clock | None = None) -> None:
     """Move one push as far as it goes now. Safe to call at any time, any number of times, from anywhere."""
+    clock = clock or ticking()
     for _attempt in range(ATTEMPTS_AT_ONCE):
         push = Push.claim(push_id, now=clock(), seconds=_claim_seconds())
         if push is None or not _move(push, clock, ahead=CLICK_AHEAD):
             return
 
 
-def deliver_next(*, clock: Clock = database_now) -> bool:
+def deliver_next(*, clock: Clock | None = None) -> bool:
     """Move the push whose turn it is. Return False when there is none to be had just now."""
+    clock = clock or ticking()
     push = Push.claim_in_turn(now=clock(), seconds=_claim_seconds())
     if push is None:
         return False
@@ -43,14 +45,13 @@ def deliver_next(*, clock: Clock = database_now) -> bool:
 
 
 def _claim_seconds() -> float:
-    """Before the first call a token is needed, and each call renews the lease."""
-    return PATIENCE + settings.EACCOUNTING_TOKEN_SECONDS + LEASE_SLACK
+    """A first call and what comes before it; a refresh and every later call make the lease longer."""
+    return PATIENCE + settings.EACCOUNTING_CALL_SECONDS + 2 * LEASE_SLACK
 
 
 def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
     """Do what this worker's push wishes. Return whether it is due again at once."""
     try:
-        push.connection = Connection.without_tokens().get(pk=push.connection_id)
         _carry_out(push, Calls(connection=push.connection, clock=clock, ahead=ahead))
     except LostLease:
         log.warning("push %s was taken over by another worker; nothing was written", push.pk)

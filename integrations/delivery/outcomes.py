@@ -10,7 +10,7 @@ from companies.models import Company
 from integrations import limiter, mapping
 from integrations.constraints import breaks
 from integrations.delivery import times
-from integrations.delivery.calls import Calls
+from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
@@ -39,7 +39,6 @@ Candidate = dict[str, str]
 
 log = logging.getLogger(__name__)
 
-LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
 CUSTOMER_LINKED_ONCE = "integrations_customerlink_customer_id_key"
 
 
@@ -148,8 +147,9 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
     now = calls.clock()
     try:
         with transaction.atomic():
-            _link(push, customer, Origin.CREATED, now)
+            _lock(push)
             push.finish(now=now)
+            _link(push, customer, Origin.CREATED, now)
             _event(push, EventKind.CREATED, {"number": customer.number})
             _note_other_values(push, push.values or {}, customer)
     except IntegrityError as error:
@@ -157,12 +157,13 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
             raise
         # Somebody linked this very customer to another company between its creation and now.
         refuse(push, failure=failure_of("linked_elsewhere", {"number": customer.number}), now=now)
-    calls.answered(now=now)
 
 
 def adopt(push: Push, customer: Customer, calls: Calls) -> None:
     """Link the company to the customer that a lost answer was about; the push stays open. Raises LostLease."""
     with transaction.atomic():
+        _lock(push)
+        push.hold()
         _link(push, customer, Origin.ADOPTED, calls.clock())
 
 
@@ -173,7 +174,6 @@ def record_adopted(push: Push, calls: Calls) -> None:
         _lock(push)
         push.finish(now=now)
         _event(push, EventKind.ADOPTED, {})
-    calls.answered(now=now)
 
 
 def ask_person(push: Push, customers: list[Customer]) -> None:
@@ -217,8 +217,8 @@ def candidate(customer: Customer) -> Candidate:
 
 
 def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None:
-    _lock(push)
-    link = CustomerLink.objects.create(
+    """Link the company, which is locked, to the customer."""
+    CustomerLink.objects.create(
         account_id=push.account_id,
         connection_id=push.connection_id,
         company_id=push.company_id,
@@ -227,8 +227,10 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
         origin=origin,
         linked_at=now,
         linked_by=push.requested_by,
+        sent=push.values or {},
+        sent_at=now,
+        sent_by=push.requested_by,
     )
-    link.mark_sent(values=push.values or {}, user=push.requested_by, now=now)
 
 
 def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Calls, *, values: mapping.Values) -> None:
@@ -236,19 +238,18 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
     now = calls.clock()
     with transaction.atomic():
         _lock(push)
+        push.finish(now=now)
         _remember(push, customer, now)
         link.mark_sent(values=values, user=push.requested_by, now=now)
-        push.finish(now=now)
         changed = bool(push.values)
         _event(push, EventKind.UPDATED if changed else EventKind.UNCHANGED, {"fields": sorted(push.values or {})})
         _note_other_values(push, push.values or {}, customer)
         push.open_next(now=now)
-    calls.answered(now=now)
 
 
 def _lock(push: Push) -> None:
-    Company.objects.select_for_update().get(pk=push.company_id)
-    push.hold()
+    """Lock the company; what is written to the push next tells whether it is still ours."""
+    Company.objects.select_for_update().values_list("pk").get(pk=push.company_id)
 
 
 def _remember(push: Push, customer: Customer, now: datetime) -> RemoteCustomer:

@@ -32,7 +32,7 @@ def read(connection: Connection, call: Callable[[Client, float], Answer], *, sec
     except RateLimited as error:
         limiter.silence(calls.endpoint, connection_id=connection.pk, seconds=error.retry_after)
         raise
-    calls.answered(now=database_now())
+    calls.answered()
     return answer
 
 

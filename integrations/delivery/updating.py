@@ -9,9 +9,9 @@ from django.db import transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.delivery import outcomes, times
-from integrations.delivery.calls import Calls
+from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.creating import usable
-from integrations.delivery.outcomes import LEASE_SLACK, CannotSend
+from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.jsontext import Json
@@ -29,7 +29,7 @@ def run(push: Push, calls: Calls) -> None:
         push.wait(WaitReason.SETTLING, until=max(settled, times.next_try(push, now=now)))
         return
     link = _link(push)
-    calls.open()
+    calls.open(push)
     # Both calls are booked before the first, so that nobody waits between reading and writing.
     calls.book(Endpoint.CUSTOMER)
     calls.book(Endpoint.CUSTOMER)
@@ -59,12 +59,12 @@ def _link(push: Push) -> CustomerLink:
 def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
     """Read the customer as it is now. Raises CannotSend when it is deleted or inactive there."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.renew(now=calls.clock(), seconds=deadline + LEASE_SLACK)
+    push.keep(now=calls.clock(), seconds=deadline + LEASE_SLACK)
     try:
         customer = calls.booked().get_customer(customer_id=str(link.reference), deadline=deadline)
     except NotFound:
         raise _missing_there(link) from None
-    calls.answered(now=calls.clock())
+    calls.answered()
     if not customer.is_active:
         link.mark_broken(CustomerLink.Broken.INACTIVE)
         raise CannotSend("customer_inactive")
@@ -86,7 +86,6 @@ def _commit_sending(
     now = calls.clock()
     with transaction.atomic():
         company = Company.objects.select_for_update().get(pk=push.company_id)
-        push.hold()
         usable(push, calls)
         if company.archived_at is not None:
             raise CannotSend("archived")
@@ -98,9 +97,11 @@ def _commit_sending(
         if push.state == PushState.UNKNOWN and times.is_lost_for_good(push, now=now):
             raise CannotSend("gave_up")
         payload = _payload(company, customer, changes)
-        push.renew(now=now, seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK)
-        send_by = now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS)
-        push.begin_sending(payload=None, values=changes, fingerprint="", send_by=send_by)
+        push.begin_sending(
+            values=changes,
+            send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
+            lease_until=now + timedelta(seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK),
+        )
     return payload, here
 
 

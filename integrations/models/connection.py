@@ -246,6 +246,10 @@ class Connection(models.Model):
         """Go to the end of those whose rows wait for their turn."""
         Connection.objects.filter(pk=self.pk).update(served_at=now)
 
+    def was_silent(self, *, now: datetime) -> bool:
+        """Whether a success now would be news."""
+        return self.last_ok_at is None or self.last_ok_at < now - SILENT_FOR
+
     def succeeded(self, *, now: datetime) -> bool:
         """Note that eAccounting answered. Return whether it is the first answer after a silence."""
         rows = Connection.objects.filter(pk=self.pk)

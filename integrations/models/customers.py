@@ -42,21 +42,24 @@ class RemoteCustomer(models.Model):
         cls, *, connection: Connection, customer: Customer, answered: dict[str, str], now: datetime
     ) -> "RemoteCustomer":
         """Keep what eAccounting answered about a customer; `answered` holds the owned properties."""
-        remote, _created = cls.objects.update_or_create(
-            connection=connection,
-            customer_id=customer.id,
-            defaults={
-                "account_id": connection.account_id,
-                "number": customer.number,
-                "name": customer.name,
-                "registration_number": customer.registration_number,
-                "answered": answered,
-                "terms_id": customer.terms_of_payment_id,
-                "is_active": customer.is_active,
-                "unpaid_amount": customer.unpaid_amount,
-                "changed_utc": customer.changed_utc,
-                "seen_at": now,
-            },
+        seen: dict[str, Any] = {
+            "number": customer.number,
+            "name": customer.name,
+            "registration_number": customer.registration_number,
+            "answered": answered,
+            "terms_id": customer.terms_of_payment_id,
+            "is_active": customer.is_active,
+            "unpaid_amount": customer.unpaid_amount,
+            "changed_utc": customer.changed_utc,
+            "seen_at": now,
+        }
+        row = RemoteCustomer(
+            account_id=connection.account_id, connection=connection, customer_id=UUID(customer.id), **seen
+        )
+        key = ["connection", "customer_id"]
+        # One statement, whether it is there or not.
+        [remote] = RemoteCustomer.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=key, update_fields=[*seen]
         )
         return remote
 

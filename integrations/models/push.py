@@ -63,9 +63,11 @@ class Push(PushQueue):
         for name, value in fields.items():
             setattr(self, name, value)
 
-    def renew(self, *, now: datetime, seconds: float) -> None:
-        """Hold the row for this much longer, from now. Raises LostLease."""
-        self._write(lease_until=now + timedelta(seconds=seconds))
+    def keep(self, *, now: datetime, seconds: float) -> None:
+        """Hold the row for at least this much longer, from now. Raises LostLease."""
+        until = now + timedelta(seconds=seconds)
+        if self.lease_until is None or self.lease_until < until:
+            self._write(lease_until=until)
 
     def take_back(self, *, now: datetime, seconds: float) -> None:
         """Leave SENDING: the answer says that nothing was done with what was sent. Raises LostLease."""
@@ -83,22 +85,20 @@ class Push(PushQueue):
             next_attempt_at=until,
         )
 
-    def remember_look(self, *, looked_at: datetime, seen_ids: list[str]) -> None:
-        """Keep eAccounting's clock and the customers that were there before a create. Raises LostLease."""
-        self._write(looked_at=looked_at, seen_ids=seen_ids)
+    def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **create: Any) -> None:
+        """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create.
 
-    def begin_sending(
-        self, *, payload: dict[str, Any] | None, values: dict[str, str], fingerprint: str, send_by: datetime
-    ) -> None:
-        """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create."""
+        `create`: of a create also its payload and fingerprint, and of the look before it eAccounting's clock
+        (looked_at) and the customers that were there (seen_ids).
+        """
         self._write(
             state=PushState.SENDING,
-            payload=payload,
+            lease_until=lease_until,
             values=values,
-            fingerprint=fingerprint,
             send_by=send_by,
             unknown_since=None,
             wait_reason="",
+            **create,
         )
 
     def wait(self, reason: WaitReason, *, until: datetime | None, failure: dict[str, Any] | None = None) -> None:
@@ -240,8 +240,8 @@ class Push(PushQueue):
 
     def open_next(self, *, now: datetime) -> None:
         """If a newer click came while this one was under way, open the next push. The company is locked."""
-        ended = Push.objects.get(pk=self.pk)
-        if ended.again_at is None:
+        ended = Push.objects.filter(pk=self.pk, again_at__isnull=False).first()
+        if ended is None:
             return
         Push.objects.create(
             account_id=ended.account_id,

@@ -106,7 +106,10 @@ class PushQueue(PushRow):
 
     @classmethod
     def _one_locked(cls, rows: models.QuerySet[Self]) -> Self | None:
-        return rows.select_for_update(skip_locked=True).first()
+        """Lock a row, and fetch with it what a worker needs to know beside it but the tokens."""
+        whole = rows.select_related("connection", "company", "contact", "requested_by")
+        whole = whole.defer("connection__access_token", "connection__refresh_token")
+        return whole.select_for_update(skip_locked=True, of=("self",)).first()
 
     def take(self, *, now: datetime, seconds: float) -> None:
         """Write this worker onto the locked row.

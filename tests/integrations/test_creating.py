@@ -1,6 +1,7 @@
 """Creating a customer: at most once, whatever becomes of the call. Judged by what eAccounting holds at the end."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -236,8 +237,15 @@ def kill_while_sending(push: Push, *, at: MovableClock) -> None:
     claimed = Push.claim(push.pk, now=at(), seconds=5)
     assert claimed is not None
     values = {"Name": claimed.company.name}
-    claimed.begin_sending(payload={"Name": "x"}, values=values, fingerprint=f"f{push.pk}", send_by=at())
-    claimed.remember_look(looked_at=database_now(), seen_ids=[])
+    claimed.begin_sending(
+        payload={"Name": "x"},
+        values=values,
+        fingerprint=f"f{push.pk}",
+        send_by=at(),
+        lease_until=at() + timedelta(seconds=5),
+        looked_at=database_now(),
+        seen_ids=[],
+    )
 
 
 def test_killed_before_the_bytes_left_it_is_sent_once(

@@ -34,7 +34,8 @@ def claimed(push: Push, **more: float) -> Push:
 
 
 def begin(push: Push, fingerprint: str = "f") -> None:
-    push.begin_sending(payload={}, values={}, fingerprint=fingerprint, send_by=timezone.now())
+    now = timezone.now()
+    push.begin_sending(values={}, send_by=now, lease_until=now + timedelta(seconds=5), fingerprint=fingerprint)
 
 
 def stored(push: Push) -> Push:
@@ -66,9 +67,8 @@ def test_what_is_not_due_or_is_finished_is_not_claimed(wish: Push) -> None:
 @pytest.mark.parametrize(
     "write",
     [
-        lambda push, now: push.renew(now=now, seconds=5),
+        lambda push, now: push.keep(now=now, seconds=500),
         lambda push, now: push.hold(),
-        lambda push, now: push.remember_look(looked_at=now, seen_ids=[]),
         lambda push, now: begin(push),
         lambda push, now: push.wait(WaitReason.RETRY, until=now),
         lambda push, now: push.lose_answer(now=now, until=now, failure=WHY),
@@ -110,7 +110,7 @@ def test_holding_a_row_keeps_others_from_writing_it(wish: Push) -> None:
 
 def test_an_expired_lease_while_sending_means_that_bytes_may_have_left(wish: Push) -> None:
     begin(claimed(wish, seconds=1))
-    second = claimed(wish, ahead=2)
+    second = claimed(wish, ahead=6)
     assert (second.state, second.crashes) == (PushState.UNKNOWN, 1)
     assert second.unknown_since == stored(wish).send_by
 

@@ -1,6 +1,7 @@
 """Updating a customer: nothing that is not ours is lost, the newest wish wins. Judged by the customer at the end."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ def test_killed_between_reading_and_writing_it_is_done_again(
 ) -> None:
     claimed = Push.claim(wish.pk, now=clock(), seconds=5)
     assert claimed is not None
-    claimed.begin_sending(payload=None, values={"Name": "x"}, fingerprint="", send_by=clock())
+    claimed.begin_sending(values={"Name": "x"}, send_by=clock(), lease_until=clock() + timedelta(seconds=5))
     assert settle(wish).state == PushState.DONE
     assert customer_there(sandbox)["Name"] == wish.company.name
 
