@@ -16,6 +16,11 @@ test: install
 chaos: install
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
 
+# Web and two worker hosts as network namespaces, one of them cut off in the middle; for root, about 90 seconds.
+.PHONY: scale
+scale: install
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
+
 # Up to 30 minutes; ARGS="b1 b3" measures a part, ARGS=--quick shows that it works. Writes benchmarks/results.md.
 .PHONY: bench
 bench: install

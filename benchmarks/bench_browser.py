@@ -9,7 +9,7 @@ import requests
 from benchmarks.bench_rows import PASSWORD, Tenant
 from companies.models import Company
 from integrations import mapping
-from integrations.delivery.creating import duplicate_filter
+from integrations.duplicates import duplicate_filter
 from integrations.models import Connection
 
 SECONDS = 30.0

@@ -115,7 +115,7 @@ class Company(models.Model):
     def lock(self) -> None:
         """Hold this row until the transaction ends, and read it afresh."""
         account = self.account
-        self.refresh_from_db(from_queryset=Company.objects.select_for_update())
+        self.refresh_from_db(from_queryset=Company.objects.select_for_update(no_key=True))
         self.account = account  # never changes, and refreshing forgot it
 
     def save_changes(self, *, now: datetime, values: Mapping[str, FieldValue]) -> bool:

@@ -6,11 +6,11 @@ Connecting, refreshing and disconnecting exclude each other by the same lock (lo
 from dataclasses import dataclass
 from uuid import UUID
 
-from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import Account, User
+from integrations import offers
 from integrations.clock import database_now
 from integrations.constraints import breaks
 from integrations.delivery import live, upkeep
@@ -22,9 +22,10 @@ from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.gateway import http, oauth_config
 from integrations.locks import token_lock
-from integrations.models import Connection, CustomerLink, Event, EventKind, Push, TermsOfPayment
+from integrations.models import Connection, Event, EventKind, Push, TermsOfPayment
+from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
-from integrations.tokens import revoke_quietly
+from integrations.tokens import revocable, revoke_quietly
 
 LOCK_PATIENCE = 10.0  # seconds
 StartedFrom = tuple[int, int] | None  # the current connection's id and generation when the consent began
@@ -34,18 +35,6 @@ class Superseded(Refusal):
     """The account's connection changed while this person was at the consent page."""
 
     code = "connect_superseded"
-
-
-class OtherCompany(Refusal):
-    """Another eAccounting company was chosen than the one the account's links belong to."""
-
-    code = "other_company"
-
-
-class ConnectedElsewhere(Refusal):
-    """This eAccounting company is connected in another account."""
-
-    code = "connected_elsewhere"
 
 
 class Unidentified(Refusal):
@@ -58,6 +47,14 @@ class Unidentified(Refusal):
 class _Identity:
     kind: str
     value: str
+
+
+@dataclass(frozen=True)
+class _Grant:
+    tokens: TokenSet
+    answered: CompanySettings | None
+    blocked: str  # why the company refuses its settings, or ""
+    identity: _Identity
 
 
 def begin() -> AuthorizationRequest:
@@ -73,8 +70,9 @@ def started_from(connection: Connection | None) -> StartedFrom:
 def complete(*, user: User, account: Account, code: str, code_verifier: str, started: StartedFrom) -> Connection:
     """Exchange the code and keep the connection.
 
-    Raises Superseded, OtherCompany, ConnectedElsewhere, Unidentified, LockTaken and every EAccountingError;
-    a grant that is not kept is revoked.
+    Another company than the one that is connected becomes an offer (`is_offered`): the person has to choose.
+    Raises Superseded, ConnectedElsewhere, Unidentified, LockTaken and every EAccountingError; a grant that is
+    not kept is revoked.
     """
     with token_lock(account.pk, patience=LOCK_PATIENCE):
         if started_from(current_connection(account.pk)) != started:
@@ -89,24 +87,41 @@ def complete(*, user: User, account: Account, code: str, code_verifier: str, sta
 
 def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
     answered, blocked = _company_settings(tokens)
-    identity = _identity(tokens, answered)
-    current = current_connection(account.pk)
-    if current and not _is(current, identity, answered):
-        _refuse_other(current, answered)
-    now = database_now()
+    grant = _Grant(tokens, answered, blocked, _identity(tokens, answered))
     try:
         with transaction.atomic():
-            connection = _row(account, current, identity, answered)
-            connection.connect(tokens=tokens, user=user, now=now)
-            Event.add(EventKind.CONNECTED, connection=connection, actor=user)
-            if blocked:
-                note_blocked(connection, reason=blocked)
-            if answered:
-                upkeep.apply_settings(connection, answered)
+            dropped = offers.drop(account.pk)
+            kept = _kept(user, account, grant)
     except IntegrityError as error:
         if not breaks(error, "connection_in_one_account"):
             raise
         raise ConnectedElsewhere from error
+    for token in dropped:
+        revoke_quietly(token)
+    return kept
+
+
+def _kept(user: User, account: Account, grant: _Grant) -> Connection:
+    """Connect the company, or offer it when another one is connected: after Disconnect another one was meant."""
+    now = database_now()
+    current = current_connection(account.pk)
+    is_same = current is not None and _is(current, grant.identity, grant.answered)
+    connection = current if current and is_same else _row(account, grant.identity)
+    if current and not is_same:
+        if current.state != Connection.State.DISCONNECTED:
+            offers.keep(
+                connection, tokens=grant.tokens, user=user, answered=grant.answered, blocked=grant.blocked, now=now
+            )
+            return connection
+        current.step_aside()
+    connection.connect(tokens=grant.tokens, user=user, now=now)
+    if grant.answered:
+        connection.describe(settings=grant.answered, now=now)
+    Event.add(EventKind.CONNECTED, connection=connection, actor=user, parameters={"name": connection.name})
+    if grant.blocked:
+        note_blocked(connection, reason=grant.blocked)
+    if grant.answered:
+        upkeep.apply_settings(connection, grant.answered)
     return connection
 
 
@@ -138,50 +153,83 @@ def _is(connection: Connection, identity: _Identity, answered: CompanySettings |
     return bool(number) and connection.registration_number == number
 
 
-def _refuse_other(current: Connection, answered: CompanySettings | None) -> None:
-    """Another company: refused while the account is connected; after Disconnect it was meant."""
-    if current.state == Connection.State.DISCONNECTED:
-        return
-    links = CustomerLink.objects.filter(connection=current).count()
-    raise OtherCompany(links=links, name=str(current), other=answered.name if answered else "")
-
-
-def _row(
-    account: Account, current: Connection | None, identity: _Identity, answered: CompanySettings | None
-) -> Connection:
-    """Return the row of this company: the current one, an earlier one, or a new one."""
-    if current and _is(current, identity, answered):
-        return current
-    if current:
-        current.step_aside()
+def _row(account: Account, identity: _Identity) -> Connection:
+    """Return the row of an earlier company of the account, or a new one."""
     key = {"account": account, "identity_kind": identity.kind, "identity": identity.value}
     return Connection.without_tokens().filter(**key).first() or Connection(**key)
 
 
-def disconnect(*, user: User, connection: Connection) -> int:
-    """Revoke our access and forget the tokens; links stay. Return how many waiting pushes were cancelled.
+def start_over(*, user: User, account: Account, mark: str) -> int:
+    """Leave the connected company and go on with the offered one. Return how many waiting pushes were cancelled.
 
-    Raises LockTaken while a refresh is under way for long.
+    The links to the old one are kept and work again when it is connected. Raises OfferGone, ConnectedElsewhere,
+    LockTaken.
     """
-    with token_lock(connection.account_id, patience=LOCK_PATIENCE):
-        connection = Connection.without_tokens().get(pk=connection.pk)
-        token = _readable_token(connection)
-        with transaction.atomic():
-            connection.disconnect()
-            cancelled = Push.cancel_waiting(connection=connection, now=database_now())
-            Event.add(EventKind.DISCONNECTED, connection=connection, actor=user, parameters={"cancelled": cancelled})
+    with token_lock(account.pk, patience=LOCK_PATIENCE):
+        offered = offers.chosen(user, account, mark)
+        left = current_connection(account.pk)
+        token = revocable(left) if left else ""
+        try:
+            with transaction.atomic():
+                cancelled = _leave(left, user) if left else 0
+                if left:
+                    left.step_aside()
+                offered.accept(user=user, now=database_now())
+                _note_start(offered, user)
+        except IntegrityError as error:
+            if not breaks(error, "connection_in_one_account"):
+                raise
+            _give_back(account)
+            raise ConnectedElsewhere from error
         if token:
             revoke_quietly(token)
     return cancelled
 
 
-def _readable_token(connection: Connection) -> str:
-    """Return what can be revoked, if our keys still read it: the way out must stay open without them."""
-    try:
-        token: str = connection.refresh_token or connection.access_token
-    except InvalidToken:
-        return ""
-    return token
+def _note_start(connection: Connection, user: User) -> None:
+    Event.add(EventKind.CONNECTED, connection=connection, actor=user, parameters={"name": connection.name})
+    if connection.blocked_reason:
+        Event.add(EventKind.BLOCKED, connection=connection, parameters={"reason": connection.blocked_reason})
+
+
+def go_back(*, user: User, account: Account, mark: str) -> None:
+    """Keep the connection as it is and give the offered grant back. Raises OfferGone, LockTaken."""
+    with token_lock(account.pk, patience=LOCK_PATIENCE):
+        offers.chosen(user, account, mark)
+        _give_back(account)
+
+
+def _give_back(account: Account) -> None:
+    with transaction.atomic():
+        dropped = offers.drop(account.pk)
+    for token in dropped:
+        revoke_quietly(token)
+
+
+def disconnect(*, user: User | None, connection: Connection) -> int:
+    """Revoke our access and forget the tokens; links stay. Return how many waiting pushes were cancelled.
+
+    `user` is None when an operator does it. Raises LockTaken while a refresh is under way for long.
+    """
+    with token_lock(connection.account_id, patience=LOCK_PATIENCE):
+        connection = Connection.without_tokens().get(pk=connection.pk)
+        tokens = [revocable(connection)]
+        with transaction.atomic():
+            cancelled = _leave(connection, user)
+            tokens += offers.drop(connection.account_id)
+        for token in filter(None, tokens):
+            revoke_quietly(token)
+    return cancelled
+
+
+def _leave(connection: Connection, user: User | None) -> int:
+    """Forget the tokens and cancel what waits, with a line in each company's activity. Return how many."""
+    connection.disconnect()
+    companies = Push.cancel_waiting(connection=connection, now=database_now())
+    Event.add_to_each(companies, EventKind.CANCELLED_WITH, connection=connection, actor=user)
+    parameters = {"cancelled": len(companies), "name": connection.name}
+    Event.add(EventKind.DISCONNECTED, connection=connection, actor=user, parameters=parameters)
+    return len(companies)
 
 
 def waiting_count(connection: Connection) -> int:

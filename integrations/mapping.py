@@ -20,6 +20,7 @@ from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 Values = dict[str, str]
 COUNTRY = "InvoiceCountryCode"
 TERMS = "TermsOfPaymentId"
+NUMBER = "CustomerNumber"
 
 
 class Group(StrEnum):
@@ -150,15 +151,22 @@ def problems(values: Values) -> list[Problem]:
     return found
 
 
-def create_payload(values: Values, *, is_private_person: bool, terms_id: str) -> dict[str, Json]:
-    """Return the body of a create; blank values are left out."""
+def create_payload(values: Values, *, is_private_person: bool, terms_id: str, number: str = "") -> dict[str, Json]:
+    """Return the body of a create; blank values are left out, a blank number is eAccounting's to give."""
     sent: dict[str, Json] = {name: value for name, value in values.items() if value}
+    sent |= {NUMBER: number} if number else {}
     return {**sent, "IsPrivatePerson": is_private_person, "IsActive": True, TERMS: terms_id}
 
 
 def fingerprint(payload: Mapping[str, Json]) -> str:
-    """Return a short name of this payload; two equal payloads have the same."""
-    return hashlib.sha256(jsontext.encode(dict(sorted(payload.items())))).hexdigest()
+    """Return a short name of whom this payload creates: two creates with the same name wait for each other.
+
+    Branches share a registration number, so they have one name whatever else they are sent with.
+    """
+    number = payload.get("CorporateIdentityNumber")
+    whole = {name: value for name, value in sorted(payload.items()) if name != NUMBER}
+    named = {"CorporateIdentityNumber": number} if number else whole
+    return hashlib.sha256(jsontext.encode(named)).hexdigest()
 
 
 def owned(raw: Mapping[str, Json]) -> Values:

@@ -62,3 +62,15 @@ class NothingToDecide(Refusal):
     """The push was decided, cancelled or finished meanwhile."""
 
     code = "nothing_to_decide"
+
+
+class OfferGone(Refusal):
+    """The choice between two eAccounting companies was made already, or has run out."""
+
+    code = "offer_gone"
+
+
+class ConnectedElsewhere(Refusal):
+    """This eAccounting company is connected in another account."""
+
+    code = "connected_elsewhere"

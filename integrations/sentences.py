@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
@@ -30,6 +30,18 @@ WHAT: dict[str, str | Promise] = {
     "terms_gone": _(
         "The chosen terms of payment no longer exist in Visma eAccounting. An "
         "admin has to choose others in the settings."
+    ),
+    "numbers_used_up": _(
+        "The customer numbers that Lime Go would give are taken in Visma eAccounting. "
+        "An admin can choose other numbers in the settings; then try again."
+    ),
+    "numbers_not_offered": _(
+        "It is not known yet whether Visma eAccounting refuses a customer number that is in use. "
+        "The operator of Lime Go can find out for this company."
+    ),
+    "numbers_not_safe": _(
+        "Visma eAccounting takes the same customer number twice for this company, so numbers from Lime Go would be "
+        "of no use. Visma eAccounting goes on numbering new customers."
     ),
     "archived": _("This company is archived. Restore it first."),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
@@ -87,6 +99,10 @@ WHAT: dict[str, str | Promise] = {
     "connected_elsewhere": _(
         "This eAccounting company is already connected to another Lime Go account. Disconnect it there first."
     ),
+    "offer_gone": _(
+        "This choice was made already, or was open for more than 15 minutes. Nothing was changed now. "
+        "Look at the connection below."
+    ),
     "unidentified": _(
         "Visma eAccounting does not say which company this is, so it was not connected. Contact support."
     ),
@@ -130,6 +146,7 @@ RIGHTS: dict[str, str | Promise] = {
     "offline_access": _("Stay connected until somebody disconnects"),
 }
 SAME_AS = {
+    "offered": "disconnected",
     "answer_unreadable": "unexpected_answer",
     "field_missing": "unexpected_answer",
     "redirected": "unexpected_answer",
@@ -172,18 +189,6 @@ def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:
     return gettext("That customer was linked to another company meanwhile. Look at both companies.")
 
 
-def _other_company(parameters: Mapping[str, Any]) -> str:
-    chosen = parameters.get("other") or gettext("another company")
-    words = ngettext(
-        "You chose %(chosen)s, but this account's %(count)d link belongs to %(name)s. Nothing was changed. "
-        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
-        "You chose %(chosen)s, but this account's %(count)d links belong to %(name)s. Nothing was changed. "
-        "Reconnect and choose %(name)s, or disconnect first to start over with another company.",
-        parameters["links"],
-    )
-    return words % {"chosen": chosen, "count": parameters["links"], "name": parameters["name"]}
-
-
 def _values(parameters: Mapping[str, Any]) -> str:
     told = " ".join(problem.words for problem in value_problems(parameters))
     return gettext("Nothing was sent. %(problems)s") % {"problems": told}
@@ -197,7 +202,6 @@ def _under_way(parameters: Mapping[str, Any]) -> str:
 
 _WITH_PARAMETERS = {
     "linked_elsewhere": _linked_elsewhere,
-    "other_company": _other_company,
     "values": _values,
     "already_under_way": _under_way,
 }

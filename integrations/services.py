@@ -56,7 +56,7 @@ def link_of(company: Company, connection: Connection | None) -> CustomerLink | N
 
 def _locked(company: Company) -> Company:
     """Lock the company: creating, linking, unlinking and archiving wait for each other. Raises Archived."""
-    locked = Company.objects.select_for_update().get(pk=company.pk)
+    locked = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
     if locked.archived_at is not None:
         raise Archived
     return locked

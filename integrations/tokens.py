@@ -115,7 +115,7 @@ def access_within(connection_id: int, *, clock: Clock, seconds: float) -> Access
 
 def _is_due(connection: Connection, now: datetime) -> bool:
     """Whether the token is to be refreshed; while it lives, not again directly after an exchange that failed."""
-    if now < connection.expires_at - connection.refresh_margin:
+    if not connection.is_ending(now=now):
         return False
     tried = connection.refresh_intent_at
     return now >= connection.expires_at or tried is None or now >= tried + RETRY_REFRESH_AFTER
@@ -124,29 +124,38 @@ def _is_due(connection: Connection, now: datetime) -> bool:
 def replace_refused(connection_id: int, *, refused: str, clock: Clock, patience: float) -> None:
     """Replace a token that eAccounting refused (401) although it should live.
 
-    When that token was itself issued because of a refusal, with no good answer in between, the connection is
-    over: it needs a person to reconnect. Raises ConnectionRevoked then, NotConnected, or the EAccountingError
-    of the refresh.
+    When that token is new and was itself issued because of a refusal, with no good answer in between, the
+    connection is over: it needs a person to reconnect. One that came to its end on its way there (it waited for
+    its turn, say) is only refreshed. Raises ConnectionRevoked, NotConnected, or the EAccountingError of the refresh.
     """
     try:
         with token_lock(_connected(connection_id).account_id, patience=patience):
             connection = _connected(connection_id)
             if connection.access_token != refused:
                 return
-            if connection.was_renewed_in_vain:
-                lose(connection, code="unauthorized", clock=clock)
-                raise ConnectionRevoked("connection_revoked")
-            connection.note_refusal(now=clock())
+            if not connection.is_ending(now=clock()):
+                _note_refusal(connection, clock)
             _refreshed(connection, clock)
     except LockTaken:
         raise Unreachable("refresh_under_way", retryable=True) from None
+
+
+def _note_refusal(connection: Connection, clock: Clock) -> None:
+    """Remember that a token was refused that should live. Raises ConnectionRevoked for the second one in a row."""
+    now = clock()
+    if connection.was_renewed_in_vain(now=now):
+        lose(connection, code="unauthorized", clock=clock)
+        raise ConnectionRevoked("connection_revoked")
+    connection.note_refusal(now=now)
 
 
 def lose(connection: Connection, *, code: str, clock: Clock) -> None:
     """Record that a person has to reconnect and tell the admins, once; links and waiting pushes stay."""
     with transaction.atomic():
         if connection.mark_needs_reconnect(now=clock(), code=code):
-            Event.add(EventKind.NEEDS_RECONNECT, connection=connection, parameters={"code": code})
+            Event.add(
+                EventKind.NEEDS_RECONNECT, connection=connection, parameters={"code": code, "name": connection.name}
+            )
             for admin in User.objects.filter(account_id=connection.account_id, role=Role.ADMIN, is_active=True):
                 request_mail(
                     user=admin, cause="eaccounting-reconnect", now=clock(), context={"company": str(connection)}
@@ -159,6 +168,15 @@ def revoke_quietly(token: str) -> None:
         oauth.revoke(config=oauth_config(), token=token)
     except EAccountingError as error:
         log.warning("a grant could not be revoked: %s", error)
+
+
+def revocable(connection: Connection) -> str:
+    """Return what can be revoked, or "" when our keys no longer read it: the way out must stay open without them."""
+    try:
+        token: str = connection.refresh_token or connection.access_token
+    except InvalidToken:
+        return ""
+    return token
 
 
 def _connected(connection_id: int) -> Connection:
@@ -183,7 +201,8 @@ def _access(connection: Connection) -> Access:
 
 def _refreshed(connection: Connection, clock: Clock) -> Connection:
     """Exchange the refresh token; the caller holds the lock and no transaction. Return the connection as it is then."""
-    if not connection.begin_refresh(now=clock()):
+    asked_at = clock()
+    if not connection.begin_refresh(now=asked_at):
         raise NotConnected("superseded")
     try:
         answered = _exchanged(connection)
@@ -197,7 +216,7 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
         if not error.may_have_been_done:
             connection.end_refresh()
         raise
-    if not _stored(connection, answered, clock):
+    if not _stored(connection, answered, asked_at):
         # Somebody connected anew or disconnected meanwhile: this grant belongs to nobody any more.
         revoke_quietly(answered.refresh_token or answered.access_token)
         raise NotConnected("superseded")
@@ -219,13 +238,13 @@ def _newer_or_lost(used: Connection, clock: Clock) -> Connection:
     raise ConnectionRevoked("connection_revoked")
 
 
-def _stored(connection: Connection, answered: TokenSet, clock: Clock) -> bool:
+def _stored(connection: Connection, answered: TokenSet, asked_at: datetime) -> bool:
     """Store the tokens; a database that restarts just now is waited for, since they exist nowhere else."""
     for pause in STORE_PAUSES:
         try:
-            return connection.store_refreshed(tokens=answered, now=clock())
+            return connection.store_refreshed(tokens=answered, now=asked_at)
         except (OperationalError, InterfaceError) as error:
             log.warning("refreshed tokens of connection %s are not stored yet: %s", connection.pk, type(error).__name__)
             database.close()
             time.sleep(pause)
-    return connection.store_refreshed(tokens=answered, now=clock())
+    return connection.store_refreshed(tokens=answered, now=asked_at)

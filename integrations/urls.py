@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import card, connection
+from integrations.views import card, connection, numbers, other_company
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -16,7 +16,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{_EACCOUNTING}test/", connection.test_connection, name="test"),
     path(f"{_EACCOUNTING}terms/", connection.choose_terms, name="choose-terms"),
     path(f"{_EACCOUNTING}terms/reload/", connection.reload_terms, name="reload-terms"),
+    path(f"{_EACCOUNTING}numbers/", numbers.choose_numbers, name="choose-numbers"),
     path(f"{_EACCOUNTING}disconnect/", connection.disconnect, name="disconnect"),
+    path(f"{_EACCOUNTING}other-company/", other_company.other_company, name="other-company"),
     # Registered with Visma as the redirect URI: it must never change.
     path("integrations/visma-eaccounting/callback/", connection.callback, name="callback"),
     path(f"{_CARD}panel/", card.panel, name="panel"),

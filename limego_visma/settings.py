@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvError
 
+from limego_visma.dead_peers import BROKER_OPTIONS, DATABASE_OPTIONS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
@@ -142,7 +144,7 @@ DATABASES = {
     "default": {
         **DATABASE,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 3, **DATABASE.get("OPTIONS", {})},
+        "OPTIONS": {**DATABASE_OPTIONS, **DATABASE.get("OPTIONS", {})},
     }
 }
 REDIS_URL = env.str("REDIS_URL", "redis://localhost:6379/0")
@@ -252,6 +254,7 @@ COMPANY_FORM_SECTIONS = ["integrations.forms.CompanyReferenceSection"]
 
 # --- Workers ---------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = BROKER_OPTIONS
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 CELERY_TASK_ROUTES = {
@@ -266,6 +269,8 @@ CELERY_TASK_ROUTES = {
     "accounts.tasks.send_due_mail": {"queue": "mail"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# So many tasks keep a database connection; each looks after its age and health (limego_visma/celery.py).
+CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

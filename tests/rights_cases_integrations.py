@@ -17,6 +17,7 @@ from integrations.models import (
     TermsOfPayment,
     WaitReason,
 )
+from integrations.offers import mark_of
 from tests.rights import Case, Cast, Words
 
 NOW = datetime.now(UTC)
@@ -113,6 +114,47 @@ def _only_connected(cast: Cast) -> Words:
     return {}
 
 
+def _offer(account: Account) -> Connection:
+    """Another eAccounting company that the admin chose at the consent page, and has to decide about."""
+    return Connection.objects.create(
+        account=account,
+        identity_kind=Connection.IdentityKind.CLAIM,
+        identity=f"another of {account.pk}",
+        is_current=False,
+        state=Connection.State.OFFERED,
+        generation=1,
+        access_token="token",
+        issued_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+        connected_by=_admin(account),
+        connected_at=datetime.now(UTC),
+    )
+
+
+def _choosing(cast: Cast) -> Words:
+    """Both accounts are connected, and in both an admin has to choose between two companies."""
+    for account in (cast.account, cast.other_account):
+        _connection(account)
+        _offer(account)
+    return {}
+
+
+def _start_over(account: Account) -> Words:
+    offered = Connection.objects.get(account=account, state=Connection.State.OFFERED)
+    return {"decision": "start_over", "offer": mark_of(offered)}
+
+
+def _numbers_offered(cast: Cast) -> Words:
+    """Both accounts are connected to companies that refuse a customer number in use."""
+    for account in (cast.account, cast.other_account):
+        _connection(account).note_duplicates(refused=True, now=NOW)
+    return {}
+
+
+def _prefix(_cast: Cast) -> Words:
+    return {"who": "lime_go", "number_prefix": "LG"}
+
+
 def _candidate(_cast: Cast) -> Words:
     push = Push.objects.order_by("-pk").first()
     return {"customer": push.candidates[0]["id"]} if push else {}
@@ -166,7 +208,16 @@ CASES = [
         foreign_data=_foreign_terms,
     ),
     Case("integrations:reload-terms", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
+    Case("integrations:choose-numbers", needs=Role.ADMIN, post=302, ids=_numbers_offered, data=_prefix),
     Case("integrations:disconnect", needs=Role.ADMIN, post=302, ids=_only_connected),
+    Case(
+        "integrations:other-company",
+        needs=Role.ADMIN,
+        post=302,
+        ids=_choosing,
+        data=lambda cast: _start_over(cast.account),
+        foreign_data=lambda cast: _start_over(cast.other_account),
+    ),
     _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
     _card("integrations:add-customer", _connected, data=_person, foreign_data=_foreign_person),
     _card("integrations:update-customer", _linked),

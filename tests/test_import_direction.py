@@ -19,9 +19,11 @@ LEVELS = [
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
+    ["integrations.duplicates"],
     ["integrations.tokens"],
     ["integrations.delivery"],
-    ["integrations.tasks", "integrations.services", "integrations.refusing"],
+    ["integrations.refusing", "integrations.offers"],
+    ["integrations.tasks", "integrations.services"],
     ["integrations.connecting"],
     ["integrations"],  # panel, forms, views, urls, admin, checks, commands, template tags
     ["limego_visma"],

@@ -33,6 +33,12 @@ class Verdict:
     met: bool
     examples: tuple[str, ...] = ()
 
+    def line(self) -> str:
+        """Return it as it is printed, with examples of what went wrong below."""
+        word = "met" if self.met else "MISSED"
+        line = f"{self.promise}  {self.says:<42} {self.figure:<70} goal {self.goal:<10} {word}\n"
+        return line + "".join(f"      {example}\n" for example in self.examples)
+
 
 def grouped(records: Iterable[Record]) -> Writes:
     """Return notes by what they are about, oldest first."""

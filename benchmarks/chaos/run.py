@@ -220,10 +220,7 @@ def main(*, options: Options, stage: Stage) -> bool:
 def _tell(verdicts: list[Verdict], control: naive.Outcome, run: Run) -> None:
     run.say(f"seed {run.options.seed}; judged:\n")
     for verdict in verdicts:
-        word = "met" if verdict.met else "MISSED"
-        sys.stdout.write(f"{verdict.promise}  {verdict.says:<42} {verdict.figure:<70} goal {verdict.goal:<10} {word}\n")
-        for example in verdict.examples:
-            sys.stdout.write(f"      {example}\n")
+        sys.stdout.write(verdict.line())
     share = 100 * control.doubled / max(1, control.asked)
     words = f"{control.doubled} of {control.asked} companies twice ({share:.1f} %), {control.missing} never"
     sys.stdout.write(f"control (requests.post and again on any error): {words}\n")

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
 
+import psycopg
 from cryptography.fernet import Fernet
 
-from limego_visma.local.stores import dies_with_parent, free_port, postgres, valkey
+from limego_visma.local.stores import LOOPBACK, dies_with_parent, free_port, postgres, valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The product's times, scaled down; its limit of calls is out of the way.
@@ -111,7 +112,7 @@ class Stage:
 
 def set_environment(*, database_url: str, redis_url: str, port: int, folder: Path) -> None:
     """Tell this process and all that it starts what a host's environment tells."""
-    stand_in = f"http://127.0.0.1:{port}"
+    stand_in = f"http://{LOOPBACK}:{port}"
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "limego_visma.settings",
         "DATABASE_URL": database_url,
@@ -130,23 +131,39 @@ def set_environment(*, database_url: str, redis_url: str, port: int, folder: Pat
 
 
 @contextmanager
-def prepared(*, folder: Path, token_lifetime: int) -> Iterator[Stage]:
-    """Start the stores and the stand-in, set the environment, migrate."""
+def prepared(*, folder: Path, token_lifetime: int, address: str = LOOPBACK) -> Iterator[Stage]:
+    """Start the stores and the stand-in, set the environment, migrate.
+
+    With another address than the loopback other hosts reach the stores there, and the stand-in at its port.
+    """
     with ExitStack() as stack:
-        database = stack.enter_context(postgres(folder / "postgres", durable=False))
-        broker = stack.enter_context(valkey(folder / "valkey", durable=False))
+        database = stack.enter_context(postgres(folder / "postgres", durable=False, address=address))
+        broker = stack.enter_context(valkey(folder / "valkey", durable=False, address=address))
         port = free_port()
-        set_environment(database_url=database.url, redis_url=broker.url, port=port, folder=folder)
-        stack.enter_context(_stand_in(folder, port, token_lifetime))
+        urls = (url.replace(LOOPBACK, address) for url in (database.url, broker.url))
+        if address != LOOPBACK:
+            _admit_all(database.url)
+        set_environment(database_url=next(urls), redis_url=next(urls), port=port, folder=folder)
+        stack.enter_context(_stand_in(folder, port, token_lifetime, address))
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--noinput", "-v0"], cwd=ROOT, check=True
         )  # fixed words
         yield Stage(folder=folder, stand_in_url=f"http://127.0.0.1:{port}", redis_url=broker.url)
 
 
+def _admit_all(url: str) -> None:
+    """Let PostgreSQL take connections from everywhere, by password."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        [file] = connection.execute("show hba_file").fetchone() or [""]
+        with Path(file).open("a") as rules:
+            rules.write("host all all all scram-sha-256\n")
+        connection.execute("select pg_reload_conf()")
+
+
 @contextmanager
-def _stand_in(folder: Path, port: int, token_lifetime: int) -> Iterator[None]:
+def _stand_in(folder: Path, port: int, token_lifetime: int, address: str) -> Iterator[None]:
     command = [sys.executable, "-m", "benchmarks.chaos.stand_in", "--port", str(port)]
+    command += [] if address == LOOPBACK else ["--everywhere"]
     command += ["--client-id", os.environ["EACCOUNTING_CLIENT_ID"]]
     command += ["--client-secret", os.environ["EACCOUNTING_CLIENT_SECRET"]]
     command += ["--redirect-uri", os.environ["BASE_URL"] + "/integrations/visma-eaccounting/callback/"]

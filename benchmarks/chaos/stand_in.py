@@ -19,6 +19,7 @@ from integrations.eaccounting.sandbox.messages import Request, Response, json_re
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.eaccounting.sandbox.world import Settings
 
+LOOPBACK, ANYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104  # in network namespaces of a benchmark
 CUSTOMERS, TOKEN = "/v2/customers", "/connect/token"
 Record = dict[str, Json]
 
@@ -109,6 +110,7 @@ def main() -> int:
         parser.add_argument(name, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--token-lifetime", type=int, required=True)
+    parser.add_argument("--everywhere", action="store_true", help="answer other hosts, too")
     given = parser.parse_args()
     settings = Settings(
         client_id=given.client_id,
@@ -116,10 +118,11 @@ def main() -> int:
         redirect_uris=(given.redirect_uri,),
         token_lifetime=given.token_lifetime,
         rate_limit=10_000_000,
+        issuer=f"http://{LOOPBACK}:{given.port}",
     )
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    server = SandboxServer(port=given.port, settings=settings)
+    server = SandboxServer(host=ANYWHERE if given.everywhere else LOOPBACK, port=given.port, settings=settings)
     # The sandbox offers observers no seam of its own, and needs none: its server asks for `handle` each time.
     server.sandbox.handle = Observer(server.sandbox).handle  # type: ignore[method-assign]
     with server:

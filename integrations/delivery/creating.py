@@ -4,7 +4,7 @@ The protocol and its reasons: docs/reliability.md, "How a create cannot double".
 """
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -13,15 +13,16 @@ from django.db import IntegrityError, transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
-from integrations.delivery import outcomes, times
+from integrations.delivery import numbering, outcomes, times
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
+from integrations.duplicates import duplicate_filter
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
-from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.errors import Conflict, NotFound, Refused
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer, CustomerPage
-from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
 from integrations.tokens import NotConnected
 
 
@@ -32,11 +33,14 @@ def run(push: Push, calls: Calls) -> None:
         return
     values = _values(push.company, push)
     calls.open(push)
-    found = _look_before(push, values, calls)
+    began = calls.clock()
+    found = _look_before(push, values, calls, now=began)
+    if numbering.adopt_among(push, found.customers, calls):
+        return
     if found.customers and not push.create_anyway:
         outcomes.ask_person(push, list(found.customers))
         return
-    _send(push, found, calls)
+    _send(push, found, calls, looked=began)
 
 
 def _values(company: Company, push: Push) -> mapping.Values:
@@ -48,31 +52,28 @@ def _values(company: Company, push: Push) -> mapping.Values:
     return values
 
 
-def _look_before(push: Push, values: mapping.Values, calls: Calls) -> CustomerPage:
+def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datetime) -> CustomerPage:
     """Ask eAccounting for customers that could be this company: by registration number, else by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.keep(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    push.keep(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
     page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
     calls.answered()
     return page
 
 
-def duplicate_filter(values: mapping.Values) -> str:
-    """Return the filter for possible duplicates; stored numbers are compared as text, so in all written forms."""
-    number = values["CorporateIdentityNumber"]
-    if not number:
-        return filters.eq("Name", values["Name"])
-    digits = "".join(character for character in number if character.isalnum())
-    forms = dict.fromkeys([number, digits, f"{digits[:-4]}-{digits[-4:]}"])
-    return filters.any_of(*(filters.eq("CorporateIdentityNumber", form) for form in forms))
+class _LateLook(Exception):
+    """A twin ended after our look: what it created was not seen yet."""
 
 
-def _send(push: Push, found: CustomerPage, calls: Calls) -> None:
+def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
     try:
-        payload = _commit_sending(push, found, calls)
+        payload = _commit_sending(push, found, calls, looked=looked)
+    except _LateLook:
+        push.wait(WaitReason.TWIN, until=calls.clock())
+        return
     except IntegrityError as error:
         if not breaks(error, "push_no_twin_create"):
             raise
@@ -86,18 +87,22 @@ def _send(push: Push, found: CustomerPage, calls: Calls) -> None:
         # The payload refers to nothing but the terms of payment, so these are gone.
         calls.connection.reread_terms()
         raise CannotSend("terms_gone") from None
+    except (Conflict, Refused) as error:
+        numbering.settle_refusal(push, error, calls)
+        return
     outcomes.record_created(push, customer, calls)
 
 
-def _commit_sending(push: Push, found: CustomerPage, calls: Calls) -> dict[str, Json]:
+def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) -> dict[str, Json]:
     """Check once more under the company's lock, fix the payload and commit SENDING.
 
     Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
-    CannotSend, NotConnected, LostLease, and IntegrityError while an equal create is under way.
+    CannotSend, NotConnected, LostLease, IntegrityError while a twin is under way, _LateLook when one ended
+    after our look.
     """
     now = calls.clock()
     with transaction.atomic():
-        company = Company.objects.select_for_update().get(pk=push.company_id)
+        company = Company.objects.select_for_update(no_key=True).get(pk=push.company_id)
         connection = usable(push, calls)
         if company.archived_at is not None:
             raise CannotSend("archived")
@@ -107,19 +112,30 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls) -> dict[str, 
         if terms is None or connection.terms_confirmed_at is None or not terms.is_choosable:
             raise CannotSend("terms_gone" if terms else "terms_not_chosen")
         values = _values(company, push)
+        number = numbering.number_for(push, connection=connection)
         payload = mapping.create_payload(
-            values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id)
+            values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id), number=number
         )
         push.begin_sending(
             payload=payload,
             values={name: value for name, value in values.items() if value},
             fingerprint=mapping.fingerprint(payload),
+            number=number,
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
             lease_until=now + timedelta(seconds=_sending_seconds()),
             looked_at=found.server_time,
             seen_ids=[customer.id for customer in found.customers],
         )
+        # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
+        if _twin_ended(push, since=looked):
+            raise _LateLook
     return payload
+
+
+def _twin_ended(push: Push, *, since: datetime) -> bool:
+    """Tell whether another create of the same company was done after a moment."""
+    done = Push.objects.filter(connection_id=push.connection_id, kind=Kind.CREATE, state=PushState.DONE)
+    return done.filter(fingerprint=push.fingerprint, finished_at__gte=since).exclude(pk=push.pk).exists()
 
 
 def usable(push: Push, calls: Calls) -> Connection:
@@ -140,8 +156,13 @@ def _resolve(push: Push, calls: Calls) -> None:
     """The answer to a create was lost: find out whether the customer is there, and never send before."""
     began = calls.clock()
     calls.open(push)
-    equal, near = _look_after(push, calls)
+    if numbering.adopt_by_number(push, calls):
+        return
     settled = began > times.absent_from(push)
+    if push.number and not settled:  # nobody has our number yet, which says more than any other look now
+        push.wait(WaitReason.SETTLING, until=times.next_look(push, now=calls.clock()))
+        return
+    equal, near = _look_after(push, calls)
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
     if not settled:
         if len(equal) == 1 and not near and adopted is None:

@@ -249,7 +249,7 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
 
 def _lock(push: Push) -> None:
     """Lock the company; what is written to the push next tells whether it is still ours."""
-    Company.objects.select_for_update().values_list("pk").get(pk=push.company_id)
+    Company.objects.select_for_update(no_key=True).values_list("pk").get(pk=push.company_id)
 
 
 def _remember(push: Push, customer: Customer, now: datetime) -> RemoteCustomer:

@@ -85,7 +85,7 @@ def _commit_sending(
     """
     now = calls.clock()
     with transaction.atomic():
-        company = Company.objects.select_for_update().get(pk=push.company_id)
+        company = Company.objects.select_for_update(no_key=True).get(pk=push.company_id)
         usable(push, calls)
         if company.archived_at is not None:
             raise CannotSend("archived")

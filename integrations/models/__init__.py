@@ -1,6 +1,7 @@
 """The bridge's rows. Every row of a tenant carries its account."""
 
-from integrations.models.connection import BlockedReason, Connection
+from integrations.models.connection import Connection
+from integrations.models.connection_row import BlockedReason
 from integrations.models.customers import CustomerLink, Origin, RemoteCustomer
 from integrations.models.event import Event, EventKind
 from integrations.models.push import Push

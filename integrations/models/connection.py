@@ -6,17 +6,14 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account, User
+from accounts.models import User
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.eaccounting.types import TermsOfPayment as AnsweredTerms
-from integrations.fields import EncryptedTextField
+from integrations.models.connection_row import LONGEST_SCOPE, ConnectionRow
 from integrations.models.terms import TermsOfPayment
 
 PROBE_EVERY = timedelta(minutes=15)
-LONGEST_MARGIN = timedelta(minutes=10)
-LONGEST_SCOPE = 255
 UPKEEP_EVERY = timedelta(minutes=1)
 # A success after so long without one is news: what waited for eAccounting may move again.
 SILENT_FOR = timedelta(seconds=30)
@@ -34,72 +31,8 @@ CONNECT_FIELDS = [
 ]
 
 
-class BlockedReason(models.TextChoices):
-    """Why eAccounting refuses everything on a connection (errors that concern the whole connection)."""
-
-    MODULE = "module", _("The integration is not activated in Visma eAccounting")
-    STARTUP_GUIDE = "startup_guide", _("The start-up guide is not completed")
-    COMPANY_INACTIVE = "company_inactive", _("The company is not active")
-    SCOPE = "scope", _("A right is missing")
-    PERMISSION = "permission", _("The connected user lacks a permission")
-    COMPANY_READ_ONLY = "company_read_only", _("The company may only be read")
-    PRODUCT_VARIANT = "product_variant", _("The product variant has no customers")
-    USER = "user", _("The connected user has no access")
-    LICENCE = "licence", _("The licence agreement is not accepted")
-    READ_ONLY_USER = "read_only_user", _("The connected user may only read")
-    SANDBOX_CLIENT = "sandbox_client", _("A sandbox client meets a live company")
-
-
-class Connection(models.Model):
+class Connection(ConnectionRow):
     """One (account, eAccounting company). Kept when disconnected: the links hang on it."""
-
-    class State(models.TextChoices):
-        CONNECTED = "connected", _("Connected")
-        NEEDS_RECONNECT = "needs_reconnect", _("Needs reconnecting")
-        DISCONNECTED = "disconnected", _("Disconnected")
-
-    class IdentityKind(models.TextChoices):
-        """What tells eAccounting companies apart; compared within its kind only."""
-
-        CLAIM = "claim"
-        IDENTIFIER = "identifier"
-        REGISTRATION_NUMBER = "registration_number"
-
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    identity_kind = models.CharField(max_length=20, choices=IdentityKind.choices)
-    identity = models.CharField(max_length=100)
-    is_current = models.BooleanField(default=True)
-    state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
-    blocked_reason = models.CharField(max_length=20, choices=BlockedReason.choices, blank=True)
-    blocked_at = models.DateTimeField(null=True, blank=True)
-    probe_at = models.DateTimeField(null=True, blank=True)
-
-    access_token = EncryptedTextField(blank=True)
-    refresh_token = EncryptedTextField(blank=True)
-    issued_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    refresh_intent_at = models.DateTimeField(null=True, blank=True)
-    refused_at = models.DateTimeField(null=True, blank=True)  # a 401 since the last good answer
-    generation = models.PositiveIntegerField(default=0)
-    scope = models.CharField(max_length=LONGEST_SCOPE, blank=True)
-
-    name = models.CharField(max_length=255, blank=True)
-    registration_number = models.CharField(max_length=50, blank=True)
-    country = models.CharField(max_length=2, blank=True)
-    currency = models.CharField(max_length=3, blank=True)
-    company_terms_id = models.UUIDField(null=True, blank=True)
-
-    default_terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    terms_confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    terms_confirmed_at = models.DateTimeField(null=True, blank=True)
-    terms_read_at = models.DateTimeField(null=True, blank=True)
-
-    connected_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    connected_at = models.DateTimeField()
-    last_ok_at = models.DateTimeField(null=True, blank=True)
-    served_at = models.DateTimeField(null=True, blank=True)  # when one of its rows was last taken in turn
-    last_error = models.CharField(max_length=50, blank=True)
-    broken_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -112,39 +45,31 @@ class Connection(models.Model):
             models.UniqueConstraint(
                 fields=["identity_kind", "identity"], condition=Q(state="connected"), name="connection_in_one_account"
             ),
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(state="offered"), name="connection_one_offer_per_account"
+            ),
         ]
         indexes = [
             models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe"),
             models.Index(F("served_at").asc(nulls_first=True), "id", name="connection_turn"),
         ]
 
-    def __str__(self) -> str:
-        return self.name or str(_("your eAccounting company"))
-
     @classmethod
     def without_tokens(cls) -> models.QuerySet["Connection"]:
         """The rows for those who only look: readable even when the key of the tokens is gone."""
         return cls.objects.defer("access_token", "refresh_token")
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether tokens are believed to work."""
-        return self.state == self.State.CONNECTED
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether calls may be made now."""
-        return self.is_connected and not self.blocked_reason
-
-    @property
-    def refresh_margin(self) -> timedelta:
-        """How long before its end a token is refreshed: a sixth of its life, at most ten minutes."""
-        return min(LONGEST_MARGIN, (self.expires_at - self.issued_at) / 6)
-
     def connect(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
         """Take the tokens of a finished authorization; a new generation begins."""
-        self.state = self.State.CONNECTED
-        self.is_current = True
+        self.state, self.is_current = self.State.CONNECTED, True
+        self._begin(tokens, user, now)
+
+    def offer(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
+        """Keep the grant of a company that is not the account's current one; nothing uses it before `accept`."""
+        self.state, self.is_current = self.State.OFFERED, False
+        self._begin(tokens, user, now)
+
+    def _begin(self, tokens: TokenSet, user: User, now: datetime) -> None:
         self.generation += 1
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
@@ -153,6 +78,28 @@ class Connection(models.Model):
         self.refresh_token, self.scope = "", ""
         self._take(tokens, now)
         self.save(update_fields=CONNECT_FIELDS if self.pk else None)
+
+    def warn_of(self, *, reason: str, now: datetime) -> None:
+        """Keep why an offered company would refuse everything, to be known when it is chosen."""
+        self.blocked_reason, self.blocked_at = reason, now
+        self.save(update_fields=["blocked_reason", "blocked_at"])
+
+    def accept(self, *, user: User, now: datetime) -> None:
+        """Make an offered company the account's current one."""
+        self.state, self.is_current, self.generation = self.State.CONNECTED, True, self.generation + 1
+        self.connected_by, self.connected_at = user, now
+        self.probe_at = now if self.blocked_reason else None
+        # Which terms new customers get is confirmed anew, whoever confirmed them in an earlier time.
+        self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at = None, None, None
+        fields = ["state", "is_current", "generation", "connected_by", "connected_at", "probe_at"]
+        self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at"])
+
+    def decline(self) -> None:
+        """Forget an offered grant; a company that was never connected leaves nothing behind."""
+        if self.generation == 1:
+            self.delete()
+        else:
+            self.disconnect()
 
     def _take(self, tokens: TokenSet, now: datetime) -> None:
         self.access_token = tokens.access_token
@@ -164,25 +111,24 @@ class Connection(models.Model):
         self.scope = (tokens.scope or self.scope)[:LONGEST_SCOPE]
 
     def store_refreshed(self, *, tokens: TokenSet, now: datetime) -> bool:
-        """Keep refreshed tokens, unless a newer generation began meanwhile. Return whether they were kept."""
+        """Keep refreshed tokens, unless a newer generation began meanwhile. Return whether they were kept.
+
+        `now` is when they were asked for: their life may have begun then.
+        """
         self._take(tokens, now)
         return self._update_generation(**{field: getattr(self, field) for field in _TOKEN_FIELDS})
 
     def begin_refresh(self, *, now: datetime) -> bool:
         """Record that a refresh token is about to be used. Return False when the generation is over."""
+        if self.refused_at and self.refused_at < self.issued_at:
+            # That refusal was an earlier token's: the one in use has come to its end as tokens do.
+            return self._update_generation(refresh_intent_at=now, refused_at=None)
         return self._update_generation(refresh_intent_at=now)
 
     def note_refusal(self, *, now: datetime) -> None:
         """Record a 401 with a token that should live; the next good answer forgets it."""
+        self.refused_at = now
         self._update_generation(refused_at=now)
-
-    @property
-    def was_renewed_in_vain(self) -> bool:
-        """Whether the token in use was issued because its forerunner was refused, and nothing worked since.
-
-        A refusal that a failed refresh followed does not count: the token in use is still the old one.
-        """
-        return self.refused_at is not None and self.refused_at < self.issued_at
 
     def end_refresh(self) -> None:
         """Record that the refresh token was certainly not used up."""

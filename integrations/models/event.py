@@ -1,5 +1,6 @@
 """The timeline: who did what, when. Rows are only ever added, and hold no tokens."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -19,6 +20,7 @@ class EventKind(models.TextChoices):
     BLOCKED = "blocked", _("Visma eAccounting refused the connection")
     UNBLOCKED = "unblocked", _("Visma eAccounting accepts the connection again")
     TERMS_CHOSEN = "terms_chosen", _("chose the terms of payment for new customers")
+    NUMBERS_CHOSEN = "numbers_chosen", _("chose the numbers of new customers")
     TERMS_READ = "terms_read", _("reloaded the terms of payment")
     CREATE_REQUESTED = "create_requested", _("asked to add the company as a customer")
     UPDATE_REQUESTED = "update_requested", _("asked to update the customer")
@@ -34,6 +36,7 @@ class EventKind(models.TextChoices):
     UNLINKED = "unlinked", _("unlinked the company")
     FAILED = "failed", _("Sending failed")
     CANCELLED = "cancelled", _("cancelled sending")
+    CANCELLED_WITH = "cancelled_with", _("disconnected Visma eAccounting, which cancelled sending")
 
 
 class Event(models.Model):
@@ -74,4 +77,21 @@ class Event(models.Model):
             company=company,
             actor=actor,
             parameters=parameters or {},
+        )
+
+    @classmethod
+    def add_to_each(
+        cls, company_ids: Iterable[int], kind: EventKind, *, connection: Connection, actor: User | None
+    ) -> None:
+        """Append the same event to many companies."""
+        Event.objects.bulk_create(
+            Event(
+                account_id=connection.account_id,
+                kind=kind,
+                connection=connection,
+                company_id=company_id,
+                actor=actor,
+                parameters={"name": connection.name},
+            )
+            for company_id in company_ids
         )

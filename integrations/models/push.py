@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from accounts.models import User
 from companies.models import Contact
@@ -47,6 +47,9 @@ class Push(PushQueue):
                 name="push_held_of_connection",
             ),
             models.Index(fields=["company", "-id"], name="push_company"),
+            models.Index(
+                fields=["connection", "fingerprint"], condition=Q(kind="create", state="done"), name="push_done_create"
+            ),
         ]
 
     # --- What a worker that holds the row may do ----------------------------------------------------
@@ -88,7 +91,7 @@ class Push(PushQueue):
     def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **create: Any) -> None:
         """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create.
 
-        `create`: of a create also its payload and fingerprint, and of the look before it eAccounting's clock
+        `create`: of a create also its payload, fingerprint and number, and of the look before it eAccounting's clock
         (looked_at) and the customers that were there (seen_ids).
         """
         self._write(
@@ -161,6 +164,11 @@ class Push(PushQueue):
             **NO_FAILURE,
         )
 
+    def try_next_number(self, *, now: datetime) -> None:
+        """Go on with another number of our own, now: this one is somebody else's. Raises LostLease."""
+        self._write(number="", numbers_given_up=self.numbers_given_up + 1)
+        self.wait(WaitReason.RETRY, until=now)
+
     def ask_person(self, *, candidates: list[dict[str, Any]]) -> None:
         """Stop until a person decides between these customers. Raises LostLease."""
         self._write(candidates=candidates)
@@ -204,6 +212,9 @@ class Push(PushQueue):
             rows,
             state=PushState.WAITING,
             create_anyway=True,
+            # What has our number was among the candidates: the new customer needs another.
+            numbers_given_up=F("numbers_given_up") + Case(When(number="", then=0), default=1),
+            number="",
             wait_reason="",
             next_attempt_at=now,
             unknown_since=None,

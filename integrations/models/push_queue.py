@@ -57,11 +57,15 @@ class PushQueue(PushRow):
         return cls._default_manager.filter(connection=connection, state=PushState.WAITING, unknown_since=None)
 
     @classmethod
-    def cancel_waiting(cls, *, connection: Connection, now: datetime) -> int:
-        """Cancel what has not been sent; what was sent goes on. Return how many."""
-        return cls.waiting_on(connection).update(
-            state=PushState.CANCELLED, finished_at=now, lease_until=None, fence=F("fence") + 1
-        )
+    def cancel_waiting(cls, *, connection: Connection, now: datetime) -> list[int]:
+        """Cancel what has not been sent; what was sent goes on. Return the companies it was about."""
+        with transaction.atomic():
+            waiting = cls.waiting_on(connection).order_by("pk").select_for_update()
+            companies = dict(waiting.values_list("pk", "company_id"))
+            cls._default_manager.filter(pk__in=list(companies)).update(
+                state=PushState.CANCELLED, finished_at=now, lease_until=None, fence=F("fence") + 1
+            )
+        return list(companies.values())
 
     @classmethod
     def claim(cls, push_id: int, *, now: datetime, seconds: float) -> Self | None:

@@ -5,6 +5,7 @@ from django.db import models
 from accounts.models import Account, User
 from companies.models import Company, Contact
 from integrations.models.connection import Connection
+from integrations.models.numbers import LONGEST_NUMBER
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
 from integrations.models.terms import TermsOfPayment
 
@@ -35,6 +36,9 @@ class PushRow(models.Model):
     create_anyway = models.BooleanField(default=False)
     payload = models.JSONField(null=True, blank=True)
     values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent
+    # The customer number of our own that is sent along, and how many of them were found taken (models/numbers.py).
+    number = models.CharField(max_length=LONGEST_NUMBER, blank=True, default="", db_default="")
+    numbers_given_up = models.PositiveSmallIntegerField(default=0, db_default=0)
     fingerprint = models.CharField(max_length=64, blank=True)
     send_by = models.DateTimeField(null=True, blank=True)
     unknown_since = models.DateTimeField(null=True, blank=True)

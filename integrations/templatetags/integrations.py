@@ -14,9 +14,10 @@ from django.utils.translation import gettext
 from companies.models import Company
 from integrations.badges import panels_of
 from integrations.due_dates import due_date
-from integrations.models import Event, EventKind, TermsOfPayment
+from integrations.models import Connection, Event, EventKind, TermsOfPayment
+from integrations.number_series import why_not_offered
 from integrations.panel import Panel, panel_of
-from integrations.sentences import event_words
+from integrations.sentences import event_words, sentence
 
 register = template.Library()
 
@@ -53,6 +54,13 @@ def told(event: Event) -> str:
 def due_if_invoiced_today(terms: TermsOfPayment) -> date | None:
     """The day on which an invoice of today would fall due, where that can be said."""
     return due_date(invoiced=timezone.localdate(), kind=terms.kind, days=terms.days)
+
+
+@register.filter
+def why_no_own_numbers(connection: Connection) -> str:
+    """Why numbers of our own are not offered on this connection; blank when they are."""
+    code = why_not_offered(connection)
+    return sentence(code) if code else ""
 
 
 @register.filter

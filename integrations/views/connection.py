@@ -1,15 +1,15 @@
 """Settings → Integrations → Visma eAccounting: connect, choose terms, test, disconnect."""
 
 from django.contrib import messages
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import SignedInRequest, require
-from accounts.models import Role
-from integrations import connecting, services, tasks
+from accounts.models import Account, Role
+from integrations import connecting, offers, services, tasks
 from integrations.delivery import live, upkeep
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError
@@ -20,6 +20,7 @@ from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Event
 from integrations.sentences import rights_words, sentence
 from integrations.tokens import NotConnected
+from integrations.views.other_company import cancelled_actions
 
 SESSION_KEY = "eaccounting_consent"
 TIMELINE_LENGTH = 20
@@ -47,8 +48,8 @@ def _terms_form(connection: Connection) -> TermsForm:
 
 
 def _page(request: SignedInRequest, connection: Connection | None, form: TermsForm | None) -> HttpResponse:
-    events = Event.objects.select_related("actor").filter(connection=connection, company=None).order_by("-pk")
     chosen = connection.default_terms if connection else None
+    rows = Connection.without_tokens().filter(account=request.account)
     context = {
         "section": "settings",
         "connection": connection,
@@ -57,10 +58,19 @@ def _page(request: SignedInRequest, connection: Connection | None, form: TermsFo
         "terms_gone": bool(chosen and not chosen.is_choosable),
         "terms": list(connection.choosable_terms()) if connection else [],
         "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,
+        "earlier": list(rows.filter(is_current=False).annotate(kept=Count("links")).exclude(kept=0).order_by("name")),
+        "offered": offers.open_to(request.user, request.account),
         "blocked": sentence(connection.blocked_reason) if connection and connection.blocked_reason else "",
-        "events": events[:TIMELINE_LENGTH] if connection else [],
+        "events": _timeline(request.account) if connection else [],
     }
     return render(request, "integrations/connection.html", context)
+
+
+def _timeline(account: Account) -> list[Event]:
+    """What happened to the account's connections, those to earlier companies included, the newest first."""
+    connections = Connection.objects.filter(account=account).values("pk")
+    events = Event.objects.select_related("actor").filter(connection__in=connections, company=None)
+    return list(events.order_by("-pk")[:TIMELINE_LENGTH])
 
 
 @require(Role.ADMIN)
@@ -96,14 +106,29 @@ def callback(request: SignedInRequest) -> HttpResponse:
         messages.error(request, sentence(refusal.code, refusal.parameters))
     except LockTaken:
         messages.error(request, sentence("lock_taken"))
+    except oauth.ConsentDenied:
+        messages.error(request, _denied(services.current_connection(request.account.pk)))
     except oauth.AuthorizationError as error:
         messages.error(request, sentence(error.code))
     except EAccountingError as error:
         messages.error(request, _("Nothing was connected. %(why)s") % {"why": _why_not_connected(error)})
     else:
+        if connection.is_offered:
+            return redirect("integrations:other-company")
         tasks.poke_upkeep()
         messages.success(request, _("Connected to %(company)s.") % {"company": connection})
     return redirect("integrations:connection")
+
+
+def _denied(current: Connection | None) -> str:
+    """Say what a refused consent leaves as it was."""
+    if current is None or current.state == Connection.State.DISCONNECTED:
+        return sentence("consent_denied")
+    if not current.is_connected:
+        words = _("You chose not to give access. Nothing was changed: %(company)s still has to be reconnected.")
+    else:
+        words = _("You chose not to give access. Nothing was changed: you are still connected to %(company)s.")
+    return words % {"company": current}
 
 
 def _why_not_connected(error: EAccountingError) -> str:
@@ -193,10 +218,8 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
     except LockTaken:
         messages.error(request, sentence("lock_taken"))
     else:
-        words = ngettext(
-            "Disconnected. All links are kept; %(count)d waiting action was cancelled.",
-            "Disconnected. All links are kept; %(count)d waiting actions were cancelled.",
-            cancelled,
-        )
-        messages.success(request, words % {"count": cancelled})
+        parts = [_("Disconnected. All links are kept.")]
+        if cancelled:
+            parts.append(cancelled_actions(cancelled))
+        messages.success(request, " ".join(parts))
     return redirect("integrations:connection")

@@ -21,6 +21,7 @@ from secrets import token_urlsafe
 import psycopg
 import redis
 
+LOOPBACK = "127.0.0.1"
 START_SECONDS = 30
 STOP_SECONDS = 30
 _FAST = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
@@ -109,10 +110,11 @@ def _stop(process: subprocess.Popen[bytes], signal_number: int) -> None:
 
 
 @contextmanager
-def postgres(folder: Path, *, durable: bool = True) -> Iterator[Store]:
+def postgres(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> Iterator[Store]:
     """Run PostgreSQL on the cluster in `folder`, made when missing.
 
-    `durable=False` gives up crash safety for speed: tests only. Raises StoreError.
+    `durable=False` gives up crash safety for speed, `address` is where it listens besides the loopback: tests only.
+    Raises StoreError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cluster, password = folder / "cluster", _password(folder)
@@ -123,7 +125,7 @@ def postgres(folder: Path, *, durable: bool = True) -> Iterator[Store]:
     port = free_port()
     options = [
         "-c",
-        "listen_addresses=127.0.0.1",
+        f"listen_addresses={','.join(dict.fromkeys([LOOPBACK, address]))}",
         "-c",
         "unix_socket_directories=",
         "-c",
@@ -207,14 +209,14 @@ def _make_database(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
 
 
 @contextmanager
-def valkey(folder: Path, *, durable: bool = True) -> Iterator[Store]:
+def valkey(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> Iterator[Store]:
     """Run a Redis-protocol server on the data in `folder`. Raises StoreError."""
     folder.mkdir(parents=True, exist_ok=True)
     password, port = _password(folder), free_port()
     installed = shutil.which("valkey-server") or shutil.which("redis-server")
     binary = installed or _packaged_valkey()
     # Read from standard input: a password in the arguments could be seen by every user of the machine.
-    settings = f'bind 127.0.0.1\nport {port}\nsave ""\nrequirepass {password}\n'
+    settings = f'bind {" ".join(dict.fromkeys([LOOPBACK, address]))}\nport {port}\nsave ""\nrequirepass {password}\n'
     settings += "appendonly yes\n" if durable else "appendonly no\n"
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(  # fixed words

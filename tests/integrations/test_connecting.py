@@ -81,20 +81,6 @@ def test_reconnecting_the_same_company_keeps_terms_and_links(
     assert services.link_of(company, again) is not None
 
 
-def test_another_company_is_stopped_with_the_number_of_links_and_its_grant_revoked(
-    ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
-) -> None:
-    run(services.request_create(user=ulf, company=company))
-    with pytest.raises(connecting.OtherCompany) as refused:
-        connect_as(anna, company="2")
-    assert refused.value.parameters["links"] == 1
-    assert refused.value.parameters["name"] == "Nordvik Bygg AB"
-    assert len(sandbox.calls(path=REVOCATION)) == 1
-    assert len(sandbox.world.store.all("grant")) == 1
-    assert current(anna).pk == ready.pk
-    assert current(anna).is_connected
-
-
 def test_after_disconnecting_another_company_may_be_connected_and_the_first_one_again(
     ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
 ) -> None:
@@ -210,6 +196,8 @@ def test_disconnecting_cancels_what_waits_keeps_links_and_revokes(
     assert sandbox.world.store.all("grant") == {}
     assert services.link_of(company, ready) is not None
     assert Push.objects.filter(state=PushState.CANCELLED).count() == 3
+    told = Event.objects.filter(kind=EventKind.CANCELLED_WITH, actor=anna, connection=ready)
+    assert sorted(event.company.name for event in told) == ["Nr 0", "Nr 1", "Nr 2"]
     with pytest.raises(services.NotConnected) as refused:
         services.request_create(user=ulf, company=add_company(name="Sen AB", registration_number=""))
     assert refused.value.code == "disconnected"

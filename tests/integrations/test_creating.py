@@ -15,6 +15,7 @@ from integrations.clock import database_now
 from integrations.delivery import creating, live, upkeep
 from integrations.delivery.calls import Calls
 from integrations.delivery.deliver import deliver
+from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.world import TERMS
 from integrations.models import (
@@ -44,9 +45,12 @@ KNOWN_NUMBER = "559987-1018"  # of a customer that the sandbox has from the star
 QUICK = 0.4  # seconds a call may take where a test waits for its end
 
 
-@pytest.fixture
-def wish(ready: Connection, company: Company, ulf: User) -> Push:
-    """Ulf wants the company to be a customer; no worker has looked at it yet."""
+@pytest.fixture(params=["eaccounting_numbers", "own_numbers"])
+def wish(ready: Connection, company: Company, ulf: User, request: pytest.FixtureRequest) -> Push:
+    """Ulf wants the company to be a customer; no worker has looked at it yet. Whoever numbers new customers."""
+    if request.param == "own_numbers":
+        ready.note_duplicates(refused=True, now=timezone.now())
+        ready.choose_numbers(prefix="LG")
     return services.request_create(user=ulf, company=company)
 
 
@@ -54,6 +58,7 @@ def assert_created_once(sandbox: Sandbox, push: Push) -> None:
     assert push.state == PushState.DONE
     [customer] = named(sandbox)
     assert customer["TermsOfPaymentId"] == SWEDISH_30_DAYS
+    assert customer["CustomerNumber"] == (f"LG{push.pk}" if push.connection.own_prefix else "1013")
     assert str(CustomerLink.objects.get(company=push.company).reference) == customer["Id"]
 
 
@@ -137,6 +142,7 @@ def test_a_customer_that_is_stored_after_our_first_look_is_adopted(
     assert posts(sandbox) == 1
 
 
+@pytest.mark.parametrize("wish", ["eaccounting_numbers"], indirect=True)  # a number of our own leaves no doubt
 def test_the_adopted_one_is_doubted_when_a_second_equal_customer_turns_up(
     wish: Push, sandbox: Sandbox, run: Run, clock: MovableClock, settle: Run
 ) -> None:
@@ -437,7 +443,7 @@ def test_a_registration_number_that_is_there_already_stops_for_a_person(duplicat
     assert duplicate.next_attempt_at is None
 
 
-@pytest.mark.parametrize("written", ["5599871018", "559987-1018"])
+@pytest.mark.parametrize("written", ["5599871018", "559987-1018", "165599871018", "16559987-1018"])
 def test_a_number_is_found_in_each_written_form(
     ready: Connection, add_company: AddCompany, ulf: User, run: Run, sandbox: Sandbox, written: str
 ) -> None:
@@ -663,3 +669,42 @@ def test_an_equal_create_waits_for_its_twin(
     twin = settle(twin)
     assert twin.wait_reason == WaitReason.DECISION  # by now a customer with this number is there
     assert len(named(sandbox)) == 1
+
+
+def test_a_branch_waits_for_the_other_and_is_then_a_persons_to_judge(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, settle: Run
+) -> None:
+    """Branches share a registration number: the second one's look has to see what the first one created."""
+    sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="before")
+    first = run(services.request_create(user=ulf, company=add_company()))
+    branch = run(services.request_create(user=ulf, company=add_company(name="Älvstrand Umeå", city="Umeå")))
+    assert (branch.state, branch.wait_reason) == (PushState.WAITING, WaitReason.TWIN)
+    assert settle(first).state == PushState.DONE
+    branch = settle(branch)
+    assert branch.wait_reason == WaitReason.DECISION
+    assert [candidate["name"] for candidate in branch.candidates] == ["Älvstrand Snickeri AB"]
+    services.create_anyway(user=ulf, push=branch)
+    assert settle(branch).state == PushState.DONE
+    assert (len(named(sandbox)), len(named(sandbox, "Älvstrand Umeå"))) == (1, 1)
+
+
+def test_a_branch_that_looked_before_the_other_was_created_looks_again(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run
+) -> None:
+    """Both looked and found nothing; the first one was created before the second one came to its turn."""
+    first = services.request_create(user=ulf, company=add_company())
+    branch = services.request_create(user=ulf, company=add_company(name="Älvstrand Umeå"))
+
+    class WhileItWaits(Calls):
+        def book(self, endpoint: Endpoint) -> None:
+            super().book(endpoint)
+            if endpoint == Endpoint.CUSTOMERS and len(sandbox.calls(path=CUSTOMERS)) == 1:
+                assert run(first).state == PushState.DONE
+
+    claimed = Push.claim(branch.pk, now=clock(), seconds=60)
+    assert claimed is not None
+    creating.run(claimed, WhileItWaits(connection=ready, clock=clock))
+    waiting = Push.objects.get(pk=branch.pk)
+    assert (waiting.state, waiting.wait_reason) == (PushState.WAITING, WaitReason.TWIN)
+    assert run(branch).wait_reason == WaitReason.DECISION
+    assert posts(sandbox) == 1

@@ -120,10 +120,16 @@ def test_a_create_leaves_blank_values_out() -> None:
     assert (payload["IsActive"], payload["TermsOfPaymentId"]) == (True, "t")
 
 
-def test_equal_payloads_have_one_fingerprint_and_others_another() -> None:
-    one = mapping.create_payload(values(), is_private_person=False, terms_id="t")
+def test_without_a_registration_number_equal_payloads_have_one_fingerprint_and_others_another() -> None:
+    one = mapping.create_payload(values(registration_number=""), is_private_person=False, terms_id="t")
     assert mapping.fingerprint(one) == mapping.fingerprint(dict(reversed(one.items())))
     assert mapping.fingerprint(one) != mapping.fingerprint({**one, "Name": "Annan"})
+
+
+def test_with_a_registration_number_it_alone_is_the_fingerprint() -> None:
+    one = mapping.create_payload(values(), is_private_person=False, terms_id="t")
+    assert mapping.fingerprint(one) == mapping.fingerprint({**one, "Name": "Annan", "InvoiceCity": "Umeå"})
+    assert mapping.fingerprint(one) != mapping.fingerprint({**one, "CorporateIdentityNumber": "559987-1018"})
 
 
 # --- Updates -----------------------------------------------------------------------------------------------

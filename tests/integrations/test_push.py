@@ -91,7 +91,7 @@ def test_who_was_frozen_past_its_lease_writes_nothing(wish: Push, write: object)
 
 def test_a_cancelled_row_is_lost_to_the_worker_that_holds_it(wish: Push, ready: Connection) -> None:
     holder = claimed(wish)
-    assert Push.cancel_waiting(connection=ready, now=timezone.now()) == 1
+    assert Push.cancel_waiting(connection=ready, now=timezone.now()) == [wish.company_id]
     with pytest.raises(LostLease):
         begin(holder)
     assert stored(wish).state == PushState.CANCELLED
@@ -125,7 +125,7 @@ def test_unknown_is_never_cancelled_and_never_parked_into_a_plain_wait(wish: Pus
     begin(holder)
     holder.lose_answer(now=timezone.now(), until=timezone.now(), failure=WHY)
     assert not stored(wish).cancel(now=timezone.now())
-    assert Push.cancel_waiting(connection=ready, now=timezone.now()) == 0
+    assert Push.cancel_waiting(connection=ready, now=timezone.now()) == []
     again = claimed(wish, ahead=1)
     again.wait(WaitReason.CONNECTION, until=None)
     assert stored(wish).state == PushState.UNKNOWN

@@ -16,6 +16,7 @@ from companies.models import Company
 from integrations import connecting, services, tokens
 from integrations.clock import database_now
 from integrations.delivery import live
+from integrations.delivery.deliver import deliver
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
     ConnectionRevoked,
@@ -26,7 +27,7 @@ from integrations.eaccounting.errors import (
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
-from tests.integrations.conftest import Run, connect_as, forget_gateway, named
+from tests.integrations.conftest import AddCompany, Run, connect_as, forget_gateway, named
 from tests.integrations.threads import at_once, in_thread
 
 TOKEN = "/connect/token"  # a path
@@ -283,6 +284,90 @@ def test_a_refused_token_whose_refresh_fails_is_no_reason_to_give_the_connection
     assert run(push).wait_reason == WaitReason.RETRY
     assert settle(push).state == PushState.DONE
     assert row().is_connected
+
+
+def refuse_and_replace(token: str) -> None:
+    tokens.replace_refused(row().pk, refused=token, clock=database_now, patience=3.0)
+
+
+def aged(minutes: float) -> None:
+    """Let the token in use, which replaced a refused one, have been issued so long ago; an hour is its life."""
+    issued = timezone.now() - timedelta(minutes=minutes)
+    ends = issued + timedelta(minutes=60)
+    Connection.objects.update(refused_at=issued - timedelta(seconds=1), issued_at=issued, expires_at=ends)
+
+
+def test_two_tokens_refused_in_a_row_as_soon_as_they_were_issued_need_a_person(ready: Connection) -> None:
+    refuse_and_replace(ready.access_token)
+    with pytest.raises(ConnectionRevoked):
+        refuse_and_replace(row().access_token)
+    assert row().state == Connection.State.NEEDS_RECONNECT
+
+
+@pytest.mark.parametrize("minutes", [51, 61])
+def test_a_token_that_came_to_its_end_on_the_way_is_only_refreshed(
+    ready: Connection, sandbox: Sandbox, minutes: float
+) -> None:
+    """It waited for its turn while its margin began or its life ended: no sign that the grant is over."""
+    refuse_and_replace(ready.access_token)
+    for _ in range(3):
+        aged(minutes)
+        refuse_and_replace(row().access_token)
+    assert row().is_connected
+    assert row().refused_at is None
+    assert works(sandbox, row().access_token)
+
+
+def test_a_refusal_of_long_ago_is_not_held_against_a_token_that_was_never_used(ready: Connection) -> None:
+    """eAccounting was away all the time, so no good answer could forget the refusal."""
+    refuse_and_replace(ready.access_token)
+    aged(20)
+    refuse_and_replace(row().access_token)
+    assert row().is_connected
+
+
+def test_a_refresh_at_the_end_of_its_life_forgets_the_refusal_of_another_token(ready: Connection) -> None:
+    refuse_and_replace(ready.access_token)
+    nearly_expire()
+    Connection.objects.update(refused_at=timezone.now() - timedelta(minutes=56))
+    access()
+    refuse_and_replace(row().access_token)
+    assert row().is_connected
+
+
+def test_a_tokens_life_is_counted_from_when_it_was_asked_for(ready: Connection, sandbox: Sandbox) -> None:
+    expire()
+    asked = timezone.now()
+    sandbox.fault(kind="delay", path=TOKEN, seconds=0.6, when="after")
+    access()
+    assert (row().issued_at - asked).total_seconds() < 0.5
+
+
+@real_threads
+def test_workers_in_flight_survive_that_eaccounting_ends_tokens_early_again_and_again(
+    ready: Connection, sandbox: Sandbox, add_company: AddCompany, ulf: User
+) -> None:
+    pushes = [
+        services.request_create(user=ulf, company=add_company(name=f"Nr {n}", registration_number=""))
+        for n in range(12)
+    ]  # fmt: skip
+    sandbox.fault(kind="delay", path="/v2/customers", seconds=0.05, count=None, when="before")
+    endings = 0
+
+    def worker(share: list[Push]) -> None:
+        for push in share:
+            while Push.objects.get(pk=push.pk).is_open:
+                deliver(push.pk)
+
+    workers = [in_thread(lambda share=pushes[n::4]: worker(share)) for n in range(4)]
+    while not all(found.done() for found in workers):
+        time.sleep(0.5)
+        endings += sandbox.expire_access_tokens() > 0
+    assert [found.exception(1) for found in workers] == [None] * 4
+    assert row().is_connected
+    assert {push.state for push in Push.objects.all()} == {PushState.DONE}
+    assert refreshes(sandbox) <= endings
+    assert len([row for row in sandbox.customers() if row["Name"].startswith("Nr ")]) == 12
 
 
 def test_refused_on_the_write_itself_nothing_is_in_doubt(

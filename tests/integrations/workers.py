@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -26,27 +26,38 @@ def until(true: Callable[[], bool], *, seconds: float, what: str) -> None:
 class Workers:
     """One worker with some processes, and on wish the clock (beat) that lets the sweeper run every second."""
 
-    def __init__(self, *, folder: Path, api_url: str, identity_url: str, processes: int = 2, beat: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        api_url: str,
+        identity_url: str,
+        processes: int = 2,
+        beat: bool = True,
+        app: str = "limego_visma",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
         self._beat = ["--beat", "--schedule", str(folder / f"beat-{time.monotonic_ns()}")] if beat else []
-        self._processes = processes
+        self._processes, self._app = processes, app
         self._environment = {
             **os.environ,
-            "DATABASE_URL": self._database_url(),
+            "DATABASE_URL": self.database_url(),
             "EACCOUNTING_API_URL": api_url,
             "EACCOUNTING_IDENTITY_URL": identity_url,
             "EACCOUNTING_RATE_LIMIT": "600000",
             "EACCOUNTING_SWEEP_SECONDS": "1",
+            **(settings or {}),
         }
 
     @staticmethod
-    def _database_url() -> str:
+    def database_url() -> str:
         """The address of the database that the tests use, not of the one it was made from."""
         parts = urlsplit(os.environ["DATABASE_URL"])
         return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "celery", "--app", "limego_visma", "worker", "--loglevel", "INFO"]
+        command = [sys.executable, "-m", "celery", "--app", self._app, "worker", "--loglevel", "INFO"]
         command += ["--queues", "clicks,bulk,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -70,6 +70,10 @@ class World:
         """Add a person to the company."""
         return self.company.add_contact(now=NOW, values={"first_name": first_name, "last_name": "Öberg"})
 
+    def add_company(self, name: str) -> Company:
+        """Add another company."""
+        return Company.add(account=self.account, now=NOW, values={**COMPLETE, "name": name})
+
     def link(
         self,
         connection: Connection,
@@ -104,10 +108,13 @@ class World:
 
     def push(self, connection: Connection, **fields: object) -> Push:
         """Add a wish; without fields it is due."""
-        values = {"kind": Kind.CREATE, "requested_by": self.admin, "next_attempt_at": NOW}
-        return Push.objects.create(
-            account=self.account, connection=connection, company=self.company, **{**values, **fields}
-        )
+        values = {
+            "kind": Kind.CREATE,
+            "requested_by": self.admin,
+            "next_attempt_at": NOW,
+            "company": self.company,
+        }
+        return Push.objects.create(account=self.account, connection=connection, **{**values, **fields})
 
     def panel(self, user: User | None = None) -> Panel:
         """Return what the card shows now."""

@@ -70,6 +70,22 @@ def test_each_way_back_without_a_code_has_its_own_sentence(admin: Client, sandbo
     assert not Connection.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (Connection.State.CONNECTED, "Nothing was changed: you are still connected to Nordvik Bygg AB."),
+        (Connection.State.NEEDS_RECONNECT, "Nothing was changed: Nordvik Bygg AB still has to be reconnected."),
+        (Connection.State.DISCONNECTED, "Connect again when you want to."),
+    ],
+)
+def test_denying_says_how_the_connection_stands(
+    admin: Client, world: World, sandbox: Sandbox, state: Connection.State, words: str
+) -> None:
+    world.connect(state=state, broken_at=NOW)
+    assert words in _connect(admin, decision="deny")
+    assert Connection.objects.get().state == state
+
+
 def test_a_state_is_good_once_and_only_in_its_own_session(
     admin: Client, as_user: Callable[[User], Client], anna: User, sandbox: Sandbox
 ) -> None:
@@ -105,16 +121,6 @@ def test_our_own_client_being_refused_is_the_operators_matter(admin: Client, san
     query = decide(_begin(admin))
     sandbox.fault(kind="invalid_client", path="/connect/token")
     assert "The operator of Lime Go has been told; nothing is lost." in _back(admin, query)
-
-
-def test_another_company_is_not_taken_while_links_belong_to_this_one(
-    admin: Client, world: World, sandbox: Sandbox
-) -> None:
-    _connect(admin)
-    world.link(Connection.objects.get())
-    page = _connect(admin, company="2")
-    assert "You chose Fjordlys AS, but this account&#x27;s 1 link belongs to Nordvik Bygg AB." in page
-    assert Connection.objects.get().name == "Nordvik Bygg AB"
 
 
 def test_a_company_is_connected_in_one_account_at_a_time(
@@ -228,7 +234,7 @@ def test_the_page_needs_few_queries_whatever_there_is(
     connection = world.connect()
     for days in range(1, 9):
         connection.choose_terms(terms=world.terms(connection, days=days), user=world.admin, now=NOW)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         admin.get(PAGE)
 
 
@@ -280,7 +286,17 @@ def test_disconnecting_says_what_waits_and_cancels_it(admin: Client, world: Worl
     push = world.push(connection, wait_reason=WaitReason.RETRY)
     assert "1 waiting action is cancelled." in admin.get(f"{PAGE}disconnect/").content.decode()
     page = said(admin, f"{PAGE}disconnect/")
-    assert "Disconnected. All links are kept; 1 waiting action was cancelled." in page
+    assert "Disconnected. All links are kept. 1 waiting action was cancelled." in page
     assert BUTTON in page
     push.refresh_from_db()
     assert push.state == PushState.CANCELLED
+    card = admin.get(f"/companies/{world.company.pk}/").content.decode()
+    assert "Disconnected Visma eAccounting, which cancelled sending (Nordvik Bygg AB)" in card
+
+
+def test_disconnecting_without_links_and_wishes_names_neither(admin: Client, world: World, sandbox: Sandbox) -> None:
+    world.connect()
+    asked = admin.get(f"{PAGE}disconnect/").content.decode()
+    assert "0 links" not in asked
+    assert "waiting action" not in asked
+    assert "Disconnected. All links are kept.\n" in said(admin, f"{PAGE}disconnect/")

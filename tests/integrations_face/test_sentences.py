@@ -60,7 +60,6 @@ def _codes() -> set[str]:
 # These are told with their particulars.
 EXAMPLES = {
     "linked_elsewhere": {"name": "Acme Holding"},
-    "other_company": {"name": "Nordvik Bygg AB", "other": "Fjordlys AS", "links": 2},
     "values": {"problems": [("Name", "too_long", 72), ("InvoiceCity", "missing", 0)]},
     "already_under_way": {"by": "Anna Ek"},
 }
@@ -90,8 +89,6 @@ def test_an_unknown_code_claims_nothing() -> None:
 def test_particulars_are_told() -> None:
     assert "Acme Holding" in sentence("linked_elsewhere", {"name": "Acme Holding"})
     assert "meanwhile" in sentence("linked_elsewhere", {"number": "7"})
-    one = sentence("other_company", {"name": "Nordvik", "other": "", "links": 1})
-    assert "You chose another company, but this account's 1 link belongs to Nordvik." in one
     assert "Anna Ek" in sentence("already_under_way", {"by": "Anna Ek"})
     assert sentence("already_under_way") == "This is already being sent. Wait until it is done."
     told = sentence("values", EXAMPLES["values"])

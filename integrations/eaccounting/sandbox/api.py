@@ -53,7 +53,7 @@ class Api:
 
     def __init__(self, world: World, identity: Identity) -> None:
         self._world, self._identity = world, identity
-        self._windows: dict[tuple[str, str], collections.deque[float]] = {}
+        self._windows: dict[tuple[str, str, str], collections.deque[float]] = {}
         self._routes = self._make_routes()
 
     def handle(self, request: Request, remarks: list[str]) -> Response:
@@ -72,7 +72,8 @@ class Api:
         routes = [(route, found) for route in self._routes if (found := route.matches(path))]
         if not routes:
             raise Refusal(3000, "ResourceNotFound - No such path.", status=404)
-        self._count(grant.client_id, routes[0][0].template)
+        self._count(grant, routes[0][0].template)
+        self._check_module(grant)
         for route, found in routes:
             if route.method == request.method:
                 self._check_scopes(grant, route)
@@ -81,11 +82,14 @@ class Api:
                 return route.answer(call)
         raise Refusal(3000, "The requested resource does not support this method.", status=405)
 
-    def _count(self, client_id: str, template: str) -> None:
+    def _count(self, grant: Grant, template: str) -> None:
         """Book one call, or refuse it (facts.md, Rate limit)."""
-        limit = self._world.settings.rate_limit
-        window = self._windows.setdefault((client_id, template), collections.deque())
+        limit, switches = self._world.settings.rate_limit, self._world.switches
+        company = grant.company if switches.limit_per_company else ""
+        window = self._windows.setdefault((grant.client_id, company, template), collections.deque())
         now = time.monotonic()
+        if not switches.limit_window_slides and window and window[0] <= now - 60:
+            window.clear()
         while window and window[0] <= now - 60:
             window.popleft()
         if len(window) >= limit:
@@ -98,6 +102,11 @@ class Api:
     def forget_calls(self) -> None:
         """Start the rate limit anew."""
         self._windows.clear()
+
+    def _check_module(self, grant: Grant) -> None:
+        modules = (self._world.company(grant.company) or {}).get("ActivatedModules")
+        if self._world.switches.need_api_module and isinstance(modules, list) and "api_standard" not in modules:
+            raise Refusal(4002, "ForbiddenRequestException - No access to module: api_standard.", status=403)
 
     def _check_scopes(self, grant: Grant, route: Route) -> None:
         if "ea:api" not in grant.scopes or not route.scopes & grant.scopes:
@@ -129,6 +138,8 @@ class Api:
 
     def _list_customers(self, call: Call) -> Response:
         rows = self._world.rows(CUSTOMER, call.company)
+        if self._world.switches.invoice_moves_customer:
+            rows = [self._world.moved_by_invoices(call.company, row) for row in rows]
         return self._page(call, rows, "Customer", lambda row: self._world.answered(call.company, row))
 
     def _create(self, call: Call) -> Response:
@@ -165,6 +176,8 @@ class Api:
         return self._page(call, rows, "CustomerInvoice")
 
     def _ledger(self, call: Call) -> Response:
+        if "CustomerId" in call.request.query.get("$filter", "") and not self._world.switches.filter_receivables:
+            raise odata.bad_query("CustomerId cannot be filtered by")
         rows = [reference.ledger_item(row) for row in self._world.rows(INVOICE, call.company)]
         return self._page(call, rows, "CustomerLedgerItem")
 
@@ -181,6 +194,12 @@ class Api:
 
         return answer
 
+    def _dialect(self) -> odata.Dialect:
+        switches = self._world.switches
+        return odata.Dialect(
+            minds_case_in_eq=switches.mind_case_in_eq, knows_startswith_and_in=switches.know_startswith_and_in
+        )
+
     def _page(
         self,
         call: Call,
@@ -193,7 +212,7 @@ class Api:
         page, size = odata.page_numbers(query=query)
         found: list[Mapping[str, Json]] = list(rows)
         if text := query.get("$filter"):
-            found = list(filter(odata.filtered(text=text, schema=known), found))
+            found = list(filter(odata.filtered(text=text, schema=known, dialect=self._dialect()), found))
         if text := query.get("$orderby"):
             found = odata.ordered(text=text, schema=known, rows=found)
         data = [shown(dict(row)) for row in found[(page - 1) * size : page * size]]

@@ -48,6 +48,8 @@ def replace(*, world: World, company: str, customer_id: str, body: Document) -> 
     row["CurrencyCode"] = writable.get("CurrencyCode") or (world.company(company) or {}).get("CurrencyCode")
     if not writable.get("CustomerNumber") or not world.switches.allow_number_change:
         row["CustomerNumber"] = stored["CustomerNumber"]
+    if not world.switches.allow_private_person_change:
+        row["IsPrivatePerson"] = stored.get("IsPrivatePerson")
     world.put(CUSTOMER, company, row)
     return row, [f"read-only property sent: {name}" for name in read_only]
 
@@ -86,16 +88,22 @@ def _check_rules(world: World, company: str, body: Document, *, own_id: str | No
     terms = world.row(TERMS, company, str(body["TermsOfPaymentId"]))
     if terms is None or not terms.get("AvailableForSales"):
         raise Refusal(3000, "ResourceNotFound - TermsOfPaymentId could not be found.")
-    number = body.get("CustomerNumber")
-    for row in world.rows(CUSTOMER, company) if number else ():
-        if row.get("CustomerNumber") == number and row["Id"] != own_id:
-            status = world.switches.duplicate_number_status
-            raise Refusal(4000, "Conflict - CustomerNumber is already in use.", status=status)
+    _check_number(world, company, body.get("CustomerNumber"), own_id)
     vat = body.get("VatNumber")
     if vat and not re.fullmatch(r"[A-Z]{2}[A-Za-z0-9]{8,12}", str(vat)):
         raise Refusal(4025, "InvalidVatNumber - The VAT number is not valid.")
     if body.get("ForceBookkeepVat") and body.get("InvoiceCountryCode") in EU:
         raise Refusal(4035, "InvalidForceBookkeepVat - Not allowed for customers in the EU.")
+
+
+def _check_number(world: World, company: str, number: Json, own_id: str | None) -> None:
+    switches = world.switches
+    rows = world.rows(CUSTOMER, company) if number and not switches.accept_duplicate_numbers else []
+    if any(row.get("CustomerNumber") == number and row["Id"] != own_id for row in rows):
+        words = "CustomerNumber is already in use."
+        problems = [("CustomerNumber", words)] if switches.duplicate_number_code == 2000 else None
+        text = f"Conflict - {words}"
+        raise Refusal(switches.duplicate_number_code, text, status=switches.duplicate_number_status, problems=problems)
 
 
 def _field_rules(world: World, body: Document) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -37,9 +38,17 @@ def bad_query(text: str) -> Refusal:
     return Refusal(6000, f"QueryParameterError - {text}")
 
 
-def filtered(*, text: str, schema: Mapping[str, Mapping[str, Any]]) -> Test:
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """What nobody has measured about `$filter` (switches.py)."""
+
+    minds_case_in_eq: bool = True
+    knows_startswith_and_in: bool = False
+
+
+def filtered(*, text: str, schema: Mapping[str, Mapping[str, Any]], dialect: Dialect = Dialect()) -> Test:
     """Return a test for rows. Raises Refusal 6000, or 6001 for a bad date."""
-    parser = _Parser(_tokens(text), schema)
+    parser = _Parser(_tokens(text), schema, dialect)
     test = parser.any_of(0)
     parser.expect_end()
     return test
@@ -127,8 +136,10 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 class _Parser:
     """Reads `or` over `and` over comparisons, `contains` and parentheses."""
 
-    def __init__(self, tokens: list[tuple[str, str]], schema: Mapping[str, Mapping[str, Any]]) -> None:
-        self._tokens, self._schema, self._at = tokens, schema, 0
+    def __init__(
+        self, tokens: list[tuple[str, str]], schema: Mapping[str, Mapping[str, Any]], dialect: Dialect
+    ) -> None:
+        self._tokens, self._schema, self._at, self._dialect = tokens, schema, 0, dialect
 
     def any_of(self, depth: int) -> Test:
         if depth > _DEEPEST:
@@ -155,15 +166,26 @@ class _Parser:
             self._expect(")")
             return test
         if (kind, text) == ("word", "contains"):
-            return self._contains()
+            return self._text_function(lambda stored, wanted: wanted in stored)
+        if (kind, text) == ("word", "startswith") and self._dialect.knows_startswith_and_in:
+            return self._text_function(str.startswith)
         if kind != "word" or text not in self._schema:
             raise bad_query(f"$filter names no known property: {text!r}")
         _, name = self._next()
+        if name == "in" and self._dialect.knows_startswith_and_in:
+            return self._one_of(text)
         if name not in _COMPARE:
             raise bad_query(f"$filter knows eq, ne, gt, ge, lt and le, not {name!r}")
         return self._comparison(text, name)
 
-    def _contains(self) -> Test:
+    def _one_of(self, field: str) -> Test:
+        self._expect("(")
+        tests = [self._comparison(field, "eq")]
+        while self._next() == ("mark", ","):
+            tests.append(self._comparison(field, "eq"))
+        return lambda row: any(test(row) for test in tests)
+
+    def _text_function(self, holds: Callable[[str, str], bool]) -> Test:
         self._expect("(")
         _, field = self._next()
         self._expect(",")
@@ -172,7 +194,7 @@ class _Parser:
         if kind != "text" or self._schema.get(field, {}).get("type") != "string":
             raise bad_query("contains needs a text property and a text")
         wanted = _unquoted(text).lower()
-        return lambda row: wanted in str(row.get(field) or "").lower()
+        return lambda row: holds(str(row.get(field) or "").lower(), wanted)
 
     def _comparison(self, field: str, name: str) -> Test:
         kind = _kind(self._schema[field])
@@ -181,6 +203,9 @@ class _Parser:
             if name not in ("eq", "ne"):
                 raise bad_query("null can be compared by eq and ne only")
             return lambda row: compare(row.get(field) is None, True)  # noqa: FBT003  # compared, not passed
+
+        if name == "eq" and kind == "string" and not self._dialect.minds_case_in_eq:
+            return lambda row: str(row.get(field) or "").casefold() == wanted.casefold()
 
         def test(row: Row) -> bool:
             value = _comparable(row.get(field), kind)

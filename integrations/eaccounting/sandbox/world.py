@@ -83,6 +83,14 @@ class World:
             candidate += 1
         return candidate
 
+    def moved_by_invoices(self, company: str, row: Document) -> Document:
+        """Return a customer with the time of its newest invoice, if that moves it and is later."""
+        if not self.switches.invoice_moves_customer:
+            return row
+        invoices = [item for item in self.rows(INVOICE, company) if item.get("CustomerId") == row["Id"]]
+        times = [str(item["ModifiedUtc"]) for item in invoices]
+        return {**row, "ChangedUtc": max([str(row["ChangedUtc"]), *times])}
+
     def answered(self, company: str, row: Document) -> Document:
         """Return a customer as the API shows it: terms filled in, money from its invoices."""
         terms = self.row(TERMS, company, str(row.get("TermsOfPaymentId")))
@@ -91,7 +99,7 @@ class World:
         dates = [str(item["InvoiceDate"]) for item in invoices]
         return {
             **_BLANK_CUSTOMER,
-            **row,
+            **self.moved_by_invoices(company, row),
             **({"TermsOfPayment": terms} if terms else {}),
             "UnpaidInvoicesAmount": float(unpaid),
             "LastInvoiceDate": max(dates) + "T00:00:00Z" if dates else None,

@@ -1,0 +1,86 @@
+"""A person reconnected and chose another eAccounting company: its grant is kept until they have decided.
+
+It stands encrypted on a row of its own, bound to the person and the account, for a quarter of an hour. Whatever else
+changes the account's connection meanwhile ends it. All of it happens under the lock on the account's tokens.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from accounts.models import Account, User
+from integrations.clock import database_now
+from integrations.delivery import upkeep
+from integrations.eaccounting.types import CompanySettings, TokenSet
+from integrations.locks import LockTaken, token_lock
+from integrations.models import Connection
+from integrations.refusing import ConnectedElsewhere, OfferGone
+from integrations.tokens import revocable, revoke_quietly
+
+OFFERED_FOR = timedelta(minutes=15)
+
+
+def keep(
+    offered: Connection, *, tokens: TokenSet, user: User, answered: CompanySettings | None, blocked: str, now: datetime
+) -> None:
+    """Keep the grant for this company. Raises ConnectedElsewhere."""
+    same = Connection.objects.filter(identity_kind=offered.identity_kind, identity=offered.identity)
+    if same.filter(state=Connection.State.CONNECTED).exists():
+        raise ConnectedElsewhere
+    offered.offer(tokens=tokens, user=user, now=now)
+    if answered:
+        offered.describe(settings=answered, now=now)
+        blocked = upkeep.problem_in(answered, offered)
+    if blocked:
+        offered.warn_of(reason=blocked, now=now)
+
+
+def open_to(user: User, account: Account) -> Connection | None:
+    """Return the company that this person still may choose, without its tokens."""
+    offered = _offered().filter(account=account, connected_by=user).first()
+    return offered if offered and database_now() < offered.connected_at + OFFERED_FOR else None
+
+
+def mark_of(offered: Connection) -> str:
+    """Return what the form of the choice carries, so that an old page chooses nothing new."""
+    return f"{offered.pk}-{offered.generation}"
+
+
+def chosen(user: User, account: Account, mark: str) -> Connection:
+    """Return the company that the form was about. Raises OfferGone. The caller holds the token lock."""
+    offered = open_to(user, account)
+    if offered is None or mark_of(offered) != mark:
+        raise OfferGone
+    return offered
+
+
+def drop(account_id: int) -> list[str]:
+    """End the account's offers; return the grants to revoke once that is committed."""
+    offers = list(_offered().filter(account_id=account_id))
+    grants = [revocable(offered) for offered in offers]
+    for offered in offers:
+        offered.decline()
+    return [grant for grant in grants if grant]
+
+
+def drop_expired(*, now: datetime) -> None:
+    """End and revoke what nobody decided about. One whose account's lock is taken has time until the next call."""
+    expired = _offered().filter(connected_at__lte=now - OFFERED_FOR)
+    for account_id in expired.order_by("pk").values_list("account_id", flat=True):
+        _drop_expired(account_id, now)
+
+
+def _drop_expired(account_id: int, now: datetime) -> None:
+    try:
+        with token_lock(account_id, patience=0):
+            # Read again: a newer one may have taken its place.
+            if not _offered().filter(account_id=account_id, connected_at__lte=now - OFFERED_FOR).exists():
+                return
+            for grant in drop(account_id):
+                revoke_quietly(grant)
+    except LockTaken:
+        return
+
+
+def _offered() -> QuerySet[Connection]:
+    return Connection.without_tokens().filter(state=Connection.State.OFFERED)
