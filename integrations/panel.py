@@ -32,6 +32,7 @@ class State(StrEnum):
     TECHNICAL = "technical"
     LINK_BROKEN = "link_broken"
     CHANGED = "changed"
+    OTHERWISE = "otherwise"
     UP_TO_DATE = "up_to_date"
     NOT_LINKED = "not_linked"
 
@@ -58,6 +59,7 @@ LOOKS = {
     State.TECHNICAL: Look(_("Technical failure"), "danger"),
     State.LINK_BROKEN: Look(_("Link broken"), "danger", "link-slash"),
     State.CHANGED: Look(_("Changed here"), "info", "pencil-square"),
+    State.OTHERWISE: Look(_("Stored otherwise there"), "warning"),
     State.UP_TO_DATE: Look(_("In Visma eAccounting, up to date"), "success"),
     State.NOT_LINKED: Look(_("Not a customer yet"), "neutral"),
 }
@@ -148,7 +150,9 @@ class Panel:
             return State.TECHNICAL if self.push.failure in TECHNICAL else State.REFUSED
         if self.link is None:
             return State.NOT_LINKED
-        return State.CHANGED if self.changed_fields else State.UP_TO_DATE
+        if self.changed_fields:
+            return State.CHANGED
+        return State.OTHERWISE if self.fields_stored_otherwise else State.UP_TO_DATE
 
     def _may_be_repeated(self, push: Push) -> bool:
         """Whether the newest wish failed and still could be repeated: linking or unlinking overtakes it."""
@@ -164,10 +168,12 @@ class Panel:
         if self.link is None:
             return []
         here = mapping.values_of(self.company, self.link.contact, groups=mapping.groups_for(self.link.contact))
-        base = self.link.customer.answered if self.link.sent is None else self.link.sent
-        # A group is written whole; what is named here is what differs in it.
-        differing = set(mapping.differences(here, base))
-        return [mapping.BY_PROPERTY[name] for name in mapping.to_write(here, base) if name in differing]
+        return _differing(here, self.link.customer.answered if self.link.sent is None else self.link.sent)
+
+    @cached_property
+    def fields_stored_otherwise(self) -> list[mapping.Field]:
+        """The fields in which eAccounting's last answer differs from what it was sent."""
+        return _differing(self.link.sent, self.link.customer.answered) if self.link and self.link.sent else []
 
     @property
     def is_just_linked(self) -> bool:
@@ -252,6 +258,12 @@ class Panel:
     def sole_contact(self) -> Contact | None:
         """The only person of the company: preselected for a create."""
         return self.contacts[0] if len(self.contacts) == 1 else None
+
+
+def _differing(here: mapping.Values, there: mapping.Values) -> list[mapping.Field]:
+    """Return the fields that an update would change. A group is written whole; what is named is what differs in it."""
+    differing = set(mapping.differences(here, there))
+    return [mapping.BY_PROPERTY[name] for name in mapping.to_write(here, there) if name in differing]
 
 
 def panel_of(*, company: Company, user: User) -> Panel:

@@ -12,7 +12,7 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
-from integrations.models import EventKind
+from integrations.models import EventKind, Kind
 
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
@@ -89,6 +89,7 @@ WHAT: dict[str, str | Promise] = {
     "rate_limited": _("Visma eAccounting asked us to call less often for a moment. This is sent again by itself."),
     "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
     "budget_unknown": _("A part of Lime Go is not available just now. This is sent by itself as soon as it is back."),
+    "refresh_under_way": _("The connection is being renewed at this moment. This is sent again by itself."),
     "client_misconfigured": _(
         "Visma eAccounting does not accept Lime Go itself. The operator of Lime Go has been told; nothing is lost."
     ),
@@ -157,7 +158,6 @@ SAME_AS = {
     "no_answer": "unreachable",
     "sent_too_late": "unreachable",
     "deadline_before_sending": "unreachable",
-    "refresh_under_way": "unreachable",
     "unauthorized": "needs_reconnect",
     "not_open": "superseded",
 }
@@ -195,6 +195,8 @@ def _values(parameters: Mapping[str, Any]) -> str:
 
 
 def _under_way(parameters: Mapping[str, Any]) -> str:
+    if parameters.get("kind") == Kind.CREATE:
+        return gettext("This company is already being added by %(by)s. Wait until it is done.") % parameters
     if parameters.get("by"):
         return gettext("This is already being sent, asked for by %(by)s. Wait until it is done.") % parameters
     return str(WHAT["already_under_way"])

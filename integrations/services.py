@@ -103,7 +103,11 @@ def request_create(*, user: User, company: Company, contact: Contact | None = No
 def _refuse_under_way(company: Company) -> None:
     push = Push.open_of(company)
     if push:
-        raise AlreadyUnderWay(by=str(push.requested_by))
+        raise _under_way(push)
+
+
+def _under_way(push: Push) -> AlreadyUnderWay:
+    return AlreadyUnderWay(by=str(push.requested_by), kind=push.kind)
 
 
 def _record(
@@ -163,7 +167,7 @@ def _update(user: User, company: Company, connection: Connection, contact: Conta
     if push is None:
         return _record(user, company, connection, kind=Kind.UPDATE, contact=contact, groups=groups)
     if push.kind != Kind.UPDATE:
-        raise AlreadyUnderWay(by=str(push.requested_by))
+        raise _under_way(push)
     now = database_now()
     if push.replace_wish(groups=groups, contact=contact, user=user, now=now):
         _poke_when_committed(push)

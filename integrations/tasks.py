@@ -2,7 +2,6 @@
 
 import logging
 import time
-from datetime import timedelta
 from functools import cache
 
 from celery import Task, current_app, shared_task
@@ -86,7 +85,7 @@ def sweep(**_later: object) -> None:
     """
     room = max(0, PULLS_WAITING - _pulls_waiting())
     for _row in Push.unattended(now=database_now()).values_list("pk")[:room]:
-        pull.apply_async(expires=timedelta(minutes=1).total_seconds())
+        pull.apply_async()
 
 
 def _pulls_waiting() -> int:

@@ -275,22 +275,24 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = env.str("CELERY_BEAT_SCHEDULE_FILENAME", str(BASE_DIR / ".data" / "beat"))
+CELERY_BEAT_SCHEDULER = "limego_visma.beat:SteadyScheduler"
+# What nobody took for so long is stale. No shorter: a host compares it with its own clock, which may be wrong.
+STALE_SECONDS = 2 * 3600
 CELERY_BEAT_SCHEDULE = {
     "send-due-mail": {
         "task": "accounts.tasks.send_due_mail",
         "schedule": 5.0,
-        "options": {"expires": 5.0},
+        "options": {"expires": STALE_SECONDS},
     },
     "sweep": {
         "task": "integrations.tasks.sweep",
         "schedule": EACCOUNTING_SWEEP_SECONDS,
-        "options": {"expires": EACCOUNTING_SWEEP_SECONDS},
+        "options": {"expires": STALE_SECONDS},
     },
     "look-after-connections": {
         "task": "integrations.tasks.look_after_connections",
         "schedule": EACCOUNTING_SWEEP_SECONDS,
-        "options": {"expires": EACCOUNTING_SWEEP_SECONDS},
+        "options": {"expires": STALE_SECONDS},
     },
 }
 

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from limego_visma.health import healthz, readyz
 
+handler500 = "limego_visma.outage.failed"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="companies:list")),
     path("healthz", healthz, name="healthz"),

@@ -48,7 +48,6 @@ def pytest_load_initial_conftests() -> None:
         "EACCOUNTING_TOKEN_SECONDS": "3",
         "EACCOUNTING_SEND_BY_SECONDS": "1",
         "STATIC_ROOT": str(folder / "static"),
-        "CELERY_BEAT_SCHEDULE_FILENAME": str(folder / "beat"),
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's loop runs in the thread of the tests
     }
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]

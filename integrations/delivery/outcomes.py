@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from companies.models import Company
+from companies.models import Company, Contact
 from integrations import limiter, mapping
 from integrations.constraints import breaks
 from integrations.delivery import times
@@ -223,7 +223,7 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
         connection_id=push.connection_id,
         company_id=push.company_id,
         customer=_remember(push, customer, now),
-        contact=push.contact,
+        contact=_still_there(push),
         origin=origin,
         linked_at=now,
         linked_by=push.requested_by,
@@ -231,6 +231,12 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
         sent_at=now,
         sent_by=push.requested_by,
     )
+
+
+def _still_there(push: Push) -> Contact | None:
+    """Return the chosen person, locked, unless it was erased while the call was under way."""
+    people = Contact.objects.select_for_update()
+    return people.filter(pk=push.contact_id).first() if push.contact_id else None
 
 
 def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Calls, *, values: mapping.Values) -> None:

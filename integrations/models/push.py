@@ -55,10 +55,15 @@ class Push(PushQueue):
     # --- What a worker that holds the row may do ----------------------------------------------------
 
     def hold(self) -> None:
-        """Lock the row for the rest of this transaction. Raises LostLease when it is another's by now."""
+        """Lock the row for the rest of this transaction. Raises LostLease when it is another's by now.
+
+        The company is locked before: a contact person who was erased since the claim is not written any more.
+        """
         mine = Push.objects.select_for_update().filter(pk=self.pk, fence=self.fence, state__in=OPEN)
-        if not mine.values_list("pk", flat=True):
+        contacts = list(mine.values_list("contact_id", flat=True))
+        if not contacts:
             raise LostLease
+        self.contact_id = contacts[0]
 
     def _write(self, **fields: Any) -> None:  # any column
         if not Push.objects.filter(pk=self.pk, fence=self.fence, state__in=OPEN).update(**fields):
@@ -78,15 +83,21 @@ class Push(PushQueue):
         self._write(state=state, lease_until=now + timedelta(seconds=seconds))
 
     def stumble(self, *, until: datetime) -> None:
-        """Give the row back after a fault in our own program, and count it like a crash. Raises LostLease."""
-        self.doubt()
-        self._write(
-            state=self.state,
-            unknown_since=self.unknown_since,
-            crashes=self.crashes + 1,
-            lease_until=None,
-            next_attempt_at=until,
-        )
+        """Give the row back after a fault in our own program, and count it like a crash. Raises LostLease.
+
+        What is stored counts, not this picture of it: the transaction that changed both may have failed.
+        """
+        with transaction.atomic():
+            self.hold()
+            self.refresh_from_db(fields=["state", "unknown_since", "send_by", "crashes"])
+            self.doubt()
+            self._write(
+                state=self.state,
+                unknown_since=self.unknown_since,
+                crashes=self.crashes + 1,
+                lease_until=None,
+                next_attempt_at=until,
+            )
 
     def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **create: Any) -> None:
         """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create.

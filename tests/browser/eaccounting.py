@@ -63,7 +63,6 @@ def workers(
         "EACCOUNTING_API_URL": sandbox_server.api_url,
         "EACCOUNTING_SWEEP_SECONDS": "1",
         "EACCOUNTING_RATE_LIMIT": "60000",
-        "CELERY_BEAT_SCHEDULE_FILENAME": str(folder / "beat"),
     }
     words = [
         "worker",

@@ -9,10 +9,8 @@ from playwright.sync_api import Page, expect
 from accounts.models import User
 from integrations.models import Connection
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
-from tests.integrations_face.conftest import (
-    World,
-    world,  # noqa: F401  # a fixture
-)
+from tests.integrations_face.conftest import World
+from tests.integrations_face.conftest import world as world  # noqa: PLC0414  # a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

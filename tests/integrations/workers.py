@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.db import connection
 
 READY_SECONDS = 30
+QUEUES = "clicks,bulk,sweep,upkeep"
 
 
 def until(true: Callable[[], bool], *, seconds: float, what: str) -> None:
@@ -36,10 +37,11 @@ class Workers:
         beat: bool = True,
         app: str = "limego_visma",
         settings: Mapping[str, str] | None = None,
+        queues: str = QUEUES,
     ) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
-        self._beat = ["--beat", "--schedule", str(folder / f"beat-{time.monotonic_ns()}")] if beat else []
-        self._processes, self._app = processes, app
+        self._beat = ["--beat"] if beat else []
+        self._processes, self._app, self._queues = processes, app, queues
         self._environment = {
             **os.environ,
             "DATABASE_URL": self.database_url(),
@@ -58,7 +60,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "celery", "--app", self._app, "worker", "--loglevel", "INFO"]
-        command += ["--queues", "clicks,bulk,sweep,upkeep", "--concurrency", str(self._processes), *self._beat]
+        command += ["--queues", self._queues, "--concurrency", str(self._processes), *self._beat]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, start_new_session=True

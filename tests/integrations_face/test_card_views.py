@@ -62,7 +62,7 @@ def test_adding_records_the_wish_with_its_contact_person(admin: Client, world: W
     assert "The company is being added as a customer in Visma eAccounting." in page
     push = Push.objects.get()
     assert (push.kind, push.contact, push.requested_by) == (Kind.CREATE, contact, anna)
-    assert "asked for by Anna Ek" in said(admin, _url(world, "add"))
+    assert "already being added by Anna Ek" in said(admin, _url(world, "add"))
     assert Push.objects.count() == 1
 
 

@@ -27,6 +27,12 @@ def _failed(world: World, failure: str, **fields: object) -> Connection:
     return connection
 
 
+def _answered(world: World, name: str) -> None:
+    customer = world.link(world.connect()).customer
+    customer.answered["Name"] = name
+    customer.save()
+
+
 ONE_AT_A_TIME: dict[State, list[Arrange]] = {
     State.SENDING: [
         lambda world: world.push(world.connect(), state=PushState.SENDING, send_by=NOW),
@@ -71,6 +77,7 @@ ONE_AT_A_TIME: dict[State, list[Arrange]] = {
         lambda world: world.link(world.connect(), other={"Telephone": "+46 8 999 99 99"}),
         lambda world: world.link(world.connect(), other={"InvoiceCity": "Lund"}, sent=None, sent_at=None),
     ],
+    State.OTHERWISE: [lambda world: _answered(world, "Somebody Else AB")],
     State.UP_TO_DATE: [lambda world: world.link(world.connect())],
     State.NOT_LINKED: [lambda world: world.connect()],
 }

@@ -39,6 +39,8 @@ class Fault:
     """For late_commit: "reset" cuts at once, "no_answer" holds until the client gives up."""
     url: str = ""
     body: str = ""
+    retry_after: str = ""
+    """For error: this Retry-After, whatever it means."""
     _random: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -164,7 +166,8 @@ def _redirect(fault: Fault, answer: Answer) -> Response:
 def _error(fault: Fault, answer: Answer) -> Response:
     _committed(fault, answer)
     status = fault.status if fault.status != 500 or fault.error_code >= 5000 else 400
-    return error_response(fault.error_code, fault.text or "Switched on by a test.", status=status)
+    headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
+    return error_response(fault.error_code, fault.text or "Switched on by a test.", status=status, headers=headers)
 
 
 def _oauth(error: str) -> Callable[[Fault, Answer], Response]:

@@ -1,0 +1,237 @@
+"""Faults of the tokens, as a person meets them. What only workers see of them is proved in tests/integrations."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import Mail, User
+from companies.models import Company
+from integrations import connecting, services
+from integrations.delivery.deliver import deliver
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.models import Connection, Event, EventKind, Push, PushState
+from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
+from tests.integrations.conftest import AddCompany, Run, connect_as, forget_gateway, named
+from tests.integrations.threads import at_once, in_thread
+from tests.integrations.workers import until
+
+TOKEN = "/connect/token"  # a path
+real_threads = pytest.mark.django_db(transaction=True)
+RECONNECT = "Visma eAccounting no longer accepts the connection."
+KEPT = "What you asked for is kept and is sent as soon as the connection works."
+
+
+def expire() -> None:
+    now = timezone.now()
+    Connection.objects.update(issued_at=now - timedelta(hours=1), expires_at=now - timedelta(seconds=1))
+
+
+@pytest.fixture
+def wish(ready: Connection, company: Company, ulf: User) -> Push:
+    return services.request_create(user=ulf, company=company)
+
+
+@pytest.fixture
+def wishes(ready: Connection, add_company: AddCompany, ulf: User) -> list[Push]:
+    """Eight companies to be added."""
+    return [
+        services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="", email=""))
+        for n in range(8)
+    ]
+
+
+@real_threads
+@pytest.mark.parametrize("rotate", [True, False])
+def test_eight_workers_that_meet_an_expired_token_make_one_token_call_and_all_are_done(
+    wishes: list[Push], sandbox: Sandbox, rotate: bool
+) -> None:
+    sandbox.switch(rotate_refresh_tokens=rotate)
+    expire()
+    at_once([lambda push=push: deliver(push.pk) for push in wishes])
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    for push in wishes:
+        assert_one_customer(sandbox, push.company)
+
+
+@real_threads
+def test_a_slow_token_endpoint_is_waited_for_by_one_and_told_by_the_others(
+    wishes: list[Push], ulf: User, sandbox: Sandbox, settings: Settings, card: Card, run: Run
+) -> None:
+    """Scaled: 30 s and a patience of 5 s are 1 s and what the lock leaves."""
+    settings.EACCOUNTING_TOKEN_SECONDS = 3
+    forget_gateway()
+    sandbox.fault(kind="delay", path=TOKEN, seconds=1.0, when="before")
+    expire()
+    first = in_thread(lambda: deliver(wishes[0].pk))
+    until(lambda: Connection.objects.get().refresh_intent_at is not None, seconds=3, what="the refresh to begin")
+    assert "Sending" in card(ulf, wishes[0].company)
+    first.result(10)
+    for push in wishes[1:]:
+        deliver(push.pk)
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    for push in wishes:
+        assert_one_customer(sandbox, push.company)
+
+
+def test_who_has_no_patience_for_anothers_refresh_is_told_that_it_goes_on(wish: Push, ulf: User, card: Card) -> None:
+    claimed = Push.claim(wish.pk, now=timezone.now(), seconds=5)
+    assert claimed is not None
+    claimed.wait("retry", until=timezone.now(), failure={"failure": "refresh_under_way"})
+    assert "The connection is being renewed at this moment. This is sent again by itself." in card(ulf, wish.company)
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ({"kind": "status", "status": 500, "when": "before"}, "Visma eAccounting has a fault just now."),
+        ({"kind": "no_answer", "when": "before"}, "Visma eAccounting cannot be reached."),
+        ({"kind": "reset", "when": "before"}, "Visma eAccounting cannot be reached."),
+        ({"kind": "invalid_client", "when": "before"}, "Visma eAccounting does not accept Lime Go itself."),
+    ],
+    ids=["500", "timeout", "reset", "our-client"],
+)
+def test_a_fault_before_the_rotation_is_told_and_the_connection_stays_good(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card,
+    fault: dict[str, object], sentence: str,
+) -> None:  # fmt: skip
+    settings.EACCOUNTING_TOKEN_SECONDS = 0.4
+    forget_gateway()
+    expire()
+    sandbox.fault(path=TOKEN, **fault)
+    run(wish)
+    assert f"Waiting {sentence}" in card(ulf, wish.company)
+    assert Connection.objects.get().is_connected
+    settle(wish)
+    assert_one_customer(sandbox, wish.company, sent=1)
+    assert UP_TO_DATE in card(ulf, wish.company)
+
+
+def test_an_answer_lost_after_the_rotation_ends_in_reconnect_and_everything_resumes(
+    wishes: list[Push], ulf: User, anna: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    expire()
+    sandbox.fault(kind="reset", path=TOKEN, when="after")
+    run(wishes[0])
+    for push in wishes:
+        run(push, forward=5)
+        shown = card(ulf, push.company)
+        assert RECONNECT in shown
+        assert KEPT in shown
+        assert "Ask an admin of your account to do this." in shown
+    assert "Reconnect in the settings" in card(anna, wishes[0].company)
+    assert len(sandbox.calls(path=TOKEN)) == 2  # the old one was tried once
+    connect_as(anna)
+    for push in wishes:
+        run(push)
+        assert_one_customer(sandbox, push.company)
+
+
+@real_threads
+def test_revoked_by_the_user_is_one_banner_and_one_mail_for_all_pushes(
+    wishes: list[Push], ulf: User, anna: User, sandbox: Sandbox, card: Card
+) -> None:
+    expire()
+    sandbox.revoke_grants()
+    at_once([lambda push=push: deliver(push.pk) for push in wishes])
+    assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
+    assert list(Mail.objects.values_list("user__email", "cause")) == [(anna.email, "eaccounting-reconnect")]
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    for push in wishes:
+        assert RECONNECT in card(ulf, push.company)
+    assert "godtar Visma eAccounting inte längre anslutningen." in card(ulf, wishes[0].company, language="sv")
+
+
+def test_refused_with_a_fresh_token_too_needs_a_person_after_two_calls(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    sandbox.fault(kind="error", error_code=4005, status=401, path="/v2/.*", when="before", count=None)
+    run(wish, times=5, forward=60)
+    assert len(sandbox.calls(path="/v2")) == 2
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    assert RECONNECT in card(ulf, wish.company)
+
+
+@real_threads
+def test_disconnecting_while_many_wait_and_four_are_being_sent_cancels_only_what_was_not_sent(
+    ready: Connection, add_company: AddCompany, ulf: User, anna: User, sandbox: Sandbox, card: Card
+) -> None:
+    """Scaled: 20 wait instead of 100."""
+    pushes = [
+        services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="", email=""))
+        for n in range(24)
+    ]
+    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.6, when="after", count=4)
+    hands = [in_thread(lambda push=push: deliver(push.pk)) for push in pushes[:4]]
+    until(lambda: Push.objects.filter(state=PushState.SENDING).count() == 4, seconds=5, what="four to be sent")
+    assert connecting.disconnect(user=anna, connection=ready) == 20
+    for hand in hands:
+        hand.result(10)
+    for push in pushes[:4]:
+        assert_one_customer(sandbox, push.company)
+    assert set(Push.objects.filter(pk__in=[push.pk for push in pushes[4:]]).values_list("state", flat=True)) == {
+        PushState.CANCELLED
+    }
+    assert [push for push in pushes[4:] if named(sandbox, push.company.name)] == []
+    assert "Not connected Your account is not connected to Visma eAccounting." in card(ulf, pushes[9].company)
+    for push in pushes[4:6]:
+        deliver(push.pk)
+    assert len(sandbox.calls(method="POST", path="/v2")) == 4
+
+
+@real_threads
+def test_keys_are_rotated_while_pushes_and_refreshes_go_on(
+    wishes: list[Push], sandbox: Sandbox, settings: Settings
+) -> None:
+    old, new = settings.FIELD_ENCRYPTION_KEYS, Fernet.generate_key().decode()
+    settings.FIELD_ENCRYPTION_KEYS = [new, *old]
+    stop = threading.Event()
+
+    def rotate() -> None:
+        while not stop.is_set():
+            call_command("rotate_keys")
+
+    rotating = in_thread(rotate)
+    for push in wishes:
+        expire()
+        deliver(push.pk)
+    stop.set()
+    rotating.result(20)
+    call_command("rotate_keys")
+    settings.FIELD_ENCRYPTION_KEYS = [new]
+    assert Connection.objects.get().refresh_token
+    assert len(sandbox.calls(path=TOKEN)) == len(wishes)
+    for push in wishes:
+        assert_one_customer(sandbox, push.company)
+
+
+def test_tokens_that_no_key_reads_are_the_operators_and_told(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settings: Settings, card: Card
+) -> None:
+    keys, settings.FIELD_ENCRYPTION_KEYS = settings.FIELD_ENCRYPTION_KEYS, [Fernet.generate_key().decode()]
+    run(wish)
+    shown = card(ulf, wish.company)
+    assert "Lime Go cannot read its access to Visma eAccounting. Nothing is lost. The operator of Lime Go can" in shown
+    settings.FIELD_ENCRYPTION_KEYS = keys
+    run(wish, forward=10)
+    assert_one_customer(sandbox, wish.company, sent=1)
+
+
+def test_reconnected_as_another_company_what_waits_is_not_sent_there(
+    wish: Push, ulf: User, anna: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    sandbox.revoke_grants()
+    expire()
+    run(wish)
+    with pytest.raises(connecting.OtherCompany):
+        connect_as(anna, company="2")
+    assert RECONNECT in card(ulf, wish.company)
+    assert named(sandbox) == []
+    assert not [row for row in sandbox.customers(company="2") if row["Name"] == wish.company.name]
+    connect_as(anna)
+    run(wish)
+    assert_one_customer(sandbox, wish.company, sent=1)

@@ -1,0 +1,242 @@
+"""Faults while a customer is updated: no field, no person's edit and no newer wish is lost. Judged as a create."""
+
+import time
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import User
+from companies.models import Company
+from integrations import services
+from integrations.clock import database_now
+from integrations.delivery import live
+from integrations.delivery.deliver import deliver
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.eaccounting.sandbox.store import Document
+from integrations.mapping import BY_PROPERTY
+from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from tests.faults.reading import UP_TO_DATE, Card
+from tests.integrations.conftest import AddCompany, Run, forget_gateway, posts, puts
+from tests.integrations.threads import in_thread
+from tests.integrations.workers import until
+from tests.proxy import Proxy
+
+BJORK = "1001"  # the sandbox's customer with everything: notes, labels, a delivery address
+LOST = "The answer was lost. We are looking whether the information was stored. Next look at"
+AWAY = "Visma eAccounting cannot be reached. This is sent again by itself."
+
+
+def there(sandbox: Sandbox) -> Document:
+    return next(row for row in sandbox.customers() if row["CustomerNumber"] == BJORK)
+
+
+def foreign(row: Document) -> Document:
+    """What is not ours to write and does not move by itself."""
+    return {name: value for name, value in row.items() if name not in BY_PROPERTY and name != "ChangedUtc"}
+
+
+@pytest.fixture
+def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> CustomerLink:
+    """The company is linked to a customer that differs in nearly everything."""
+    customer = live.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    link = services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+    sandbox.forget_calls()
+    return link
+
+
+@pytest.fixture
+def wish(linked: CustomerLink, company: Company, ulf: User) -> Push:
+    return services.request_update(user=ulf, company=company)
+
+
+def edit(company: Company, **values: str) -> None:
+    company.save_changes(now=timezone.now(), values=values)
+
+
+@pytest.mark.parametrize("when", ["before", "after"], ids=["not-committed", "committed"])
+@pytest.mark.parametrize("kind", ["no_answer", "reset", "truncated", "status"])
+def test_a_lost_answer_to_the_put_is_told_and_settles_with_everything_kept(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card, kind: str, when: str
+) -> None:
+    settings.EACCOUNTING_CALL_SECONDS = 0.4
+    before = there(sandbox)
+    sandbox.fault(method="PUT", kind=kind, when=when)
+    run(wish)
+    assert f"Checking {LOST}" in card(ulf, wish.company)
+    settings.EACCOUNTING_CALL_SECONDS = 2
+    assert settle(wish).state == PushState.DONE
+    assert (there(sandbox)["Name"], foreign(there(sandbox))) == (wish.company.name, foreign(before))
+    assert puts(sandbox) == (2 if when == "before" else 1)
+    assert UP_TO_DATE in card(ulf, wish.company)
+
+
+@pytest.mark.parametrize("trouble", ["silence", "reset", "slow bytes", "closed"])
+def test_a_bad_line_to_eaccounting_is_survived(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card, trouble: str
+) -> None:
+    settings.EACCOUNTING_CALL_SECONDS = 0.5
+    before = there(sandbox)
+    with Proxy.before(settings.EACCOUNTING_API_URL) as line:
+        settings.EACCOUNTING_API_URL = line.url
+        forget_gateway()
+        line.to_client.silent = trouble == "silence"
+        line.to_client.seconds_per_byte = 1.0 if trouble == "slow bytes" else 0.0
+        if trouble == "reset":
+            line.to_client.end_after(10, how="reset")
+        if trouble == "closed":
+            line.down()
+        run(wish)
+        assert f"Waiting {AWAY}" in card(ulf, wish.company)
+        line.heal()
+        line.reset()
+        if trouble == "closed":
+            line.up()
+        assert settle(wish).state == PushState.DONE
+        forget_gateway()
+    assert (there(sandbox)["Name"], foreign(there(sandbox))) == (wish.company.name, foreign(before))
+    assert puts(sandbox) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("how", ["reset", "no_answer"])
+def test_a_put_that_is_stored_after_our_reading_again_reverts_neither_a_person_nor_a_newer_value(
+    wish: Push, company: Company, ulf: User, sandbox: Sandbox, settings: Settings, how: str
+) -> None:
+    """In real time: the late commit is eAccounting's own thread."""
+    settings.EACCOUNTING_CALL_SECONDS = settings.EACCOUNTING_SEND_BY_SECONDS = 0.3
+    settings.EACCOUNTING_SETTLE_SECONDS = 1.0
+    forget_gateway()
+    sandbox.fault(kind="late_commit", method="PUT", seconds=0.8, how=how)
+    deliver(wish.pk)
+    Push.objects.update(next_attempt_at=database_now())
+    deliver(wish.pk)  # our reading again, long before the commit
+    edit(company, city="Uppsala")
+    services.request_update(user=ulf, company=company)
+    deliver(wish.pk)
+    assert puts(sandbox) == 1
+    until(lambda: there(sandbox)["Name"] == company.name, seconds=3, what="the late commit")
+    sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), Note="By a person")
+    until(delivered, seconds=5, what="the end")
+    assert (there(sandbox)["InvoiceCity"], there(sandbox)["Note"]) == ("Uppsala", "By a person")
+    assert puts(sandbox) == 2
+
+
+def delivered() -> bool:
+    """Do what worker and sweeper do; return whether nothing is open any more."""
+    for push in Push.due(now=database_now()):
+        deliver(push.pk)
+    return not Push.objects.filter(state__in=(PushState.WAITING, PushState.SENDING, PushState.UNKNOWN)).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_three_edits_with_a_click_each_within_a_second_are_two_puts_at_most_and_the_last_value_is_there(
+    linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, card: Card
+) -> None:
+    sandbox.fault(method="PUT", kind="delay", seconds=0.3, when="before")
+    workers, began = [], time.monotonic()
+    for city in ("Uppsala", "Västerås", "Örebro"):
+        edit(company, city=city)
+        push = services.request_update(user=ulf, company=company)
+        workers.append(in_thread(lambda push=push: deliver(push.pk)))
+        time.sleep(0.1)
+    assert time.monotonic() - began < 1
+    for worker in workers:
+        worker.result(10)
+    until(delivered, seconds=5, what="the end")
+    assert there(sandbox)["InvoiceCity"] == "Örebro"
+    assert puts(sandbox) <= 2
+    assert UP_TO_DATE in card(ulf, company)
+
+
+def test_the_task_of_an_older_edit_after_the_newer_one_changes_nothing(
+    wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    run(wish)
+    edit(company, city="Örebro")
+    newer = services.request_update(user=ulf, company=company)
+    assert newer.pk != wish.pk
+    run(newer)
+    calls = len(sandbox.calls())
+    run(wish, times=2)
+    assert len(sandbox.calls()) == calls
+    assert there(sandbox)["InvoiceCity"] == "Örebro"
+    assert UP_TO_DATE in card(ulf, company)
+
+
+def test_killed_between_reading_and_writing_the_card_waits_and_it_is_done_again(
+    wish: Push, ulf: User, sandbox: Sandbox, clock: Any, settle: Run, card: Card
+) -> None:
+    before = there(sandbox)
+    claimed = Push.claim(wish.pk, now=clock(), seconds=5)
+    assert claimed is not None
+    claimed.begin_sending(payload=None, values={"Name": "x"}, fingerprint="", send_by=clock())
+    assert "Sending The information is being updated in Visma eAccounting." in card(ulf, wish.company)
+    assert settle(wish).state == PushState.DONE
+    assert (there(sandbox)["Name"], foreign(there(sandbox)), puts(sandbox)) == (wish.company.name, foreign(before), 1)
+
+
+def test_a_persons_edit_and_an_unknown_field_before_our_reading_are_kept(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    news = {"Note": "By a person", "LoyaltyTier": {"Level": 3}}
+    sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), **news)
+    run(wish)
+    assert {name: there(sandbox)[name] for name in news} == news
+    assert UP_TO_DATE in card(ulf, wish.company)
+
+
+def test_a_customer_deleted_there_is_told_and_never_made_anew(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    sandbox.world.remove("customer", "1", str(there(sandbox)["Id"]))
+    count = len(sandbox.customers())
+    assert run(wish, times=3, forward=100).state == PushState.FAILED
+    shown = card(ulf, wish.company)
+    assert "Link broken The customer was deleted in Visma eAccounting. Unlink it, then add the company again" in shown
+    assert (posts(sandbox), puts(sandbox), len(sandbox.customers())) == (0, 0, count)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (4025, "Visma eAccounting does not accept the customer's VAT number, which is kept there. Correct it there"),
+        (4035, "Visma eAccounting refused the customer's VAT settings, which are kept there. Correct them there"),
+        (2000, "Visma eAccounting refused a value. Correct it and send again."),
+    ],
+)
+def test_a_refused_update_is_told(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card, code: int, sentence: str
+) -> None:
+    before = there(sandbox)
+    sandbox.fault(kind="error", when="before", method="PUT", error_code=code, status=400)
+    assert run(wish, times=2, forward=100).state == PushState.FAILED
+    assert sentence in card(ulf, wish.company)
+    assert (there(sandbox), puts(sandbox)) == (before, 1)
+
+
+def test_a_check_elsewhere_that_is_away_is_told_and_waited_for(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, card: Card
+) -> None:
+    sandbox.fault(kind="error", when="before", method="PUT", error_code=4100, status=400)
+    assert run(wish).wait_reason == WaitReason.RETRY
+    assert "A check outside Visma eAccounting is not available just now." in card(ulf, wish.company)
+    assert settle(wish).state == PushState.DONE
+
+
+def test_what_is_missing_there_and_here_is_named(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    company = add_company(address_line1="", postal_code="", city="")
+    sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), InvoicePostalCode=None, TermsOfPaymentId=None)
+    customer = live.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+    run(services.request_update(user=ulf, company=company))
+    assert "Nothing was sent, because values are missing or too long. Postal code is missing." in card(ulf, company)
+    edit(company, postal_code="111 22", city="Stockholm")
+    run(services.request_update(user=ulf, company=company))
+    assert "The customer has no terms of payment in Visma eAccounting. Choose terms of payment there" in card(
+        ulf, company
+    )
+    assert puts(sandbox) == 0

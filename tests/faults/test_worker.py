@@ -1,0 +1,154 @@
+"""Faults of worker processes. What the named points of the engine's steps prove stands in tests/crashes."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from accounts.models import User
+from companies.models import Company
+from integrations import services, tasks
+from integrations.delivery.deliver import deliver_next
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.eaccounting.sandbox.server import SandboxServer
+from integrations.models import Connection, CustomerLink, Push, PushState
+from tests.faults.processes import FaultyWorkers, database_url
+from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
+from tests.faults.runs import assert_run_is_over, begin_run, done, wait_for
+from tests.integrations.conftest import MovableClock, Run, named, posts
+from tests.integrations.threads import at_once
+from tests.integrations.workers import until
+from tests.proxy import Proxy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.workers
+def test_the_whole_worker_killed_in_a_run_leaves_no_row_behind_and_doubles_none(
+    ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path
+) -> None:
+    """Scaled: 100 rows instead of 1,000. What is in hand when it dies is looked after when its lease is over."""
+    names = begin_run(ready, ulf, count=100)
+    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.05, when="after", count=None)
+    with FaultyWorkers(folder=tmp_path, server=server) as first:
+        wait_for(30, seconds=20)
+        first.kill()
+    assert done() < 100
+    quick = {"EACCOUNTING_CALL_SECONDS": "1", "EACCOUNTING_SEND_BY_SECONDS": "0.5"}
+    with FaultyWorkers(folder=tmp_path, server=server, environment=quick):
+        wait_for(100, seconds=40)
+    assert_run_is_over(sandbox, names)
+
+
+@pytest.mark.workers
+def test_asked_to_stop_in_a_run_it_ends_its_calls_first_and_the_next_one_goes_on(
+    ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path
+) -> None:
+    names = begin_run(ready, ulf, count=40)
+    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.1, when="after", count=None)
+    with FaultyWorkers(folder=tmp_path, server=server) as first:
+        wait_for(5, seconds=20)
+        first.terminate()
+    assert 5 <= done() < 40
+    assert not Push.objects.exclude(lease_until=None).exists()
+    assert posts(sandbox) == done()
+    with FaultyWorkers(folder=tmp_path, server=server):
+        wait_for(40, seconds=20)
+    assert_run_is_over(sandbox, names)
+    assert posts(sandbox) == 40
+
+
+@pytest.mark.workers
+def test_frozen_past_its_lease_after_the_bytes_left_its_late_answer_is_refused_by_the_fence(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path,
+    clock: MovableClock, settle: Run, card: Card,
+) -> None:  # fmt: skip
+    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.4, when="after")
+    with FaultyWorkers(
+        folder=tmp_path, server=server, beat=False, environment={"EACCOUNTING_CALL_SECONDS": "20"}
+    ) as worker:
+        push = services.request_create(user=ulf, company=company)
+        until(lambda: bool(named(sandbox)), seconds=10, what="the customer to be stored")
+        worker.freeze()
+        assert Push.objects.get().state == PushState.SENDING
+        assert settle(push).state == PushState.DONE  # another worker, when the lease is over
+        left = Push.objects.values().get()
+        worker.thaw()
+        until(lambda: worker.said("taken over by another worker"), seconds=10, what="the late answer to be refused")
+    assert Push.objects.values().get() == left
+    assert_one_customer(sandbox, company, sent=1)
+    assert UP_TO_DATE in card(ulf, company)
+
+
+@pytest.mark.workers
+def test_frozen_before_the_bytes_left_nothing_is_sent_past_send_by(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path, settle: Run
+) -> None:
+    """A slow line to the database holds the answer to the COMMIT of SENDING back: there it is frozen."""
+    with Proxy.before(database_url()) as line:
+        times = {"EACCOUNTING_SEND_BY_SECONDS": "3", "DATABASE_URL": line.url}
+        with FaultyWorkers(folder=tmp_path, server=server, beat=False, environment=times) as worker:
+            sandbox.fault(kind="delay", method="GET", path="/v2/customers", seconds=0.3, when="before")
+            push = services.request_create(user=ulf, company=company)
+            until(lambda: bool(Push.objects.get().fence), seconds=10, what="the claim")
+            line.to_client.latency = 0.1
+            until(lambda: Push.objects.get().state == PushState.SENDING, seconds=10, what="SENDING")
+            worker.freeze()
+            line.heal()
+            time.sleep(3.1)  # the monotonic clock that it looks at is the machine's
+            worker.thaw()
+            until(lambda: Push.objects.get().state != PushState.SENDING, seconds=10, what="the worker to give up")
+    assert (posts(sandbox), named(sandbox)) == (0, [])
+    settle(push)
+    assert_one_customer(sandbox, company, sent=1)
+
+
+def test_two_sweepers_and_many_who_pull_at_once_do_each_row_once(
+    ready: Connection, ulf: User, sandbox: Sandbox
+) -> None:
+    names = begin_run(ready, ulf, count=24)
+    Push.objects.update(fence=1)  # no head start for a poke that nobody sent
+
+    def sweep_and_pull() -> None:
+        tasks.sweep.run()
+        while deliver_next() or Push.unattended(now=Push.objects.latest("pk").requested_at).exists():
+            pass
+
+    ends = at_once([sweep_and_pull] * 6)
+    assert [end for end in ends if end is not None] == []
+    assert_run_is_over(sandbox, names)
+    assert posts(sandbox) == 24
+
+
+def test_a_row_that_kills_three_workers_before_sending_fails_as_technical(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run, card: Card
+) -> None:
+    push = services.request_create(user=ulf, company=company)
+    for _ in range(3):
+        Push.claim(push.pk, now=clock(), seconds=1)
+        clock.forward(1.1)
+    run(push, times=3, forward=100)
+    shown = card(ulf, company)
+    assert "Technical failure Sending stopped three times before it was done. Nothing is lost. Try again" in shown
+    assert (Push.objects.get().state, posts(sandbox)) == (PushState.FAILED, 0)
+
+
+def test_a_row_that_kills_three_workers_after_its_bytes_may_have_left_is_a_persons(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run, card: Card
+) -> None:
+    push = services.request_create(user=ulf, company=company)
+    Push.objects.update(crashes=2)
+    claimed = Push.claim(push.pk, now=clock(), seconds=1)
+    assert claimed is not None
+    claimed.begin_sending(payload={"Name": "x"}, values={"Name": company.name}, fingerprint="f", send_by=clock())
+    run(push, times=3, forward=100)
+    shown = card(ulf, company)
+    assert "Your decision" in shown
+    assert "Look in Visma eAccounting whether the customer is there, then decide." in shown
+    assert "Create anyway" not in shown
+    assert "Look again" in shown
+    assert (Push.objects.get().state, posts(sandbox)) == (PushState.UNKNOWN, 0)
+    services.look_again(push=push)
+    run(push, times=3, forward=100)
+    assert_one_customer(sandbox, company, sent=1)
+    assert CustomerLink.objects.count() == 1
