@@ -94,7 +94,7 @@ def request_create(*, user: User, company: Company, contact: Contact | None = No
     with transaction.atomic():
         company = _locked(company)
         connection = _connected(company)
-        if link_of(company, connection):
+        if CustomerLink.objects.filter(company=company, connection=connection).exists():
             raise AlreadyLinked
         _refuse_under_way(company)
         terms = connection.default_terms

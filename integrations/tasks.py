@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from integrations import offers
 from integrations.clock import database_now
+from integrations.crashpoints import Point, reach
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver, deliver_next
 from integrations.models import Push
@@ -36,6 +37,7 @@ def _poke_broker() -> Broker:
 
 def poke(push_id: int) -> None:
     """Tell a worker about a row that is due."""
+    reach(Point.WISH_COMMITTED)
     _poke(deliver_push, {"push_id": push_id})
 
 
@@ -86,7 +88,9 @@ def sweep(**_later: object) -> None:
     Messages that nobody has taken yet keep them busy; more of them would only pile up.
     """
     room = max(0, PULLS_WAITING - _pulls_waiting())
-    for _row in Push.unattended(now=database_now()).values_list("pk")[:room]:
+    due = list(Push.unattended(now=database_now()).values_list("pk")[:room])
+    reach(Point.SWEEP_FOUND)
+    for _row in due:
         pull.apply_async()
 
 

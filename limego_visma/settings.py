@@ -273,6 +273,9 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # So many tasks keep a database connection; each looks after its age and health (limego_visma/celery.py).
 CELERY_DB_REUSE_MAX = 1_000_000
+# KB. A process of the pool that has grown so much is replaced after its task. No time limits: every call has a total
+# deadline, and a limit that cut a token exchange would lose the connection.
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 250_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

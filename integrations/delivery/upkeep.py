@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from integrations import tokens
 from integrations.clock import database_now
+from integrations.crashpoints import Point, reach
 from integrations.delivery.reads import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
@@ -33,6 +34,7 @@ def read_terms(connection_id: int) -> None:
         seconds=settings.EACCOUNTING_CALL_SECONDS,
         patience=PATIENCE,
     )
+    reach(Point.TERMS_ANSWERED)
     with transaction.atomic():
         connection.store_terms(answered=answered, now=database_now())
 
@@ -72,6 +74,7 @@ def probe(connection: Connection) -> None:
         seconds=settings.EACCOUNTING_CALL_SECONDS,
         patience=PATIENCE,
     )
+    reach(Point.PROBE_ANSWERED)
     apply_settings(connection, answered)
 
 
