@@ -184,6 +184,7 @@ def start_over(*, user: User, account: Account, mark: str) -> int:
                 raise
             _give_back(account)
             raise ConnectedElsewhere from error
+        reach(Point.DISCONNECT_COMMITTED)
         if token:
             revoke_quietly(token)
     return cancelled

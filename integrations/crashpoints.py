@@ -25,6 +25,7 @@ class Point(StrEnum):
     SENDING_UNCOMMITTED = "sending uncommitted"
     SENDING_COMMITTED = "sending committed"
     ANSWERED = "answered"
+    REFUSED = "refused"
     SAVING = "saving"
     SAVED = "saved"
     # A create: the look before, and what became of a lost answer

@@ -257,6 +257,8 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = BROKER_OPTIONS
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+WORKER_QUEUES = ("clicks", "bulk", "sweep", "upkeep", "mail")
+CELERY_IMPORTS = ["limego_visma.heartbeat"]
 CELERY_TASK_ROUTES = {
     # What was just clicked, and nothing else: it never waits behind anybody's run.
     "integrations.tasks.deliver_push": {"queue": "clicks"},
@@ -297,6 +299,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": EACCOUNTING_SWEEP_SECONDS,
         "options": {"expires": STALE_SECONDS},
     },
+}
+# One mark through every queue: /readyz tells when a worker last took one.
+HEARTBEAT_SECONDS = 15.0
+CELERY_BEAT_SCHEDULE |= {
+    f"heartbeat-{queue}": {
+        "task": "limego_visma.heartbeat.mark",
+        "schedule": HEARTBEAT_SECONDS,
+        "kwargs": {"queue": queue},
+        "options": {"queue": queue, "expires": 4 * HEARTBEAT_SECONDS},
+    }
+    for queue in WORKER_QUEUES
 }
 
 LOGGING = {

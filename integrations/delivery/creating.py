@@ -93,6 +93,7 @@ def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) ->
         calls.connection.reread_terms()
         raise CannotSend("terms_gone") from None
     except (Conflict, Refused) as error:
+        reach(Point.REFUSED)
         numbering.settle_refusal(push, error, calls)
         return
     reach(Point.ANSWERED)
@@ -132,10 +133,10 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
             looked_at=found.server_time,
             seen_ids=[customer.id for customer in found.customers],
         )
-        reach(Point.SENDING_UNCOMMITTED)
         # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
         if _twin_ended(push, since=looked):
             raise _LateLook
+        reach(Point.SENDING_UNCOMMITTED)
     return payload
 
 

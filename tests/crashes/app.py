@@ -1,14 +1,13 @@
 """The Celery application of the workers that die on command: the product's own, with its crash points armed."""
 
 import os
-import signal
 
 from celery.signals import task_postrun, task_prerun
 
 from integrations import crashpoints
 from integrations.crashpoints import Point
 from limego_visma.celery import app
-from tests.crashes.orders import AT_WORK, MET, TRACE, Fate, armed, store
+from tests.crashes.orders import AT_WORK, MET, SIGNALS, TRACE, Fate, armed, store
 
 __all__ = ["app"]
 
@@ -26,8 +25,7 @@ def act(point: Point) -> None:
     store().rpush(MET, os.getpid())
     if fate == Fate.RAISE:
         raise Crash(point)
-    signals = {Fate.KILL: signal.SIGKILL, Fate.TERM: signal.SIGTERM, Fate.HANG: signal.SIGSTOP}
-    os.kill(os.getpid(), signals[Fate(str(fate))])
+    os.kill(os.getpid(), SIGNALS[Fate(str(fate))])
 
 
 @task_prerun.connect

@@ -1,5 +1,6 @@
 """What the tests and the worker that dies on command tell each other, in Redis."""
 
+import signal
 from enum import StrEnum
 from functools import cache
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +21,9 @@ class Fate(StrEnum):
     TERM = "SIGTERM"
     RAISE = "exception"
     HANG = "hang"
+
+
+SIGNALS = {Fate.KILL: signal.SIGKILL, Fate.TERM: signal.SIGTERM, Fate.HANG: signal.SIGSTOP}
 
 
 def own_redis_url() -> str:

@@ -24,10 +24,10 @@ from integrations import services, tasks
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.identity import REFRESH
+from integrations.eaccounting.sandbox.identity import GRANT, REFRESH
 from integrations.models import Connection, Push
 from integrations.models.push_queue import HEAD_START
-from tests.crashes.orders import AT_WORK, MET, TRACE, Fate, armed, store
+from tests.crashes.orders import AT_WORK, MET, SIGNALS, TRACE, Fate, armed, store
 from tests.integrations.workers import until
 
 QUEUES = ("clicks", "bulk", "sweep", "upkeep")
@@ -71,6 +71,15 @@ class Stage:
         """Wait until the fate is met and over: dead, given back, or frozen until others have tried."""
         process = self.met()
         meanwhile(self)
+        self.see_through(fate, process)
+
+    def strike(self, fate: Fate, process: int) -> None:
+        """Let a process meet a fate wherever it is."""
+        os.kill(process, SIGNALS[fate])
+        self.see_through(fate, process)
+
+    def see_through(self, fate: Fate, process: int) -> None:
+        """Wait until a fate that was met is over."""
         if fate == Fate.HANG:
             self.outlast(process)
         elif fate in {Fate.KILL, Fate.TERM}:
@@ -140,7 +149,7 @@ class Stage:
     def wait_for_turn(self) -> None:
         """Let the time pass that a row waits which nobody holds, and sweep."""
         push = self.moving()
-        if push and push.lease_until is None:
+        if push and (push.lease_until is None or not at_work()):
             self.pass_time(_seconds_until_turn(push))
         self.sweep()
 
@@ -188,10 +197,15 @@ class Stage:
 
     def holds_good_tokens(self, connection: Connection) -> bool:
         """Tell whether the stored refresh token is the one that eAccounting accepts next."""
-        row = Connection.objects.get(pk=connection.pk)
-        kept = self.sandbox.world.store.get(REFRESH, row.refresh_token)
-        alive = kept and self.sandbox.world.store.get("grant", str(kept["grant"]))
-        return bool(row.is_connected and kept and not kept["superseded"] and alive)
+        return holds_good_tokens(connection, self.sandbox)
+
+
+def holds_good_tokens(connection: Connection, sandbox: Sandbox) -> bool:
+    """Tell whether the stored refresh token is the one that eAccounting accepts next."""
+    row = Connection.objects.get(pk=connection.pk)
+    kept = sandbox.world.store.get(REFRESH, row.refresh_token)
+    granted = kept and sandbox.world.store.get(GRANT, str(kept["grant"]))
+    return bool(row.is_connected and kept and not kept["superseded"] and granted)
 
 
 def _seconds_until_turn(push: Push) -> float:
