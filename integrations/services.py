@@ -120,6 +120,7 @@ def _record(
     user: User, company: Company, connection: Connection, *, kind: Kind, contact: Contact | None, groups: list[str]
 ) -> Push:
     """Write the wish into the outbox and poke a worker once it is committed."""
+    now = database_now()
     push = Push.objects.create(
         account_id=company.account_id,
         connection=connection,
@@ -128,7 +129,8 @@ def _record(
         groups=groups,
         contact=contact,
         requested_by=user,
-        next_attempt_at=database_now(),
+        requested_at=now,
+        next_attempt_at=now,
     )
     _poke_when_committed(push)
     return push
