@@ -10,6 +10,7 @@ from kombu.exceptions import KombuError, OperationalError
 from kombu.pools import producers
 from redis.exceptions import RedisError
 
+from integrations import offers
 from integrations.clock import database_now
 from integrations.crashpoints import Point, reach
 from integrations.delivery import upkeep
@@ -23,6 +24,7 @@ QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a clic
 PULL_SECONDS = 2.0  # after which a worker that pulls hands over to the next message
 PULL_PAUSE = 0.1  # seconds, when all accounts that have due rows have enough of them in hand
 PULLS_WAITING = 16  # messages that may wait for those who pull: as many of them can be woken at once
+UPKEEP_EXPIRES = 60.0  # seconds: what nobody has taken by then is booked again
 _quiet = {"until": 0.0}
 
 
@@ -101,5 +103,24 @@ def _pulls_waiting() -> int:
 
 @shared_task
 def look_after_connections(**_later: object) -> None:
-    """Probe blocked connections that are due, and fetch terms that were never fetched."""
-    upkeep.look_after(now=database_now())
+    """Hand each connection that is due for upkeep on to a task of its own."""
+    now = database_now()
+    upkeep.look_after(now=now, hand_on=_hand_on)
+    for account_id in offers.expired(now=now):
+        end_offer.apply_async(kwargs={"account_id": account_id}, expires=UPKEEP_EXPIRES)
+
+
+def _hand_on(connection_id: int) -> None:
+    look_after.apply_async(kwargs={"connection_id": connection_id}, expires=UPKEEP_EXPIRES)
+
+
+@shared_task
+def look_after(*, connection_id: int, **_later: object) -> None:
+    """Probe a blocked connection, fetch its terms, or keep its grant alive."""
+    upkeep.look_after_one(connection_id)
+
+
+@shared_task
+def end_offer(*, account_id: int, **_later: object) -> None:
+    """Give back the grant of a company that nobody decided about."""
+    offers.drop_expired(account_id, now=database_now())
