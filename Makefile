@@ -13,6 +13,11 @@ test: install
 	@$(BIN)/python -m limego_visma.local.browser
 	@$(BIN)/python -m pytest -n 2 $(if $(ARGS),$(ARGS),--cov)
 
+# Plants bugs one after the other; each must be caught.
+.PHONY: mutants
+mutants: install
+	@$(BIN)/python -m tests.machine.mutants
+
 chaos: install
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
 

@@ -49,6 +49,12 @@ def _current(account_id: int) -> QuerySet[Connection]:
     return rows.filter(account_id=account_id, is_current=True)
 
 
+def links_of(company: Company) -> list[CustomerLink]:
+    """Return the company's links on all connections, the newest first: an earlier company's are kept."""
+    rows = CustomerLink.objects.select_related("customer", "contact", "sent_by").filter(company=company)
+    return list(rows.order_by("-pk"))
+
+
 def link_of(company: Company, connection: Connection | None) -> CustomerLink | None:
     """Return the company's link on this connection, or None."""
     rows = CustomerLink.objects.select_related("customer", "contact", "sent_by")

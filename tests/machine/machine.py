@@ -28,6 +28,7 @@ from tests.machine.remote import Killed
 from tests.machine.world import World
 
 PAUSES = (0.5, 3, 21, 111, 130, 1000, 3700, 90_000)
+OTHER_COMPANY = ("go back", "start over", "think about it")  # what they do who connect another company by mistake
 AT_ONE_MOMENT = 20  # rows that a worker may pull before time has passed: more would be a loop without end
 
 COMPANY = st.integers(0, 3)
@@ -172,7 +173,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- The connection --------------------------------------------------------------------------------------
 
-    @rule(trouble=st.sampled_from(("expired", "expired", "expired", "revoked", "disconnect", "other", "terms")))
+    @rule(trouble=st.sampled_from(("expired", "expired", "revoked", "disconnect", *OTHER_COMPANY, "terms")))
     def trouble_with_the_connection(self, trouble: str) -> None:
         if trouble == "expired":
             self.remote.expire_access_tokens()
@@ -181,8 +182,8 @@ class Machine(RuleBasedStateMachine):
             self.remote.revoke_grants()
         elif trouble == "disconnect":
             self.people.disconnect()
-        elif trouble == "other":
-            self.people.connect("2")
+        elif trouble in OTHER_COMPANY:
+            self.people.connect("2", then=trouble)
         else:
             self.people.reread_terms()
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import connecting, mapping, services
+from integrations import connecting, mapping, offers, services
 from integrations.delivery import live, upkeep
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.types import Customer
 from integrations.limiter import BudgetError
 from integrations.locks import LockTaken
-from integrations.models import Connection, CustomerLink, Kind, Origin, Push, WaitReason
+from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.sentences import sentence
 from integrations.tokens import NotConnected
 from tests.machine.world import World
@@ -207,22 +207,43 @@ class People:
         names = Connection.objects.filter(account_id=self.user.account_id, is_current=True)
         return "2" if names.filter(name__startswith="Fjordlys").exists() else "1"
 
-    def connect(self, company: str) -> None:
+    def connect(self, company: str, *, then: str = "start over") -> None:
+        """Connect a company; when another one is connected still, choose between the two."""
+
         def go() -> None:
             connection = self.world.connect(company)
-            self.world.remote.book.harmed = False
-            if not connection.blocked_reason and connection.default_terms is None:
-                self.world.prepare(connection)
+            if connection.state == Connection.State.OFFERED:
+                self._choose(connection, then)
+            else:
+                self._begin_with(connection)
 
         self.try_to(go)
+
+    def _choose(self, offered: Connection, then: str) -> None:
+        choice = {"user": self.user, "account": self.user.account, "mark": offers.mark_of(offered)}
+        if then == "go back":
+            connecting.go_back(**choice)
+        elif then == "start over":
+            left = services.current_connection(self.user.account_id)
+            connecting.start_over(**choice)
+            self._forget_cancelled(left)
+            self._begin_with(Connection.without_tokens().get(pk=offered.pk))
+
+    def _begin_with(self, connection: Connection) -> None:
+        self.world.remote.book.harmed = False
+        if not connection.blocked_reason and connection.default_terms is None:
+            self.world.prepare(connection)
 
     def disconnect(self) -> None:
         connection = services.current_connection(self.user.account_id)
         if connection:
             self.try_to(lambda: connecting.disconnect(user=self.user, connection=connection))
-            waiting = Push.objects.filter(connection=connection, state="cancelled").values_list("company_id", flat=True)
-            for company_id in waiting:
-                self.wished.pop(company_id, None)
+            self._forget_cancelled(connection)
+
+    def _forget_cancelled(self, connection: Connection | None) -> None:
+        cancelled = Push.objects.filter(connection=connection, state=PushState.CANCELLED)
+        for company_id in cancelled.values_list("company_id", flat=True):
+            self.wished.pop(company_id, None)
 
     def reread_terms(self) -> None:
         """The list of terms is read again, and eAccounting's default is chosen."""
