@@ -37,11 +37,13 @@ def _companies(account: Account, count: int) -> list[Company]:
 
 
 def _linked(connection: Connection, company: Company, name: str) -> None:
+    sent = {"Name": name, "InvoicePostalCode": "111 22", "InvoiceCity": "Stockholm", "InvoiceCountryCode": "SE"}
     remote = RemoteCustomer.objects.create(
         account=connection.account,
         connection=connection,
         customer_id=f"00000000-0000-4000-8000-{company.pk:012d}",
         name=name,
+        answered=sent,
         seen_at=NOW,
     )
     link = CustomerLink.objects.create(
@@ -52,7 +54,6 @@ def _linked(connection: Connection, company: Company, name: str) -> None:
         origin=Origin.CREATED,
         linked_at=NOW,
     )
-    sent = {"Name": name, "InvoicePostalCode": "111 22", "InvoiceCity": "Stockholm", "InvoiceCountryCode": "SE"}
     link.mark_sent(values=sent, user=None, now=NOW)
 
 
