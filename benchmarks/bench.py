@@ -23,7 +23,7 @@ CASES = {
     "b2": "benchmarks.bench_clicks",
     "b3": "benchmarks.bench_clicks",
     "b4": "benchmarks.bench_limit",
-    "b5": "benchmarks.bench_clicks",
+    "b5": "benchmarks.bench_fairness",
     "b6": "benchmarks.bench_load",
     "b8": "benchmarks.bench_faults",
     "b9": "benchmarks.bench_load",

@@ -1,4 +1,4 @@
-"""B1, B2, B3, B11: one person's click until the push is done, against the bare calls. B5 waits for the bulk lane."""
+"""B1, B2, B3, B11: one person's click until the push is done, against the bare calls."""
 
 import time
 from collections import Counter
@@ -37,13 +37,13 @@ class Sample:
 def _person(stack: Stack) -> Iterator[tuple[Tenant, Browser, Bare]]:
     tenant = tenants(stack, 1)[0]
     with ExitStack() as running:
-        running.enter_context(stack.worker())
-        running.enter_context(stack.upkeep())  # on a busy machine a poke may be given up after its 50 ms
+        running.enter_context(stack.workers())
         url = running.enter_context(stack.web(port=free_port()))
         yield tenant, Browser(url, tenant), Bare.of(tenant, f"{stack.sandbox_url}/v2")
 
 
-def _click(browser: Browser, company: Company, button: str, sample: Sample) -> Push:
+def click(browser: Browser, company: Company, button: str, sample: Sample) -> Push:
+    """Press a button and note when its push was done. Raises RuntimeError when it ended otherwise."""
     newest = Push.objects.filter(company=company).order_by("-pk").first()
     begin, answered = browser.click(company, button)
     end, push = await_newest(company, after=newest.pk if newest else 0)
@@ -61,10 +61,10 @@ def _creates(stack: Stack, count: int, *, connect_delay: float = 0.0, pause: flo
         stack.set_up(delay=API_DELAY, connect_delay=connect_delay)
         ours, theirs = companies(tenant, count + WARM_UP), companies(tenant, count)
         for company in ours[:WARM_UP]:
-            _click(browser, company, "add", Sample())
+            click(browser, company, "add", Sample())
         for company, other in zip(ours[WARM_UP:], theirs, strict=True):
             time.sleep(pause)
-            _click(browser, company, "add", sample)
+            click(browser, company, "add", sample)
             sample.control.append(bare.create(other, bare.payload(other)))
         stack.set_up()
     return sample
@@ -111,12 +111,12 @@ def b3(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001
     with _person(stack) as (tenant, browser, bare):
         company, other = companies(tenant, 2)
         for made in (company, other):
-            _click(browser, made, "add", Sample())
+            click(browser, made, "add", Sample())
         theirs = str(CustomerLink.objects.get(company=other).reference)
         stack.set_up(delay=API_DELAY)
         for turn in range(count + WARM_UP):
             _edit(company, turn)
-            _click(browser, company, "update", sample if turn >= WARM_UP else Sample())
+            click(browser, company, "update", sample if turn >= WARM_UP else Sample())
             if turn >= WARM_UP:
                 sample.control.append(bare.update(theirs, f"+46 8 123 {turn:04d}"))
         stack.set_up()
@@ -137,21 +137,6 @@ def _edit(company: Company, turn: int) -> None:
     company.save_changes(now=company.changed_at, values={"phone": f"+46 8 124 {turn:04d}"})
 
 
-def b5(stack: Stack, quick: bool) -> list[Result]:  # noqa: ARG001, FBT001
-    """Fairness: there is nothing to measure before the bulk lane."""
-    what = "an account's click p95 during another's 10,000-row run ÷ alone"
-    return [
-        Result(
-            name="B5",
-            what=what,
-            goal="≤ 2.0 and ≤ 0.5 s over the API's delay",
-            figure="–",
-            met=None,
-            detail="waits for the bulk lane",
-        )
-    ]
-
-
 def b11(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001
     """Calls that a create, an update and an update without changes make."""
     counts: list[list[int]] = []
@@ -162,7 +147,7 @@ def b11(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001
                 if button == "change":
                     _edit(company, 1)
                 stack.steer("DELETE", "calls")
-                _click(browser, company, button.replace("change", "update"), Sample())
+                click(browser, company, button.replace("change", "update"), Sample())
                 steps.append(len(stack.calls()))
             counts.append(steps)
     seen = Counter(map(tuple, counts))

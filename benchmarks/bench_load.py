@@ -12,11 +12,11 @@ from benchmarks.bench_browser import Bare
 from benchmarks.bench_celery import noop
 from benchmarks.bench_figures import Result, median, ratio
 from benchmarks.bench_processes import Running, cpu_seconds, wait_for
-from benchmarks.bench_rows import await_end, click_all, companies_of_all, not_done, tenants
-from benchmarks.bench_stack import Stack
+from benchmarks.bench_rows import await_end, companies_of_all, not_done, run_of, tenants, wake
+from benchmarks.bench_stack import BULK, Stack
 
 ACCOUNTS, API_DELAY = 50, 0.020
-QUEUE = "clicks"
+QUEUE = "bulk"
 MS = 1000.0
 
 
@@ -78,7 +78,8 @@ def _round(stack: Stack, worker: Running, load: Load, *, count: int, upkeep: Seq
     before: dict[str, float] = {}
 
     def fill() -> Callable[[], object]:
-        made.extend(click_all(pairs))
+        made.extend(run_of(pairs))
+        wake()
         before.update({name: cpu_seconds(pid) for name, pid in processes.items()}, worker=cpu_seconds(worker.pid))
         return lambda: await_end(made, seconds=600, pause=0.1)
 
@@ -102,7 +103,7 @@ def _bare_round(stack: Stack, load: Load, *, count: int) -> None:
 def _measured(stack: Stack, quick: bool) -> Load:  # noqa: FBT001
     load, rounds, count = Load(), 2 if quick else 5, 60 if quick else 150
     with ExitStack() as running:
-        worker = running.enter_context(stack.worker())
+        worker = running.enter_context(stack.worker(BULK))
         upkeep = running.enter_context(stack.upkeep())
         stack.set_up(delay=API_DELAY)
         _round(stack, worker, Load(), count=60, upkeep=upkeep)

@@ -5,9 +5,11 @@ from contextlib import ExitStack
 
 from benchmarks.bench_figures import Result
 from benchmarks.bench_processes import memory_bytes
-from benchmarks.bench_rows import await_end, click_all, companies_of_all, tenants, update_all
-from benchmarks.bench_stack import Stack
+from benchmarks.bench_rows import await_end, change_all, companies_of_all, run_of, tenants, wake
+from benchmarks.bench_stack import BULK, Stack
+from integrations.models import Kind
 
+ACCOUNTS = 50
 FIRST, LAST, BATCH = 2_000, 20_000, 500
 LONGEST = 420.0  # seconds
 MIB = 1024 * 1024
@@ -19,14 +21,14 @@ def b12(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001  # the signa
     batch, done, end = min(BATCH, first), 0, time.monotonic() + LONGEST
     early = late = 0
     with ExitStack() as running:
-        worker = running.enter_context(stack.worker())
-        pairs = companies_of_all(tenants(stack, 50), batch)
+        worker = running.enter_context(stack.worker(BULK))
+        running.enter_context(stack.upkeep())
+        pairs = companies_of_all(tenants(stack, ACCOUNTS), batch)
         while done < last and (time.monotonic() < end or not early):
-            if done:
-                pushes = update_all([company.pk for _, company in pairs], phone=f"+46 8 125 {done:05d}")
-            else:
-                pushes = click_all(pairs)
-            await_end(pushes, seconds=300)
+            change_all((company for _tenant, company in pairs), phone=f"+46 8 125 {done:05d}")
+            pushes = run_of(pairs, kind=Kind.UPDATE if done else Kind.CREATE)
+            wake()
+            await_end(pushes, seconds=300, pause=0.2)
             done += len(pushes)
             if done >= first and not early:
                 early = memory_bytes(worker.pid)

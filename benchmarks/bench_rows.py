@@ -20,7 +20,8 @@ from integrations import connecting, gateway, services, tasks
 from integrations.clock import database_now
 from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
-from integrations.models import Connection, CustomerLink, Kind, Push, PushState
+from integrations.models import Connection, Kind, Push, PushState
+from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
 
 PASSWORD = "bench-lime-go"  # noqa: S105  # of rows that live as long as the measurement
@@ -129,36 +130,49 @@ def click_all(pairs: Iterable[tuple[Tenant, Company]]) -> list[int]:
     return [services.request_create(user=tenant.user, company=company).pk for tenant, company in pairs]
 
 
-def update_all(companies_changed: Sequence[int], *, phone: str) -> list[int]:
-    """Change these linked companies and wish them updated; bulk, since it is not what is measured."""
-    Company.objects.filter(pk__in=companies_changed).update(phone=phone)
-    now = database_now()
-    links = CustomerLink.objects.filter(company_id__in=companies_changed).values_list(
-        "account_id", "connection_id", "company_id", "linked_by_id"
-    )
+def run_of(pairs: Iterable[tuple[Tenant, Company]], *, kind: Kind = Kind.CREATE) -> list[int]:
+    """Record a run, as many wishes at once: rows that nobody is poked for. Return the pushes."""
+    due = database_now() - HEAD_START
     rows = [
         Push(
-            account_id=account,
-            connection_id=connection,
-            company_id=company,
-            kind=Kind.UPDATE,
-            groups=["single", "address"],
-            requested_by_id=user,
-            next_attempt_at=now,
+            account=tenant.account,
+            connection=tenant.connection,
+            company=company,
+            kind=kind,
+            groups=[] if kind == Kind.CREATE else ["single", "address"],
+            requested_by=tenant.user,
+            next_attempt_at=due,
         )
-        for account, connection, company, user in links
+        for tenant, company in pairs
     ]
-    made = [push.pk for push in Push.objects.bulk_create(rows)]
-    for push in made:
-        tasks.poke(push)
-    return made
+    return [push.pk for push in Push.objects.bulk_create(rows)]
+
+
+def wake() -> None:
+    """Wake all who pull, as the sweeper does when it finds rows."""
+    for _ in range(tasks.PULLS_WAITING):
+        tasks.pull.apply_async()
+
+
+def change_all(those: Iterable[Company], *, phone: str) -> None:
+    """Give these companies another phone number, so that an update has something to write."""
+    Company.objects.filter(pk__in=[company.pk for company in those]).update(phone=phone)
+
+
+def cancel_all() -> None:
+    """Forget what is still open: the next case begins without it."""
+    Push.objects.filter(state__in=OPEN).update(state=PushState.CANCELLED)
+
+
+def is_open(pushes: Sequence[int]) -> bool:
+    """Whether one of these, which were made one after the other, has not ended."""
+    return Push.objects.filter(pk__gte=min(pushes), pk__lte=max(pushes), state__in=OPEN).exists()
 
 
 def await_end(pushes: Sequence[int], *, seconds: float, pause: float = 0.05) -> float:
     """Wait until none of these is open; return when that was seen, monotonic. Raises NotInTime."""
     end = time.monotonic() + seconds
-    first, last = min(pushes), max(pushes)
-    while Push.objects.filter(pk__gte=first, pk__lte=last, state__in=OPEN).exists():
+    while is_open(pushes):
         if time.monotonic() > end:
             raise NotInTime(f"{len(pushes)} pushes did not end within {seconds:.0f} s: {_states(pushes)}")
         time.sleep(pause)

@@ -11,6 +11,7 @@ from pathlib import Path
 import requests
 from cryptography.fernet import Fernet
 
+from benchmarks.bench_celery import READY
 from benchmarks.bench_processes import ROOT, Running, running
 from limego_visma.local.stores import Store, free_port, postgres, valkey
 
@@ -23,7 +24,8 @@ TIMES = {
     "EACCOUNTING_SEND_BY_SECONDS": "1",
     "EACCOUNTING_SWEEP_SECONDS": "5",
 }
-CLICKS, UPKEEP = 4, 1  # processes, as README (In production) says
+PROCESSES = {"clicks": 4, "bulk,sweep": 4, "upkeep": 1}  # by queues, as README (In production) says
+BULK = "bulk,sweep"  # the queues of those who pull
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,29 +41,30 @@ class Stack:
 
     @contextmanager
     def worker(
-        self, queue: str = "clicks", *, processes: int = CLICKS, name: str = "", **environment: str
+        self, queues: str = "clicks", *, processes: int = 0, name: str = "", **environment: str
     ) -> Iterator[Running]:
         """Run a Celery worker as production does, and one task more (bench_celery)."""
         with running(
-            f"worker-{name or queue}",
-            self.worker_words(queue, processes=processes, name=name),
+            f"worker-{name or queues}",
+            self.worker_words(queues, processes=processes, name=name),
             environment={**self.environment, **environment},
             logs=self.logs,
-            ready=" ready.",
+            ready=READY,
         ) as worker:
             yield worker
 
-    def worker_words(self, queue: str, *, processes: int, name: str) -> list[str]:
-        """How a worker is started."""
-        words = ["celery", "-A", "benchmarks.bench_celery", "worker", "-Q", queue, "-c", str(processes)]
-        return [*words, "-n", f"{name or queue}@%h", "-l", "INFO"]
+    def worker_words(self, queues: str, *, processes: int = 0, name: str = "") -> list[str]:
+        """How a worker is started: as README says, without a line in the log for each message."""
+        pool = str(processes or PROCESSES[queues])
+        words = ["celery", "-A", "benchmarks.bench_celery", "worker", "-Q", queues, "-c", pool]
+        return [*words, "-n", f"{name or queues.partition(',')[0]}@%h"]
 
     @contextmanager
     def upkeep(self, **environment: str) -> Iterator[list[Running]]:
-        """Run sweeper and beat."""
+        """Run beat, and the worker that looks after connections."""
         with ExitStack() as stack:
             told = {**self.environment, **environment}
-            worker = stack.enter_context(self.worker("upkeep", processes=UPKEEP, **environment))
+            worker = stack.enter_context(self.worker("upkeep", **environment))
             words = ["celery", "-A", "limego_visma", "beat", "-l", "INFO", "-s", str(self.logs / "beat")]
             start = running("beat", words, environment=told, logs=self.logs, ready="beat: Starting")
             yield [worker, stack.enter_context(start)]
@@ -75,6 +78,14 @@ class Stack:
             f"web-{port}", [*words, "--no-control-socket"], environment=told, logs=self.logs, ready="Booting worker"
         ):
             yield f"http://127.0.0.1:{port}"
+
+    @contextmanager
+    def workers(self, **environment: str) -> Iterator[Mapping[str, Running]]:
+        """Run all workers and beat as production does; return the workers for clicks and for everything else."""
+        with ExitStack() as stack:
+            found = {name: stack.enter_context(self.worker(name, **environment)) for name in ("clicks", BULK)}
+            stack.enter_context(self.upkeep(**environment))
+            yield found
 
     def steer(self, method: str, name: str, content: object = None) -> dict[str, object]:
         """Call the sandbox's control."""

@@ -13,6 +13,7 @@ from accounts.models import Account, User
 from integrations import offers
 from integrations.clock import database_now
 from integrations.constraints import breaks
+from integrations.crashpoints import Point, reach
 from integrations.delivery import live, upkeep
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting import oauth
@@ -78,6 +79,7 @@ def complete(*, user: User, account: Account, code: str, code_verifier: str, sta
         if started_from(current_connection(account.pk)) != started:
             raise Superseded
         tokens = oauth.exchange_code(config=oauth_config(), code=code, code_verifier=code_verifier)
+        reach(Point.CODE_EXCHANGED)
         try:
             return _keep(user, account, tokens)
         except (Refusal, EAccountingError):
@@ -92,6 +94,7 @@ def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
         with transaction.atomic():
             dropped = offers.drop(account.pk)
             kept = _kept(user, account, grant)
+            reach(Point.CONNECTION_SAVING)
     except IntegrityError as error:
         if not breaks(error, "connection_in_one_account"):
             raise
@@ -181,6 +184,7 @@ def start_over(*, user: User, account: Account, mark: str) -> int:
                 raise
             _give_back(account)
             raise ConnectedElsewhere from error
+        reach(Point.DISCONNECT_COMMITTED)
         if token:
             revoke_quietly(token)
     return cancelled
@@ -217,6 +221,7 @@ def disconnect(*, user: User | None, connection: Connection) -> int:
         with transaction.atomic():
             cancelled = _leave(connection, user)
             tokens += offers.drop(connection.account_id)
+        reach(Point.DISCONNECT_COMMITTED)
         for token in filter(None, tokens):
             revoke_quietly(token)
     return cancelled

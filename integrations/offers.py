@@ -63,23 +63,26 @@ def drop(account_id: int) -> list[str]:
     return [grant for grant in grants if grant]
 
 
-def drop_expired(*, now: datetime) -> None:
-    """End and revoke what nobody decided about. One whose account's lock is taken has time until the next call."""
-    expired = _offered().filter(connected_at__lte=now - OFFERED_FOR)
-    for account_id in expired.order_by("pk").values_list("account_id", flat=True):
-        _drop_expired(account_id, now)
+def expired(*, now: datetime) -> list[int]:
+    """Return the accounts whose offer nobody decided about in time."""
+    return list(_expired(now).order_by("pk").values_list("account_id", flat=True))
 
 
-def _drop_expired(account_id: int, now: datetime) -> None:
+def drop_expired(account_id: int, *, now: datetime) -> None:
+    """End and revoke what nobody decided about. While somebody holds the account's lock it has time."""
     try:
         with token_lock(account_id, patience=0):
-            # Read again: a newer one may have taken its place.
-            if not _offered().filter(account_id=account_id, connected_at__lte=now - OFFERED_FOR).exists():
+            # A newer one may have taken its place.
+            if not _expired(now).filter(account_id=account_id).exists():
                 return
             for grant in drop(account_id):
                 revoke_quietly(grant)
     except LockTaken:
         return
+
+
+def _expired(now: datetime) -> QuerySet[Connection]:
+    return _offered().filter(connected_at__lte=now - OFFERED_FOR)
 
 
 def _offered() -> QuerySet[Connection]:

@@ -14,7 +14,7 @@ from companies.models import Company, Contact
 from integrations import mapping
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
 from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
-from integrations.services import current_connection, link_of
+from integrations.services import current_connection, links_of
 
 
 class State(StrEnum):
@@ -77,6 +77,7 @@ class Panel:
     connection: Connection | None
     link: CustomerLink | None
     push: Push | None  # the newest
+    kept_link: CustomerLink | None = None  # of a company that has none on this connection: one of an earlier time
 
     @cached_property
     def contacts(self) -> list[Contact]:
@@ -249,6 +250,13 @@ class Panel:
         form = settings.EACCOUNTING_CUSTOMER_URL
         return form.replace("{id}", str(self.link.reference)) if form and self.link else ""
 
+    @cached_property
+    def kept_in(self) -> Connection | None:
+        """The eAccounting company, connected in an earlier time, where this company is a customer."""
+        if self.kept_link is None:
+            return None
+        return Connection.without_tokens().get(pk=self.kept_link.connection_id)
+
     @property
     def is_admin(self) -> bool:
         """Whether this reader can mend the connection."""
@@ -272,10 +280,13 @@ def panel_of(*, company: Company, user: User) -> Panel:
     rows = Push.objects.select_related("requested_by", "contact").filter(company=company)
     if connection is not None:
         rows = rows.filter(connection=connection)
+    links = links_of(company)
+    link = next((link for link in links if connection and link.connection_id == connection.pk), None)
     return Panel(
         company=company,
         user=user,
         connection=connection,
-        link=link_of(company, connection),
+        link=link,
         push=rows.order_by("-pk").first(),
+        kept_link=None if link else next(iter(links), None),
     )

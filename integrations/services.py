@@ -48,6 +48,12 @@ def _current(account_id: int) -> QuerySet[Connection]:
     return rows.filter(account_id=account_id, is_current=True)
 
 
+def links_of(company: Company) -> list[CustomerLink]:
+    """Return the company's links on all connections, the newest first: an earlier company's are kept."""
+    rows = CustomerLink.objects.select_related("customer", "contact", "sent_by").filter(company=company)
+    return list(rows.order_by("-pk"))
+
+
 def link_of(company: Company, connection: Connection | None) -> CustomerLink | None:
     """Return the company's link on this connection, or None."""
     rows = CustomerLink.objects.select_related("customer", "contact", "sent_by")
@@ -88,7 +94,7 @@ def request_create(*, user: User, company: Company, contact: Contact | None = No
     with transaction.atomic():
         company = _locked(company)
         connection = _connected(company)
-        if link_of(company, connection):
+        if CustomerLink.objects.filter(company=company, connection=connection).exists():
             raise AlreadyLinked
         _refuse_under_way(company)
         terms = connection.default_terms

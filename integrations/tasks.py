@@ -10,7 +10,9 @@ from kombu.exceptions import KombuError, OperationalError
 from kombu.pools import producers
 from redis.exceptions import RedisError
 
+from integrations import offers
 from integrations.clock import database_now
+from integrations.crashpoints import Point, reach
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver, deliver_next
 from integrations.models import Push
@@ -22,6 +24,7 @@ QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a clic
 PULL_SECONDS = 2.0  # after which a worker that pulls hands over to the next message
 PULL_PAUSE = 0.1  # seconds, when all accounts that have due rows have enough of them in hand
 PULLS_WAITING = 16  # messages that may wait for those who pull: as many of them can be woken at once
+UPKEEP_EXPIRES = 60.0  # seconds: what nobody has taken by then is booked again
 _quiet = {"until": 0.0}
 
 
@@ -34,6 +37,7 @@ def _poke_broker() -> Broker:
 
 def poke(push_id: int) -> None:
     """Tell a worker about a row that is due."""
+    reach(Point.WISH_COMMITTED)
     _poke(deliver_push, {"push_id": push_id})
 
 
@@ -84,7 +88,9 @@ def sweep(**_later: object) -> None:
     Messages that nobody has taken yet keep them busy; more of them would only pile up.
     """
     room = max(0, PULLS_WAITING - _pulls_waiting())
-    for _row in Push.unattended(now=database_now()).values_list("pk")[:room]:
+    due = list(Push.unattended(now=database_now()).values_list("pk")[:room])
+    reach(Point.SWEEP_FOUND)
+    for _row in due:
         pull.apply_async()
 
 
@@ -97,5 +103,24 @@ def _pulls_waiting() -> int:
 
 @shared_task
 def look_after_connections(**_later: object) -> None:
-    """Probe blocked connections that are due, and fetch terms that were never fetched."""
-    upkeep.look_after(now=database_now())
+    """Hand each connection that is due for upkeep on to a task of its own."""
+    now = database_now()
+    upkeep.look_after(now=now, hand_on=_hand_on)
+    for account_id in offers.expired(now=now):
+        end_offer.apply_async(kwargs={"account_id": account_id}, expires=UPKEEP_EXPIRES)
+
+
+def _hand_on(connection_id: int) -> None:
+    look_after.apply_async(kwargs={"connection_id": connection_id}, expires=UPKEEP_EXPIRES)
+
+
+@shared_task
+def look_after(*, connection_id: int, **_later: object) -> None:
+    """Probe a blocked connection, fetch its terms, or keep its grant alive."""
+    upkeep.look_after_one(connection_id)
+
+
+@shared_task
+def end_offer(*, account_id: int, **_later: object) -> None:
+    """Give back the grant of a company that nobody decided about."""
+    offers.drop_expired(account_id, now=database_now())

@@ -19,12 +19,14 @@ from django.db import connection as database
 from accounts.mail import request_mail
 from accounts.models import Role, User
 from integrations.clock import Clock
+from integrations.crashpoints import Point, reach
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import ClientMisconfigured, ConnectionRevoked, EAccountingError, Unreachable
 from integrations.eaccounting.types import TokenSet
 from integrations.gateway import oauth_config
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Event, EventKind
+from integrations.shielding import shielded
 
 # A refresh of which nobody knows whether it was done is not repeated at once while the old token lives.
 RETRY_REFRESH_AFTER = timedelta(minutes=1)
@@ -199,11 +201,13 @@ def _access(connection: Connection) -> Access:
     )
 
 
+@shielded()
 def _refreshed(connection: Connection, clock: Clock) -> Connection:
     """Exchange the refresh token; the caller holds the lock and no transaction. Return the connection as it is then."""
     asked_at = clock()
     if not connection.begin_refresh(now=asked_at):
         raise NotConnected("superseded")
+    reach(Point.REFRESH_INTENDED)
     try:
         answered = _exchanged(connection)
     except ConnectionRevoked:
@@ -216,10 +220,12 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
         if not error.may_have_been_done:
             connection.end_refresh()
         raise
+    reach(Point.TOKENS_RECEIVED)
     if not _stored(connection, answered, asked_at):
         # Somebody connected anew or disconnected meanwhile: this grant belongs to nobody any more.
         revoke_quietly(answered.refresh_token or answered.access_token)
         raise NotConnected("superseded")
+    reach(Point.TOKENS_STORED)
     return connection
 
 

@@ -35,7 +35,8 @@ class SteadyScheduler(Scheduler):
     def _seconds(entry: ScheduleEntry) -> float:
         if not isinstance(entry.schedule, schedule):
             raise ImproperlyConfigured(f"{entry.name} has to be asked for every so many seconds")
-        return entry.schedule.run_every.total_seconds()
+        seconds: float = entry.schedule.run_every.total_seconds()  # type: ignore[attr-defined]  # missing in the stubs
+        return seconds
 
     def _when(self, entry: ScheduleEntry, next_time_to_run: float | None, mktime: object = None) -> float:  # noqa: ARG002  # Celery's signature
         """Return a place in the order of entries."""

@@ -5,22 +5,22 @@ Both pages are for machines: no login, no words to translate, nothing about tena
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis import RedisError
 
 from integrations.clock import database_now
 from integrations.models import Push
+from limego_visma import heartbeat
 
-LATE_SECONDS = 60.0  # a row that was due for so long and that nobody has claimed: workers are missing or slow
+# A row due for so long that nobody has claimed, a queue of which nobody took a mark: workers are missing or slow.
+LATE_SECONDS = 60.0
 DATABASE_SECONDS = 2.0
-BROKER_SECONDS = 0.5
+Answer = TypeVar("Answer")
 
 
 @require_safe
@@ -33,13 +33,20 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when database and broker answer, else 503; and whether workers keep up.
+    """Answer 200 when database and broker answer, else 503; and whether workers live and keep up.
 
-    Late rows leave the status at 200: they tell of workers, and taking web hosts away would help nobody.
+    Late rows and silent workers leave the status at 200: taking web hosts away for them would help nobody.
     """
     age, database = _asked(oldest_due_seconds, DatabaseError)
-    _, broker = _asked(_ping_broker, RedisError)
-    answer = {"database": database, "broker": broker, "oldest_due_seconds": age, "due": _keeping_up(age)}
+    heartbeats, broker = _asked(heartbeat.seconds_since, RedisError)
+    answer = {
+        "database": database,
+        "broker": broker,
+        "oldest_due_seconds": age,
+        "due": _keeping_up(age),
+        "workers": _living(heartbeats),
+        "heartbeat_seconds": heartbeats,
+    }
     return JsonResponse(answer, status=200 if (database, broker) == ("ok", "ok") else 503)
 
 
@@ -62,15 +69,7 @@ def _waited(now: datetime, due_at: datetime | None, lease_until: datetime | None
     return round((now - since).total_seconds(), 1)
 
 
-def _ping_broker() -> float:
-    once = Retry(NoBackoff(), 0)
-    times = {"socket_connect_timeout": BROKER_SECONDS, "socket_timeout": BROKER_SECONDS}
-    with Redis.from_url(settings.CELERY_BROKER_URL, retry=once, **times) as broker:
-        broker.ping()
-    return 0.0
-
-
-def _asked(question: Callable[[], float], failure: type[Exception]) -> tuple[float | None, str]:
+def _asked(question: Callable[[], Answer], failure: type[Exception]) -> tuple[Answer | None, str]:
     """Ask, and return the answer with a word. The failure's own text stays here: it may name hosts and users."""
     try:
         return question(), "ok"
@@ -82,3 +81,10 @@ def _keeping_up(age: float | None) -> str:
     if age is None:
         return "unknown"
     return "late" if age > LATE_SECONDS else "ok"
+
+
+def _living(heartbeats: dict[str, float | None] | None) -> str:
+    """Say whether workers of every queue take messages; one that never did is as bad as one that stopped."""
+    if heartbeats is None:
+        return "unknown"
+    return "late" if any(age is None or age > LATE_SECONDS for age in heartbeats.values()) else "ok"

@@ -257,6 +257,8 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = BROKER_OPTIONS
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+WORKER_QUEUES = ("clicks", "bulk", "sweep", "upkeep", "mail")
+CELERY_IMPORTS = ["limego_visma.heartbeat"]
 CELERY_TASK_ROUTES = {
     # What was just clicked, and nothing else: it never waits behind anybody's run.
     "integrations.tasks.deliver_push": {"queue": "clicks"},
@@ -271,6 +273,9 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # So many tasks keep a database connection; each looks after its age and health (limego_visma/celery.py).
 CELERY_DB_REUSE_MAX = 1_000_000
+# KB. A process of the pool that has grown so much is replaced after its task. No time limits: every call has a total
+# deadline, and a limit that cut a token exchange would lose the connection.
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 250_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -294,6 +299,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": EACCOUNTING_SWEEP_SECONDS,
         "options": {"expires": STALE_SECONDS},
     },
+}
+# One mark through every queue: /readyz tells when a worker last took one.
+HEARTBEAT_SECONDS = 15.0
+CELERY_BEAT_SCHEDULE |= {
+    f"heartbeat-{queue}": {
+        "task": "limego_visma.heartbeat.mark",
+        "schedule": HEARTBEAT_SECONDS,
+        "kwargs": {"queue": queue},
+        "options": {"queue": queue, "expires": 4 * HEARTBEAT_SECONDS},
+    }
+    for queue in WORKER_QUEUES
 }
 
 LOGGING = {

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
+from celery import current_app
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
+from redis import Redis
 
 from accounts.models import Account, User
 from integrations.clock import database_now
 from integrations.models import Push, PushState
+from limego_visma import heartbeat
 from tests.outbox import due_push
 
 MINUTE = timedelta(minutes=1)
@@ -63,7 +66,8 @@ def test_a_probe_inside_the_network_is_not_sent_to_https(path: str, db: None, se
 def test_it_is_ready_when_the_stores_answer_and_nothing_is_due(db: None) -> None:
     answer = Client().get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"database": "ok", "broker": "ok", "oldest_due_seconds": 0.0, "due": "ok"}
+    stores = {"database": "ok", "broker": "ok", "oldest_due_seconds": 0.0, "due": "ok"}
+    assert {name: answer.json()[name] for name in stores} == stores
 
 
 def test_a_row_nobody_claims_is_late_after_a_minute(due: Push) -> None:
@@ -108,6 +112,7 @@ def test_a_broker_that_refuses_makes_it_unready(db: None, settings: Settings) ->
     answer = Client().get("/readyz")
     assert answer.status_code == 503
     assert (answer.json()["database"], answer.json()["broker"]) == ("ok", "away")
+    assert (answer.json()["workers"], answer.json()["heartbeat_seconds"]) == ("unknown", None)
 
 
 def test_a_silent_broker_costs_half_a_second(db: None, settings: Settings, silent_port: int) -> None:
@@ -129,7 +134,8 @@ def test_without_a_database_it_says_so_and_names_no_host() -> None:
         connections["default"] = working
     assert answer.status_code == 503
     expected = {"database": "away", "broker": "ok", "oldest_due_seconds": None, "due": "unknown"}
-    assert answer.json() == expected
+    assert {name: answer.json()[name] for name in expected} == expected
+    assert "127.0.0.1" not in answer.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -146,3 +152,51 @@ def test_a_locked_database_is_given_up_in_time(due: Push) -> None:
     finally:
         other.rollback()
         other.close()
+
+
+# --- Workers -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[Redis]:
+    """The broker, as it is after a wipe."""
+    with Redis.from_url(settings.CELERY_BROKER_URL) as store:
+        store.flushdb()
+        yield store
+        store.flushdb()
+
+
+def _workers() -> tuple[str, dict[str, float | None]]:
+    told = Client().get("/readyz").json()
+    return told["workers"], told["heartbeat_seconds"]
+
+
+def test_workers_are_well_when_each_queue_was_served_within_a_minute(
+    db: None, broker: Redis, settings: Settings
+) -> None:
+    for queue in settings.WORKER_QUEUES:
+        assert _workers()[0] == "late"
+        heartbeat.mark(queue=queue)
+    state, ages = _workers()
+    assert state == "ok"
+    assert ages.keys() == set(settings.WORKER_QUEUES)
+    assert all(age is not None and age < 5 for age in ages.values())
+
+
+def test_a_queue_that_nobody_serves_any_more_is_named(db: None, broker: Redis, settings: Settings) -> None:
+    for queue in settings.WORKER_QUEUES:
+        heartbeat.mark(queue=queue)
+    broker.set(f"{heartbeat._KEY}mail", time.time() - 61)
+    state, ages = _workers()
+    assert state == "late"
+    assert [queue for queue, age in ages.items() if age is None or age > 60] == ["mail"]
+    broker.delete(f"{heartbeat._KEY}mail")
+    assert (_workers()[0], _workers()[1]["mail"]) == ("late", None)
+    assert Client().get("/readyz").status_code == 200
+
+
+def test_beat_sends_a_mark_through_every_queue_that_a_task_uses(settings: Settings) -> None:
+    schedule = settings.CELERY_BEAT_SCHEDULE.values()
+    marks = {entry["options"]["queue"] for entry in schedule if entry["task"] == heartbeat.mark.name}
+    names = [name for name in current_app.tasks if name.startswith(("accounts.", "companies.", "integrations."))]
+    assert marks == {current_app.amqp.router.route({}, name)["queue"].name for name in names}

@@ -14,8 +14,8 @@ LEVELS = [
     ["companies"],
     ["integrations.eaccounting"],
     [
-        f"integrations.{name}"
-        for name in ("clock", "constraints", "fields", "gateway", "limiter", "locks", "references")
+        *(f"integrations.{name}" for name in ("clock", "constraints", "crashpoints", "fields", "gateway", "limiter")),
+        *(f"integrations.{name}" for name in ("locks", "references", "shielding")),
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],

@@ -82,10 +82,10 @@ def connect(*, eaccounting: EAccounting, account: Account, user: User, key: str)
     )
 
 
-def add_companies(*, everybody: list[Tenant], count: int) -> list[int]:
-    """Add so many companies, dealt to the accounts in turn; return their ids in that order."""
+def add_companies(*, everybody: list[Tenant], count: int, first: int = 0) -> list[int]:
+    """Add so many companies from a place on, dealt to the accounts in turn; return their ids in that order."""
     ids: list[int] = []
-    for batch in _batches(range(count)):
+    for batch in _batches(range(first, first + count)):
         rows = [_company(everybody[place % len(everybody)], place) for place in batch]
         ids += [company.pk for company in Company.objects.bulk_create(rows)]
     return ids

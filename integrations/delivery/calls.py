@@ -6,6 +6,7 @@ from django.conf import settings
 
 from integrations import limiter, tokens
 from integrations.clock import Clock
+from integrations.crashpoints import Point, reach
 from integrations.eaccounting.client import Client, Endpoint
 from integrations.gateway import http
 from integrations.models import Connection, Push
@@ -30,6 +31,7 @@ class Calls:
         def keep() -> None:
             push.keep(now=self.clock(), seconds=self.token_seconds + LEASE_SLACK)
 
+        reach(Point.TOKEN_WANTED)
         self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience, before_refresh=keep)
 
     def open_within(self, *, seconds: float) -> None:
@@ -72,6 +74,7 @@ class Calls:
 
     def replace_refused_token(self) -> None:
         """After a 401: get another token. Raises ConnectionRevoked when that will not help."""
+        reach(Point.TOKEN_REFUSED)
         tokens.replace_refused(self.connection.pk, refused=self.token, clock=self.clock, patience=self.patience)
 
     @property

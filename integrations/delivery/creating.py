@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from companies.models import Company
 from integrations import mapping
 from integrations.constraints import breaks
+from integrations.crashpoints import Point, reach
 from integrations.delivery import numbering, outcomes, times
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
@@ -56,7 +57,9 @@ def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datet
     """Ask eAccounting for customers that could be this company: by registration number, else by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
     push.keep(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
+    reach(Point.LOOK_BEGUN)
     page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
+    reach(Point.LOOKED)
     calls.answered()
     return page
 
@@ -68,6 +71,7 @@ class _LateLook(Exception):
 def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
+    reach(Point.SLOT_BOOKED)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
     try:
         payload = _commit_sending(push, found, calls, looked=looked)
@@ -80,6 +84,7 @@ def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) ->
         now = calls.clock()
         push.wait_to_retry(WaitReason.TWIN, now=now, until=times.next_twin_try(push, now=now))
         return
+    reach(Point.SENDING_COMMITTED)
     deadline = settings.EACCOUNTING_CALL_SECONDS
     try:
         customer = calls.booked().create_customer(payload=payload, deadline=deadline, send_by=send_by)
@@ -88,8 +93,10 @@ def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) ->
         calls.connection.reread_terms()
         raise CannotSend("terms_gone") from None
     except (Conflict, Refused) as error:
+        reach(Point.REFUSED)
         numbering.settle_refusal(push, error, calls)
         return
+    reach(Point.ANSWERED)
     outcomes.record_created(push, customer, calls)
 
 
@@ -129,6 +136,7 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
         # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
         if _twin_ended(push, since=looked):
             raise _LateLook
+        reach(Point.SENDING_UNCOMMITTED)
     return payload
 
 
@@ -166,7 +174,9 @@ def _resolve(push: Push, calls: Calls) -> None:
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
     if not settled:
         if len(equal) == 1 and not near and adopted is None:
+            reach(Point.FOUND)
             outcomes.adopt(push, equal[0], calls)
+            reach(Point.ADOPTED)
         # Even an adopted one is looked at once more: ours may be stored late, beside one that a person made.
         push.wait(WaitReason.SETTLING, until=times.next_look(push, now=calls.clock()))
     elif adopted is not None and not equal:
@@ -177,6 +187,7 @@ def _resolve(push: Push, calls: Calls) -> None:
     elif equal or near:
         outcomes.ask_person(push, [*equal, *near])
     else:
+        reach(Point.ABSENCE_PROVEN)
         outcomes.send_again(push, now=calls.clock())
 
 

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 
 from accounts.models import Role
 from integrations.clock import Clock, ticking
+from integrations.crashpoints import Point, reach
 from integrations.delivery import creating, outcomes, times, updating
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
@@ -29,6 +30,7 @@ def deliver(push_id: int, *, clock: Clock | None = None) -> None:
     """Move one push as far as it goes now. Safe to call at any time, any number of times, from anywhere."""
     clock = clock or ticking()
     for _attempt in range(ATTEMPTS_AT_ONCE):
+        reach(Point.DELIVERY_BEGUN)
         push = Push.claim(push_id, now=clock(), seconds=_claim_seconds())
         if push is None or not _move(push, clock, ahead=CLICK_AHEAD):
             return
@@ -37,6 +39,7 @@ def deliver(push_id: int, *, clock: Clock | None = None) -> None:
 def deliver_next(*, clock: Clock | None = None) -> bool:
     """Move the push whose turn it is. Return False when there is none to be had just now."""
     clock = clock or ticking()
+    reach(Point.PULL_BEGUN)
     push = Push.claim_in_turn(now=clock(), seconds=_claim_seconds())
     if push is None:
         return False
@@ -52,6 +55,7 @@ def _claim_seconds() -> float:
 def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
     """Do what this worker's push wishes. Return whether it is due again at once."""
     try:
+        reach(Point.CLAIMED)
         _carry_out(push, Calls(connection=push.connection, clock=clock, ahead=ahead))
     except LostLease:
         log.warning("push %s was taken over by another worker; nothing was written", push.pk)
@@ -60,6 +64,7 @@ def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
         log.exception("push %s met a fault in this program", push.pk)
         _stumble(push, clock)
         raise
+    reach(Point.SAVED)
     return push.is_open and push.next_attempt_at is not None and push.next_attempt_at <= clock()
 
 

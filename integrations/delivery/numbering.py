@@ -13,6 +13,7 @@ from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting import filters
 from integrations.eaccounting.errors import Conflict, Refused
+from integrations.eaccounting.refusals import is_number_taken
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Push
 from integrations.models.numbers import number_of
@@ -50,7 +51,7 @@ def settle_refusal(push: Push, error: Conflict | Refused, calls: Calls) -> None:
     Equal to what was sent: an answer was lost before, and this is ours. Near: a person judges. Anybody else:
     another number.
     """
-    if not push.number or not _is_about_number(error):
+    if not push.number or not is_number_taken(error):
         raise error
     # Refused readably: this sending stored nothing.
     push.take_back(now=calls.clock(), seconds=_reading_seconds(calls))
@@ -64,11 +65,6 @@ def settle_refusal(push: Push, error: Conflict | Refused, calls: Calls) -> None:
         outcomes.ask_person(push, near)
     else:
         push.try_next_number(now=calls.clock())
-
-
-def _is_about_number(error: Conflict | Refused) -> bool:
-    """Tell a number that is taken: 4000, or a field rule that names the number (facts.md, Unknown)."""
-    return isinstance(error, Conflict) or any(problem.field == mapping.NUMBER for problem in error.problems)
 
 
 def _holders(push: Push, calls: Calls) -> list[Customer]:

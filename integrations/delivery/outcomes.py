@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from companies.models import Company, Contact
 from integrations import limiter, mapping
 from integrations.constraints import breaks
+from integrations.crashpoints import Point, reach
 from integrations.delivery import times
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.reads import note_blocked
@@ -72,6 +73,7 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
     log.info("push %s: %s", push.pk, error)
     failure = failure_of(error.code, {**error.parameters, **_problems(error)}, error)
     if push.state == PushState.SENDING and error.may_have_been_done:
+        reach(Point.ANSWER_LOST)
         soon = min(now + timedelta(seconds=times.FIRST_BACK_OFF), times.absent_from(push))
         push.lose_answer(now=now, until=soon, failure=failure)
     elif isinstance(error, Unauthorized):
@@ -152,6 +154,7 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
             _link(push, customer, Origin.CREATED, now)
             _event(push, EventKind.CREATED, {"number": customer.number})
             _note_other_values(push, push.values or {}, customer)
+            reach(Point.SAVING)
     except IntegrityError as error:
         if not breaks(error, CUSTOMER_LINKED_ONCE):
             raise
@@ -251,6 +254,7 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         _event(push, EventKind.UPDATED if changed else EventKind.UNCHANGED, {"fields": sorted(push.values or {})})
         _note_other_values(push, push.values or {}, customer)
         push.open_next(now=now)
+        reach(Point.SAVING)
 
 
 def _lock(push: Push) -> None:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from companies.models import Company
 from integrations import mapping
+from integrations.crashpoints import Point, reach
 from integrations.delivery import outcomes, times
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.creating import usable
@@ -33,18 +34,22 @@ def run(push: Push, calls: Calls) -> None:
     # Both calls are booked before the first, so that nobody waits between reading and writing.
     calls.book(Endpoint.CUSTOMER)
     calls.book(Endpoint.CUSTOMER)
+    reach(Point.SLOT_BOOKED)
     customer = _read(push, link, calls)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
+    reach(Point.CUSTOMER_READ)
     payload, here = _commit_sending(push, link, customer, calls)
     if payload is None:
         outcomes.record_updated(push, link, customer, calls, values=here)
         return
+    reach(Point.SENDING_COMMITTED)
     try:
         answered = calls.booked().replace_customer(
             customer_id=customer.id, payload=payload, deadline=settings.EACCOUNTING_CALL_SECONDS, send_by=send_by
         )
     except NotFound:
         raise _missing_there(link) from None
+    reach(Point.ANSWERED)
     outcomes.record_updated(push, link, answered, calls, values=here)
 
 
@@ -102,6 +107,7 @@ def _commit_sending(
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
             lease_until=now + timedelta(seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK),
         )
+        reach(Point.SENDING_UNCOMMITTED)
     return payload, here
 
 

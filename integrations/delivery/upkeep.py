@@ -1,14 +1,16 @@
-"""What workers read by themselves: terms of payment, and whether a blocked connection works again."""
+"""What workers do by themselves: read terms of payment, probe blocked connections, keep idle grants alive."""
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from integrations import tokens
 from integrations.clock import database_now
+from integrations.crashpoints import Point, reach
 from integrations.delivery.reads import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
@@ -18,6 +20,7 @@ from integrations.tokens import NotConnected
 
 log = logging.getLogger(__name__)
 
+IDLE_FOR = timedelta(days=7)  # a refresh token that is never used may end
 INACTIVE, READ_ONLY = 0, 2  # CompanySettings.status
 BOOKKEEPING = 3  # CompanySettings.product_variant: it has no customers
 
@@ -31,20 +34,36 @@ def read_terms(connection_id: int) -> None:
         seconds=settings.EACCOUNTING_CALL_SECONDS,
         patience=PATIENCE,
     )
+    reach(Point.TERMS_ANSWERED)
     with transaction.atomic():
         connection.store_terms(answered=answered, now=database_now())
 
 
-def look_after(*, now: datetime) -> None:
-    """Fetch terms that were never fetched, and probe the blocked connections that are due."""
+def look_after_one(connection_id: int) -> None:
+    """Do for one connection what is due; its owner booked it. A failure is for the next time."""
+    connection = Connection.without_tokens().get(pk=connection_id)
+    try:
+        if connection.blocked_reason:
+            probe(connection)
+        elif connection.terms_read_at is None:
+            read_terms(connection.pk)
+        else:
+            tokens.access(connection.pk, clock=database_now, patience=PATIENCE)
+    except (EAccountingError, BudgetError, NotConnected) as error:
+        log.info("connection %s: %s", connection.pk, error)
+
+
+def look_after(*, now: datetime, hand_on: Callable[[int], None] = look_after_one) -> None:
+    """Book what is due and hand each connection on: to a task of its own, so that a slow one holds up nobody.
+
+    Due are terms that were never fetched, the probes of blocked connections, and tokens that nobody has used for so
+    long that the grant could end.
+    """
     due = Connection.without_tokens().filter(Q(probe_at=None) | Q(probe_at__lte=now), state=Connection.State.CONNECTED)
-    for connection in due.exclude(blocked_reason="", terms_read_at__isnull=False).order_by("pk"):
+    idle = Q(issued_at__lte=now - IDLE_FOR)
+    for connection in due.filter(~Q(blocked_reason="") | Q(terms_read_at=None) | idle).order_by("pk"):
         if connection.book_upkeep(now=now):
-            _quietly(probe if connection.blocked_reason else _first_terms, connection)
-
-
-def _first_terms(connection: Connection) -> None:
-    read_terms(connection.pk)
+            hand_on(connection.pk)
 
 
 def probe(connection: Connection) -> None:
@@ -55,6 +74,7 @@ def probe(connection: Connection) -> None:
         seconds=settings.EACCOUNTING_CALL_SECONDS,
         patience=PATIENCE,
     )
+    reach(Point.PROBE_ANSWERED)
     apply_settings(connection, answered)
 
 
@@ -83,11 +103,3 @@ def problem_in(answered: CompanySettings, connection: Connection) -> str:
         return BlockedReason.PRODUCT_VARIANT
     granted = connection.scope.split()
     return BlockedReason.SCOPE if granted and "ea:sales" not in granted else ""
-
-
-def _quietly(step: Callable[[Connection], None], connection: Connection) -> None:
-    """Do it for one connection; its failure must not keep the others waiting."""
-    try:
-        step(connection)
-    except (EAccountingError, BudgetError, NotConnected) as error:
-        log.info("connection %s: %s", connection.pk, error)

@@ -134,6 +134,12 @@ def read_refusal(*, body: bytes) -> Refusal:
     )
 
 
+def is_number_taken(error: EAccountingError) -> bool:
+    """Tell whether a customer was refused for its number: 4000, or a field rule that names it (facts.md, Unknown)."""
+    named = isinstance(error, Refused) and any(problem.field == "CustomerNumber" for problem in error.problems)
+    return isinstance(error, Conflict) or named
+
+
 def silence(*, header: str | None, text: str, now: datetime | None = None) -> int:
     """Return for how many seconds a rate-limited endpoint is to be left alone, 1 to 3600.
 

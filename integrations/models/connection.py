@@ -183,9 +183,9 @@ class Connection(ConnectionRow):
         return bool(Connection.objects.filter(pk=self.pk).exclude(blocked_reason="").update(**fields))
 
     def book_upkeep(self, *, now: datetime) -> bool:
-        """Book the next reading of terms or probe before this one. Return False when another worker was faster."""
+        """Book the next upkeep before this one. Return False when another worker was faster."""
         free = Q(probe_at=None) | Q(probe_at__lte=now)
-        every = PROBE_EVERY if self.blocked_reason else UPKEEP_EVERY
+        every = UPKEEP_EVERY if self.terms_read_at is None and not self.blocked_reason else PROBE_EVERY
         return bool(Connection.objects.filter(free, pk=self.pk).update(probe_at=now + every))
 
     def note_served(self, *, now: datetime) -> None:

@@ -6,17 +6,23 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts.models import User
+from accounts.models import Account, User
+from companies.models import Company
 from integrations.models import Connection
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
-from tests.integrations_face.conftest import World
-from tests.integrations_face.conftest import world as world  # noqa: PLC0414  # a fixture
+from tests.integrations_face.conftest import COMPLETE, NOW, World
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PAGE = "/settings/integrations/visma-eaccounting/"
 CHANGE = "Change customer numbers…"
 Open = Callable[[Page], Page]
+
+
+@pytest.fixture
+def world(account: Account, anna: User) -> World:
+    """The account with one company; nothing is connected."""
+    return World(account, anna, Company.add(account=account, now=NOW, values=COMPLETE))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.db import connection
 
 from integrations.eaccounting.sandbox.server import SandboxServer
-from tests.integrations.workers import Workers
+from tests.integrations.workers import QUEUES, Workers
 
 # Python runs a module of this name at its start: the clock of the whole process is moved before anybody looks at it.
 CLOCK_MODULE = """
@@ -37,10 +37,16 @@ class FaultyWorkers(Workers):
         hours: int = 0,
         processes: int = 2,
         beat: bool = True,
+        queues: str = QUEUES,
         environment: dict[str, str] | None = None,
     ) -> None:
         super().__init__(
-            folder=folder, api_url=server.api_url, identity_url=server.identity_url, processes=processes, beat=beat
+            folder=folder,
+            api_url=server.api_url,
+            identity_url=server.identity_url,
+            processes=processes,
+            beat=beat,
+            queues=queues,
         )
         self._environment |= {"DATABASE_URL": database_url(), **(environment or {})}
         if hours:

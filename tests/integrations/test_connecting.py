@@ -1,6 +1,7 @@
 """Connect, reconnect, disconnect: one company in one account, and nothing lost on the way."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -280,6 +281,101 @@ def test_terms_that_failed_to_be_read_are_read_again_but_not_at_once(
     clock.forward(61)
     upkeep.look_after(now=clock())
     assert TermsOfPayment.objects.count() == 8
+
+
+def test_each_connection_is_looked_after_by_a_task_of_its_own(
+    connection: Connection, anna: User, olav: User, sandbox: Sandbox
+) -> None:
+    other = connect_as(olav, company="2")
+    handed_on: list[int] = []
+    for _ in range(2):
+        upkeep.look_after(now=database_now(), hand_on=handed_on.append)
+    assert handed_on == [connection.pk, other.pk]
+    assert sandbox.calls(path="/v2/termsofpayments") == []
+    upkeep.look_after_one(other.pk)
+    other.refresh_from_db()
+    assert other.terms_read_at is not None
+
+
+@real_threads
+def test_a_slow_connection_does_not_hold_up_the_others(
+    connection: Connection, anna: User, olav: User, sandbox: Sandbox, clock: MovableClock
+) -> None:
+    other = connect_as(olav, company="2")
+    sandbox.fault(kind="delay", path="/v2/termsofpayments", seconds=3, when="before")
+    workers = []
+    upkeep.look_after(
+        now=clock(),
+        hand_on=lambda pk: workers.append(in_thread(lambda: upkeep.look_after_one(pk))) or time.sleep(0.3),
+    )
+    workers[1].result(2)
+    assert Connection.objects.get(pk=other.pk).terms_read_at is not None
+    assert not workers[0].done()
+    workers[0].result(10)
+
+
+# --- Idle connections --------------------------------------------------------------------------------------
+
+TOKEN = "/connect/token"  # a path
+
+
+def idle(connection: Connection, *, days: float) -> None:
+    issued = timezone.now() - timedelta(days=days)
+    Connection.objects.filter(pk=connection.pk).update(issued_at=issued, expires_at=issued + timedelta(hours=1))
+
+
+def test_a_grant_that_nobody_uses_is_kept_alive_once_a_week(
+    ready: Connection, sandbox: Sandbox, clock: MovableClock
+) -> None:
+    before = ready.refresh_token
+    idle(ready, days=6.9)
+    upkeep.look_after(now=clock())
+    assert sandbox.calls(path=TOKEN) == []
+    idle(ready, days=7)
+    for _ in range(3):
+        upkeep.look_after(now=clock())
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    assert Connection.objects.get().refresh_token != before
+    clock.forward(timedelta(days=6).total_seconds())
+    upkeep.look_after(now=clock())
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    clock.forward(timedelta(days=1, minutes=1).total_seconds())
+    due: list[int] = []
+    upkeep.look_after(now=clock(), hand_on=due.append)
+    assert due == [ready.pk]
+
+
+def test_an_idle_grant_that_was_revoked_is_told_before_somebody_needs_it(ready: Connection, sandbox: Sandbox) -> None:
+    idle(ready, days=8)
+    sandbox.revoke_grants()
+    upkeep.look_after(now=database_now())
+    assert Connection.objects.get().state == Connection.State.NEEDS_RECONNECT
+    assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
+    upkeep.look_after(now=database_now())
+    assert len(sandbox.calls(path=TOKEN)) == 1
+
+
+def test_a_token_endpoint_that_is_away_is_asked_again_for_an_idle_grant_but_not_at_once(
+    ready: Connection, sandbox: Sandbox, clock: MovableClock
+) -> None:
+    idle(ready, days=8)
+    sandbox.fault(kind="status", status=503, path=TOKEN, when="before")
+    for seconds in (0, 60, 600):
+        clock.forward(seconds)
+        upkeep.look_after(now=clock())
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    assert Connection.objects.get().is_connected
+    clock.forward(300)
+    upkeep.look_after(now=clock())
+    assert Connection.objects.get().issued_at > ready.issued_at
+
+
+def test_a_disconnected_or_offered_company_is_left_alone(ready: Connection, sandbox: Sandbox) -> None:
+    idle(ready, days=8)
+    for state in (Connection.State.DISCONNECTED, Connection.State.NEEDS_RECONNECT, Connection.State.OFFERED):
+        Connection.objects.update(state=state)
+        upkeep.look_after(now=database_now())
+    assert sandbox.calls() == []
 
 
 def test_gone_terms_are_marked_and_come_back(connection: Connection, anna: User, sandbox: Sandbox) -> None:

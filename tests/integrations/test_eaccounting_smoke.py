@@ -18,7 +18,8 @@ from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.eaccounting.sandbox.switches import Switches
-from integrations.eaccounting.sandbox.world import CUSTOMER, INVOICE, Settings
+from integrations.eaccounting.sandbox.world import COMPANY, CUSTOMER, INVOICE, Settings
+from integrations.eaccounting.smoke import limits
 from integrations.eaccounting.smoke.reads import LAST
 from integrations.eaccounting.smoke.reads import QUESTIONS as READS
 from integrations.eaccounting.smoke.writes import NAME
@@ -96,7 +97,7 @@ def test_by_default_it_only_reads_and_answers_everything_it_can(smoke: Smoke, sa
     assert sandbox.customers() == before
     assert list(report["findings"]) == TOKENS + [one.key for one in (*READS, *LAST)]
     untold = [key for key, one in report["findings"].items() if not one["is_answered"]]
-    assert untold == ["retry_after"]
+    assert untold == ["activation", "retry_after"]
     for one in report["findings"].values():
         assert f"{one['question']}" in report["said"]
         assert one["answer"] in report["said"]
@@ -126,6 +127,9 @@ def test_what_the_sandbox_answers_to_reads(smoke: Smoke) -> None:
         ("unknown_id_status", [404, 400]),
         ("rotate_refresh_tokens", [True, False]),
         ("opaque_access_tokens", [False, True]),
+        ("know_startswith_and_in", [False, True]),
+        ("mind_case_in_eq", [True, False]),
+        ("filter_receivables", [True, False]),
     ],
 )
 def test_a_switch_is_seen_by_reading(smoke: Smoke, name: str, values: list[Json]) -> None:
@@ -136,10 +140,13 @@ def test_a_switch_is_seen_by_reading(smoke: Smoke, name: str, values: list[Json]
     ("name", "values"),
     [
         ("duplicate_number_status", [400, 409]),
+        ("duplicate_number_code", [4000, 2000]),
+        ("accept_duplicate_numbers", [False, True]),
         ("accept_empty_strings", [False, True]),
         ("accept_unknown_on_create", [False, True]),
         ("refuse_read_only_on_replace", [False, True]),
         ("allow_number_change", [True, False]),
+        ("allow_private_person_change", [True, False]),
         ("reformat_on_store", [False, True]),
         ("check_vat_country", [True, False]),
     ],
@@ -152,12 +159,140 @@ def test_a_switch_is_seen_by_writing_and_nothing_is_left_behind(
     assert sandbox.customers() == before
 
 
-def test_every_switch_of_the_sandbox_has_a_question_or_a_reason(smoke: Smoke) -> None:
+def touch_an_invoice(sandbox: Sandbox) -> None:
+    """Change an invoice, so that its time is far from its customer's."""
+    invoice = sandbox.world.rows(INVOICE, "1")[0]
+    later = f"{database_now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    sandbox.world.put(INVOICE, "1", {**invoice, "ModifiedUtc": later})
+
+
+def test_every_switch_of_the_sandbox_has_a_question_or_a_reason(smoke: Smoke, sandbox: Sandbox) -> None:
+    touch_an_invoice(sandbox)
     report = smoke("--write", "--yes")
-    # A 429 is not provoked; and whether an unchanged refresh token is answered again makes no difference to us.
-    untold = {"retry_after_header", "answer_same_refresh_token"}
-    assert set(report["switches"]) == {*Switches.__dataclass_fields__} - untold
+    # Told in other tests here: by provoking a 429, and by a company without the module.
+    elsewhere = {"retry_after_header", "need_api_module"}
+    # Never told: whether an unchanged refresh token is answered again, and how calls are counted, make no
+    # difference to us; to find out how they are counted would take two companies and many minutes.
+    untold = {"answer_same_refresh_token", "limit_per_company", "limit_window_slides"}
+    assert set(report["switches"]) == {*Switches.__dataclass_fields__} - untold - elsewhere
     assert report["switches"].items() <= {name: getattr(Switches(), name) for name in report["switches"]}.items()
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_a_call_too_many_is_made_on_purpose_only_of_an_idle_endpoint(
+    smoke: Smoke, sandbox: Sandbox, header: bool
+) -> None:
+    smoke()
+    assert not sandbox.calls(path="/v2/currencies")
+    sandbox.set_up(rate_limit=60)
+    report = smoke("--limit", retry_after_header=header)
+    assert report["switches"]["retry_after_header"] is header
+    told = report["findings"]["limit"]
+    assert told["answer"].startswith("429, ErrorCode 4010 after 60 calls, for ")
+    assert told["answer"].endswith("other endpoints go on")
+    assert report["findings"]["retry_after"]["is_answered"]
+    assert not limiter._redis().keys("eaccounting:silent:*")  # nobody else's work waits for it
+
+
+def test_a_limit_that_is_not_met_is_not_told(smoke: Smoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_CALLS", 24)
+    assert smoke("--limit")["findings"]["limit"]["answer"] == "Cannot be told here: 24 calls were accepted"
+
+
+def without_module(sandbox: Sandbox) -> None:
+    company = sandbox.world.company("1")
+    assert company
+    sandbox.world.store.put(COMPANY, "1", {**company, "ActivatedModules": ["sie"]})
+
+
+def test_a_company_without_the_module_that_answers_tells_that_it_is_not_needed(smoke: Smoke, sandbox: Sandbox) -> None:
+    without_module(sandbox)
+    report = smoke(need_api_module=False)
+    assert report["findings"]["activation"]["answer"] == "No: it answers without it"
+    assert report["switches"]["need_api_module"] is False
+
+
+def test_a_company_that_is_refused_for_want_of_the_module_tells_that_it_is_needed(
+    smoke: Smoke, sandbox: Sandbox, tmp_path: Path, connection: Connection
+) -> None:
+    without_module(sandbox)
+    with pytest.raises(CommandError, match="forbidden_module"):
+        smoke()
+    report = json.loads((tmp_path / "smoke.json").read_text(encoding="utf-8"))
+    assert report["switches"] == {"need_api_module": True}
+    assert [finding["key"] for finding in report["findings"]] == ["activation"]
+    connection.refresh_from_db()
+    assert connection.blocked_reason == "module"
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_whether_an_invoice_moves_its_customer_is_seen(smoke: Smoke, sandbox: Sandbox, moves: bool) -> None:
+    touch_an_invoice(sandbox)
+    assert smoke(invoice_moves_customer=moves)["switches"]["invoice_moves_customer"] is moves
+
+
+# --- Numbers of our own ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("switches", "safe", "words"),
+    [
+        ({}, True, "Yes: stored as sent; found by it; refused a second time; the series of eAccounting stays"),
+        ({"duplicate_number_status": 409}, True, "Yes: "),
+        ({"duplicate_number_code": 2000}, True, "Yes: "),
+        ({"accept_duplicate_numbers": True}, False, "No: stored as sent; found by it; NOT refused a second time"),
+    ],
+)
+def test_whether_numbers_of_our_own_are_safe_is_kept_on_the_connection(
+    smoke: Smoke, connection: Connection, switches: dict[str, Json], safe: bool, words: str
+) -> None:
+    report = smoke("--write", "--yes", **switches)
+    assert report["findings"]["own_number"]["answer"].startswith(words)
+    connection.refresh_from_db()
+    assert connection.duplicates_refused is safe
+    assert connection.duplicates_asked_at is not None
+    assert ("are offered now" if safe else "are not offered") in report["said"]
+
+
+def test_a_number_with_letters_that_is_refused_is_not_safe(
+    smoke: Smoke, sandbox: Sandbox, connection: Connection
+) -> None:
+    sandbox.fault(kind="error", error_code=2000, status=400, method="POST", path="/v2/customers", when="before", skip=2)
+    report = smoke("--write", "--yes")
+    assert report["findings"]["own_number"]["answer"] == "No: letters are refused, 400, ErrorCode 2000"
+    connection.refresh_from_db()
+    assert connection.duplicates_refused is False
+
+
+def test_what_was_not_answered_leaves_what_is_known(smoke: Smoke, sandbox: Sandbox, connection: Connection) -> None:
+    smoke()
+    connection.refresh_from_db()
+    assert connection.duplicates_refused is None  # nothing was written, so nothing is known
+    smoke("--write", "--yes")
+    sandbox.fault(kind="status", status=503, method="POST", path="/v2/customers", count=None)
+    smoke("--write", "--yes")
+    connection.refresh_from_db()
+    assert connection.duplicates_refused is True
+
+
+@pytest.mark.parametrize(
+    ("paste", "answer"),
+    [
+        ("https://eaccounting.example/#/customer/{id}/edit", "EACCOUNTING_CUSTOMER_URL=https://eaccounting.example/#/customer/{id}/edit"),
+        ("", "Cannot be told here: no address that holds the customer's id was given"),
+    ],
+)  # fmt: skip
+def test_a_person_is_asked_for_the_address_of_the_customers_page(
+    smoke: Smoke, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, paste: str, answer: str
+) -> None:
+    def person(words: str) -> str:
+        if not words.startswith("Open the customer"):
+            return "y"
+        [customer] = [row for row in sandbox.customers() if row["CustomerNumber"] == "1013"]
+        return paste.replace("{id}", str(customer["Id"]).upper())
+
+    monkeypatch.setattr("builtins.input", person)
+    assert smoke("--write")["findings"]["customer_page"]["answer"] == answer
 
 
 def test_what_the_sandbox_answers_to_writes(smoke: Smoke) -> None:

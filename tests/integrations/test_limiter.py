@@ -1,5 +1,6 @@
 """The shared budget: never above the limit, quiet for all after a 429, and nothing without Redis."""
 
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -126,3 +127,16 @@ def test_without_redis_nothing_is_called(settings: Settings) -> None:
     finally:
         limiter._redis.cache_clear()
     assert refused.value.code == "budget_unknown"
+
+
+def test_a_silent_redis_is_asked_only_once(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        limiter._redis.cache_clear()
+        began = time.monotonic()
+        try:
+            with pytest.raises(limiter.BudgetUnknown):
+                limiter.book(CUSTOMERS, connection_id=1, patience=5)
+        finally:
+            limiter._redis.cache_clear()
+        assert time.monotonic() - began < 1.9  # a second time would take another second

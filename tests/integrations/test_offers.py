@@ -49,6 +49,11 @@ def grants(sandbox: Sandbox) -> int:
     return len(sandbox.world.store.all("grant"))
 
 
+def drop_expired() -> None:
+    for account_id in offers.expired(now=database_now()):
+        offers.drop_expired(account_id, now=database_now())
+
+
 def age(offered: Connection, **past: int) -> None:
     Connection.objects.filter(pk=offered.pk).update(connected_at=timezone.now() - timedelta(**past))
 
@@ -170,13 +175,13 @@ def test_a_page_of_an_earlier_choice_decides_nothing(
 def test_after_a_quarter_of_an_hour_it_is_gone_and_its_grant_given_back(
     offered: Connection, ready: Connection, anna: User, sandbox: Sandbox
 ) -> None:
-    offers.drop_expired(now=database_now())
+    drop_expired()
     assert offers.open_to(anna, anna.account) == offered
     age(offered, minutes=15)
     assert offers.open_to(anna, anna.account) is None
     with pytest.raises(offers.OfferGone):
         start_over(anna, offered)
-    offers.drop_expired(now=database_now())
+    drop_expired()
     assert Connection.objects.get() == ready
     assert grants(sandbox) == 1
 
@@ -187,9 +192,9 @@ def test_an_expired_choice_waits_for_whoever_holds_the_lock(
 ) -> None:
     age(offered, minutes=16)
     with token_lock(ready.account_id, patience=1):
-        in_thread(lambda: offers.drop_expired(now=database_now())).result(5)
+        in_thread(drop_expired).result(5)
         assert Connection.objects.count() == 2
-    offers.drop_expired(now=database_now())
+    drop_expired()
     assert Connection.objects.get() == ready
 
 

@@ -58,6 +58,11 @@ class Workers:
         parts = urlsplit(os.environ["DATABASE_URL"])
         return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to work beside these workers."""
+        return self._environment
+
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "celery", "--app", self._app, "worker", "--loglevel", "INFO"]
         command += ["--queues", self._queues, "--concurrency", str(self._processes), *self._beat]
@@ -83,5 +88,9 @@ class Workers:
 
     def terminate(self) -> None:
         """Ask it to end, as a release does; calls in flight end first."""
-        self._process.send_signal(signal.SIGTERM)
+        self.ask_to_stop(os.kill)
+
+    def ask_to_stop(self, send: Callable[[int, int], None]) -> None:
+        """Ask its parent process (os.kill) or the whole group with its children (os.killpg), and wait for the end."""
+        send(self._process.pid, signal.SIGTERM)
         self._process.wait(30)

@@ -2,14 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Account, User
+from accounts.models import Account
 from integrations import connecting
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
@@ -122,9 +121,7 @@ def test_a_choice_that_is_over_leads_to_the_connection(admin: Client, chosen: st
     assert words in said(admin, CHOICE, {"offer": "1-1", "decision": "start_over"})
 
 
-def test_the_settings_lead_back_to_an_open_choice(
-    admin: Client, as_user: Callable[[User], Client], chosen: str
-) -> None:
+def test_the_settings_lead_back_to_an_open_choice(admin: Client, chosen: str) -> None:
     page = admin.get(PAGE).content.decode()
     assert "You chose Fjordlys AS at Visma" in page
     assert f'href="{CHOICE}"' in page

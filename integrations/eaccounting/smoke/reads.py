@@ -8,9 +8,20 @@ from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.filters import eq
 from integrations.eaccounting.http import Answer
 from integrations.eaccounting.reading import moment, text
-from integrations.eaccounting.smoke.asking import Asker, Document, Found, Question, Untold, document, said, status
+from integrations.eaccounting.smoke.asking import (
+    Asker,
+    Document,
+    Finding,
+    Found,
+    Question,
+    Untold,
+    document,
+    said,
+    status,
+)
 
 PAGE = 20
+MODULE = "api_standard"
 NEARLY = timedelta(seconds=5)
 
 
@@ -121,7 +132,10 @@ def functions(asker: Asker) -> Found:
     }
     answers = {form: asker.filtered(filter_text) for form, filter_text in forms.items()}
     words = [f"{form}: {_understood(answer, rows)}" for form, (answer, rows) in answers.items()]
-    return Found(answer="; ".join(words), evidence={form: status(answer) for form, (answer, _) in answers.items()})
+    evidence = {form: status(answer) for form, (answer, _) in answers.items()}
+    known = {answers[form][0].status == 200 for form in ("startswith", "in")}
+    switches: Document = {"know_startswith_and_in": known.pop()} if len(known) == 1 else {}
+    return Found(answer="; ".join(words), evidence=evidence, switches=switches)
 
 
 def letter_case(asker: Asker) -> Found:
@@ -133,7 +147,7 @@ def letter_case(asker: Asker) -> Found:
         raise Untold(f"the filter is refused: {', '.join(refused)}")
     minds = {name: not rows for name, (_, rows) in answers.items()}
     words = [f"{name}: {'counts' if minds[name] else 'does not count'}" for name in minds]
-    return Found(answer="; ".join(words), evidence=dict(minds))
+    return Found(answer="; ".join(words), evidence=dict(minds), switches={"mind_case_in_eq": minds["eq"]})
 
 
 def unknown_id(asker: Asker) -> Found:
@@ -156,7 +170,9 @@ def receivables(asker: Asker) -> Found:
     known = next((text(row, "CustomerId") for row in rows if text(row, "CustomerId")), str(uuid4()))
     params = {"$filter": f"CustomerId eq {known}", "$pagesize": str(PAGE)}
     answer = asker.ask("GET", Endpoint.LEDGER_ITEMS, params=params)
-    return Found(answer="Yes" if answer.status == 200 else f"No: {said(answer)}", evidence=status(answer))
+    works = answer.status == 200
+    words = "Yes" if works else f"No: {said(answer)}"
+    return Found(answer=words, evidence=status(answer), switches={"filter_receivables": works})
 
 
 def invoice_moves_customer(asker: Asker) -> Found:
@@ -171,7 +187,26 @@ def invoice_moves_customer(asker: Asker) -> Found:
         raise Untold("the customer of the newest invoice was changed later for another reason")
     moved = changed >= at - NEARLY
     answer = "Probably: both have the same time" if moved else "No: the customer's time is older than the invoice's"
-    return Found(answer=answer, evidence={"moved": moved})
+    return Found(answer=answer, evidence={"moved": moved}, switches={"invoice_moves_customer": moved})
+
+
+def activation(asker: Asker) -> Found:
+    """It answers, so what it lacks is not needed. A company that refuses for want of the module never gets here."""
+    answer = asker.ask("GET", Endpoint.COMPANY_SETTINGS)
+    modules = document(answer).get("ActivatedModules") if answer.status == 200 else None
+    if not isinstance(modules, list):
+        raise Untold("the company settings name no modules")
+    if MODULE in modules:
+        raise Untold(f"{MODULE} is activated here; ask a company where it is not")
+    answered = "No: it answers without it"
+    return Found(answer=answered, evidence={"modules": modules}, switches={"need_api_module": False})
+
+
+def module_is_needed() -> Finding:
+    """Return what a refusal of everything for want of the module tells."""
+    words = "Yes: without it everything is refused"
+    found = Found(answer=words, evidence={"error_code": 4002}, switches={"need_api_module": True})
+    return Finding(key=ACTIVATION.key, question=ACTIVATION.sentence, is_answered=True, found=found)
 
 
 def retry_after(asker: Asker) -> Found:
@@ -207,7 +242,9 @@ def _understood(answer: Answer, rows: list[Document]) -> str:
     return "works" if rows else "accepted, but finds nothing"
 
 
+ACTIVATION = Question("activation", "Does the module api_standard have to be activated?", activation)
 QUESTIONS = (
+    ACTIVATION,
     Question("sort_by_id", "Can customers be sorted by Id?", sort_by_id),
     Question("page_size", "How large may a page be?", page_size),
     Question("registration_number", "Does a filter find a registration number in either form?", registration_number),

@@ -3,16 +3,18 @@
 All of them go by one name, so that a run that was cut off is tidied up by the next one, and by a person.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import uuid4
 
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.filters import eq
 from integrations.eaccounting.http import Answer
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.reading import flag, moment, text
-from integrations.eaccounting.refusals import error_for
+from integrations.eaccounting.refusals import error_for, is_number_taken
 from integrations.eaccounting.smoke.asking import Asker, Document, Found, Question, Untold, document, said, status
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 
@@ -29,6 +31,7 @@ WRITTEN: Mapping[str, Json] = {
     "MobilePhone": "+46 70-174 06 50",
     "WwwAddress": "https://limego.example",
 }
+LOOK = f"Open the customer {NAME!r} in eAccounting and paste the address of its page here (Enter: not now): "
 NUMBERS = ("CorporateIdentityNumber", "Telephone", "MobilePhone")
 NOT_THERE = frozenset({400, 404, 410})
 
@@ -40,15 +43,22 @@ class TestCustomer:
     asker: Asker
     terms_id: str
     id: str = ""
+    person: Callable[[str], str] | None = None
+    """Asks whoever runs this; None when nobody is there to look."""
     made: set[str] = field(default_factory=set)
     sent: Document = field(default_factory=dict)
 
     __test__ = False  # its name makes pytest think of a test
 
     def post(self, **changes: Json) -> Answer:
-        """Try to create a customer like the first one, with some properties changed."""
+        """Try to create a customer like the first one, with some properties changed.
+
+        Raises EAccountingError for a fault there, which is no answer.
+        """
         self.sent = {**WRITTEN, "TermsOfPaymentId": self.terms_id, **changes}
         answer = self.asker.ask("POST", Endpoint.CUSTOMERS, json=self.sent)
+        if answer.status >= 500:
+            raise error_for(answer=answer)
         if created := text(document(answer), "Id") if answer.status < 300 else "":
             self.made.add(created.lower())
         return answer
@@ -58,6 +68,10 @@ class TestCustomer:
         if not self.id:
             raise Untold("the test customer could not be created")
         return self.asker.customer(self.id)
+
+    def next_number(self) -> Json:
+        """Return the number that eAccounting would give next."""
+        return document(self.asker.ask("GET", Endpoint.COMPANY_SETTINGS)).get("NextCustomerNumber")
 
     def put(self, *, without: frozenset[str] = READ_ONLY_PROPERTIES, **changes: Json) -> Answer:
         """Write it back as it is, but for some properties."""
@@ -86,9 +100,44 @@ def create(customer: TestCustomer) -> Found:
 def duplicate_number(customer: TestCustomer) -> Found:
     """Create another one with its number."""
     answer = customer.post(CustomerNumber=text(customer.read(), "CustomerNumber"))
+    known, switches = status(answer), dict[str, Json](accept_duplicate_numbers=answer.status < 300)
     if answer.status < 300:
-        return Found(answer=f"It is accepted: {said(answer)}", evidence=status(answer))
-    return Found(answer=said(answer), evidence=status(answer), switches={"duplicate_number_status": answer.status})
+        return Found(answer=f"It is accepted: {said(answer)}", evidence=known, switches=switches)
+    switches |= {"duplicate_number_status": answer.status}
+    switches |= {"duplicate_number_code": known["error_code"]} if known["error_code"] is not None else {}
+    return Found(answer=said(answer), evidence=known, switches=switches)
+
+
+def own_number(customer: TestCustomer) -> Found:
+    """Rehearse what numbers of our own rely on: stored as sent, found by it, refused a second time."""
+    number = f"LIMEGO-{uuid4().hex[:8].upper()}"
+    series = customer.next_number()
+    first = customer.post(CustomerNumber=number)
+    moved = customer.next_number() != series
+    if first.status >= 300:
+        return Found(answer=f"No: letters are refused, {said(first)}", evidence={**status(first), "safe": False})
+    stored = text(document(first), "CustomerNumber") == number
+    found = any(row.get("CustomerNumber") == number for row in customer.asker.filtered(eq("CustomerNumber", number))[1])
+    again = customer.post(CustomerNumber=number)
+    refused = again.status >= 300 and is_number_taken(error_for(answer=again))
+    facts = {"stored as sent": stored, "found by it": found, "refused a second time": refused}
+    words = "; ".join(f"{'' if holds else 'NOT '}{name}" for name, holds in facts.items())
+    words += f"; the series of eAccounting {'moves' if moved else 'stays'}"
+    safe = all(facts.values())
+    evidence = {**status(again), **facts, "safe": safe, "series_moved": moved}
+    return Found(answer=f"{'Yes' if safe else 'No'}: {words}", evidence=evidence)
+
+
+def customer_page(customer: TestCustomer) -> Found:
+    """No document tells the address: a person opens the test customer and copies it."""
+    if customer.person is None:
+        raise Untold("a person has to look; run it with --write and without --yes")
+    customer.read()
+    address = customer.person(LOOK).strip()
+    if customer.id.lower() not in address.lower():
+        raise Untold("no address that holds the customer's id was given")
+    template = re.sub(re.escape(customer.id), "{id}", address, flags=re.IGNORECASE)
+    return Found(answer=f"EACCOUNTING_CUSTOMER_URL={template}", evidence={"template": template})
 
 
 def empty_text(customer: TestCustomer) -> Found:
@@ -130,7 +179,8 @@ def private_person(customer: TestCustomer) -> Found:
     if changed:
         customer.put(IsPrivatePerson=False)
     words = "Yes" if changed else "No, it stays a company"
-    return Found(answer=f"{words}: {said(answer)}", evidence={**status(answer), "changed": changed})
+    switches = {"allow_private_person_change": changed}
+    return Found(answer=f"{words}: {said(answer)}", evidence={**status(answer), "changed": changed}, switches=switches)
 
 
 def left_out(customer: TestCustomer) -> Found:
@@ -215,6 +265,8 @@ def _accepted(answer: Answer, switch: str) -> Found:
 QUESTIONS: tuple[tuple[str, str, Find], ...] = (
     ("create", "What does a create answer, and are numbers and phones stored as sent?", create),
     ("duplicate_number", "What does a customer number in use answer?", duplicate_number),
+    ("own_number", "Can customers be created with numbers of our own, each once?", own_number),
+    ("customer_page", "What is the address of a customer's page?", customer_page),
     ("empty_text", "Is empty text taken where a text is required?", empty_text),
     ("unknown_property", "Is an unknown property taken by a POST?", unknown_property),
     ("vat_country", "Is InvoiceCountryCode enforced beside VatNumber?", vat_country),

@@ -11,8 +11,8 @@ from integrations import limiter, services, tokens
 from integrations.clock import database_now
 from integrations.delivery.reads import read
 from integrations.eaccounting.client import Client, Endpoint
-from integrations.eaccounting.errors import EAccountingError
-from integrations.eaccounting.smoke import grant, reads, writes
+from integrations.eaccounting.errors import EAccountingError, Forbidden
+from integrations.eaccounting.smoke import grant, limits, reads, writes
 from integrations.eaccounting.smoke.asking import Asker, Finding, Question
 from integrations.gateway import http
 from integrations.models import Connection
@@ -35,14 +35,15 @@ class Command(BaseCommand):
         parser.add_argument("--account", type=int, required=True, help="id of the account whose connection is used")
         parser.add_argument("--write", action="store_true", help="also create, change and delete one test customer")
         parser.add_argument("--json", type=Path, default=None, help="file for the findings")
+        parser.add_argument("--limit", action="store_true", help="also call one idle endpoint until it refuses (429)")
         parser.add_argument("--yes", action="store_true", help="do not ask before writing")
 
-    def handle(self, *args: object, account: int, write: bool, yes: bool, **options: object) -> None:
+    def handle(self, *args: object, account: int, write: bool, limit: bool, yes: bool, **options: object) -> None:
         """Raises CommandError when nothing can be asked at all, or when a test customer is left behind."""
         file = options["json"]
         if isinstance(file, Path) and not file.parent.is_dir():
             raise CommandError(f"There is no folder {file.parent} to write the findings to.")
-        connection = _connection(account)
+        connection = self._connection(account, file)
         if write and not yes and input(WARNING.format(company=connection)).strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was asked. Without --write it only reads.")
         before, after = _refreshed(connection)
@@ -51,24 +52,57 @@ class Command(BaseCommand):
         findings += self._put(reads.QUESTIONS, asker)
         left: list[str] = []
         if write:
-            customer = writes.TestCustomer(asker=asker, terms_id=_terms_id(asker))
+            customer = writes.TestCustomer(asker=asker, terms_id=_terms_id(asker), person=None if yes else input)
             try:
                 findings += self._put(writes.questions(customer), asker)
             finally:
                 left = self._tidy_up(customer)
+            self._note_numbers(connection, findings)
+        findings += self._put(limits.QUESTIONS if limit else (), asker)
         findings += self._put(reads.LAST, asker)
-        if isinstance(file, Path):
-            file.write_text(_report(connection, findings, wrote=write), encoding="utf-8")
-            self.stdout.write(f"\nWritten to {file}; it holds no customer's data and no token.")
+        self._write(file, connection, findings, wrote=write)
         if left:
             raise CommandError("\n".join(left))
+
+    def _connection(self, account: int, file: object) -> Connection:
+        """Return the account's connection, once it has answered. Raises CommandError.
+
+        A refusal for want of a module is an answer too: the only one that such a company can give.
+        """
+        connection = services.current_connection(account)
+        if connection is None or not connection.is_connected:
+            raise CommandError("This account is not connected to Visma eAccounting. Connect it in its settings first.")
+        try:
+            _answers(connection)
+        except CommandError as refusal:
+            if isinstance(refusal.__cause__, Forbidden) and refusal.__cause__.kind == "module":
+                finding = reads.module_is_needed()
+                self.stdout.write(_line(finding))
+                self._write(file, connection, [finding], wrote=False)
+            raise
+        return connection
+
+    def _note_numbers(self, connection: Connection, findings: list[Finding]) -> None:
+        """Keep whether numbers of our own are safe: the settings offer them only then."""
+        told = next((one for one in findings if one.key == "own_number" and one.is_answered), None)
+        if told is None:
+            return
+        safe = bool(told.found.evidence["safe"])
+        connection.note_duplicates(refused=safe, now=database_now())
+        words = "are offered now" if safe else "are not offered"
+        self.stdout.write(f"\nNumbers of our own {words} in the settings of {connection}.\n")
+
+    def _write(self, file: object, connection: Connection, findings: list[Finding], *, wrote: bool) -> None:
+        if isinstance(file, Path):
+            file.write_text(_report(connection, findings, wrote=wrote), encoding="utf-8")
+            self.stdout.write(f"\nWritten to {file}; it holds no customer's data and no token.")
 
     def _put(self, questions: tuple[Question, ...], asker: Asker) -> list[Finding]:
         """Ask and print, each answer as it comes."""
         findings = []
         for question in questions:
             findings.append(question.put(asker))
-            self.stdout.write(f"{question.sentence:<{COLUMN}}  {findings[-1].found.answer}")
+            self.stdout.write(_line(findings[-1]))
         return findings
 
     def _tidy_up(self, customer: writes.TestCustomer) -> list[str]:
@@ -78,13 +112,8 @@ class Command(BaseCommand):
             return [f"The test customer could not be taken away ({error}): please delete {writes.NAME!r} by hand."]
 
 
-def _connection(account_id: int) -> Connection:
-    """Return the account's connection, once it has answered. Raises CommandError."""
-    connection = services.current_connection(account_id)
-    if connection is None or not connection.is_connected:
-        raise CommandError("This account is not connected to Visma eAccounting. Connect it in its settings first.")
-    _answers(connection)
-    return connection
+def _line(finding: Finding) -> str:
+    return f"{finding.question:<{COLUMN}}  {finding.found.answer}"
 
 
 def _answers(connection: Connection) -> None:

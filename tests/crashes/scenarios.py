@@ -1,0 +1,309 @@
+"""What is under way when a process dies, the points that this reaches, and what must have come of it in the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from integrations import connecting, services
+from integrations.clock import database_now
+from integrations.crashpoints import Point
+from integrations.delivery import live
+from integrations.eaccounting.sandbox.store import Document
+from integrations.mapping import Group
+from integrations.models import BlockedReason, Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from tests.crashes.orders import Fate
+from tests.crashes.stage import Stage
+from tests.integrations.conftest import CUSTOMERS, connect_as, granted_code, named, posts, puts
+
+NEW_PHONE = "+46 8 765 43 21"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """`begin` sets a worker to work; `judge` looks at eAccounting and the rows once all is settled."""
+
+    points: tuple[Point, ...]
+    prepare: Callable[[Stage], None] = lambda _: None
+    begin: Callable[[Stage], None]
+    meanwhile: Callable[[Stage], None] = lambda _: None
+    judge: Callable[[Stage, Point | None, Fate | None], None]
+
+
+def _click(stage: Stage) -> None:
+    stage.send("tests.crashes.tasks.click", user_id=stage.user.pk, company_id=stage.company.pk)
+
+
+def _created(stage: Stage, *, sent: int = 1) -> None:
+    push = Push.objects.get()
+    assert (push.state, push.failure) == (PushState.DONE, "")
+    there = named(stage.sandbox)
+    assert (len(there), posts(stage.sandbox)) == (1, sent)
+    assert str(CustomerLink.objects.get().reference) == there[0]["Id"]
+    assert stage.holds_good_tokens(stage.connection)
+
+
+def _judge_create(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+    _created(stage)
+    assert stage.refreshes() == 0
+
+
+# --- Updates ---------------------------------------------------------------------------------------------
+
+
+def _theirs(stage: Stage) -> Document:
+    return next(row for row in stage.sandbox.customers() if row["CustomerNumber"] == "1001")
+
+
+def _link(stage: Stage) -> None:
+    """Link the company to a customer, equal in everything, then edit its phone number here."""
+    customer = live.read_customer(stage.connection, customer_id=str(_theirs(stage)["Id"]))
+    services.link(
+        user=stage.user, company=stage.company, connection=stage.connection, customer=customer, origin=Origin.PASTED
+    )
+    stage.company.save_changes(now=timezone.now(), values={"phone": NEW_PHONE})
+    stage.sandbox.forget_calls()
+
+
+def _ask_for_update(stage: Stage) -> None:
+    services.request_update(user=stage.user, company=stage.company, groups=[Group.SINGLE])
+
+
+def _edit_there(stage: Stage) -> None:
+    """A person edits the customer while our process is dead or frozen."""
+    stage.sandbox.edit_customer(customer_id=str(_theirs(stage)["Id"]), Note="Ring Bo", ChaosUnknown="kept")
+
+
+def _judge_update(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
+    push, there = Push.objects.get(), _theirs(stage)
+    assert (push.state, push.failure) == (PushState.DONE, "")
+    assert there["Telephone"] == NEW_PHONE
+    assert puts(stage.sandbox) == 1
+    if fate:
+        assert (there["Note"], there["ChaosUnknown"]) == ("Ring Bo", "kept")
+
+
+# --- Tokens ----------------------------------------------------------------------------------------------
+
+
+def _expire(stage: Stage) -> None:
+    """The access token is over, and the row knows it."""
+    stage.sandbox.expire_access_tokens()
+    now = database_now()
+    times = {"issued_at": now - timedelta(hours=1), "expires_at": now - timedelta(seconds=1)}
+    Connection.objects.filter(pk=stage.connection.pk).update(**times)
+
+
+def _expire_reusable(stage: Stage) -> None:
+    stage.sandbox.switch(rotate_refresh_tokens=False, answer_same_refresh_token=False)
+    _expire(stage)
+
+
+def _judge_rotation(stage: Stage, point: Point | None, fate: Fate | None) -> None:
+    """A token that was received and died with its process is the one loss that no program can prevent."""
+    if point == Point.TOKENS_RECEIVED and fate in {Fate.KILL, Fate.RAISE}:
+        push, connection = Push.objects.get(), Connection.objects.get(pk=stage.connection.pk)
+        assert connection.state == Connection.State.NEEDS_RECONNECT
+        assert (push.state, push.wait_reason) == (PushState.WAITING, WaitReason.CONNECTION)
+        assert stage.refreshes() == 2  # the old one was tried once
+        connect_as(stage.user)
+        stage.settle()
+    else:
+        assert stage.refreshes() == 1
+    _created(stage)
+
+
+def _judge_reusable(stage: Stage, point: Point | None, fate: Fate | None) -> None:
+    again = point == Point.TOKENS_RECEIVED and fate in {Fate.KILL, Fate.RAISE}
+    assert stage.refreshes() == (2 if again else 1)
+    _created(stage)
+
+
+def _refuse_token(stage: Stage) -> None:
+    """EAccounting forgets the access token before its time."""
+    stage.sandbox.expire_access_tokens()
+
+
+def _judge_refused(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+    assert stage.refreshes() == 1
+    _created(stage)
+
+
+# --- Lost answers ------------------------------------------------------------------------------------------
+
+
+def _lose_answer(stage: Stage) -> None:
+    stage.sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="after")
+
+
+def _lose_request(stage: Stage) -> None:
+    stage.sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="before")
+
+
+def _judge_lost_request(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+    _created(stage, sent=2)
+
+
+def _lose_answer_to_update(stage: Stage) -> None:
+    _link(stage)
+    stage.sandbox.fault(kind="reset", method="PUT", path=f"{CUSTOMERS}/.*", when="after")
+
+
+# --- What workers do by themselves ---------------------------------------------------------------------------
+
+
+def _wish_unheard(stage: Stage) -> None:
+    stage.wish_unheard()
+
+
+def _block(stage: Stage) -> None:
+    stage.connection.block(reason=BlockedReason.STARTUP_GUIDE, now=database_now() - timedelta(hours=1))
+    push = stage.wish_unheard()
+    Push.objects.filter(pk=push.pk).update(next_attempt_at=None, wait_reason=WaitReason.CONNECTION)
+
+
+def _judge_probe(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
+    """A probe that died is made again after a quarter of an hour, as any other."""
+    if fate in {Fate.KILL, Fate.TERM, Fate.RAISE}:
+        assert not Connection.objects.get(pk=stage.connection.pk).is_usable
+        stage.pass_time(15 * 60)
+        stage.upkeep_until(lambda: Connection.objects.get(pk=stage.connection.pk).is_usable)
+        stage.passed = 0.0
+        stage.settle()
+    assert Connection.objects.get(pk=stage.connection.pk).is_usable
+    _created(stage)
+
+
+def _forget_terms(stage: Stage) -> None:
+    stage.connection.reread_terms()
+
+
+def _judge_terms(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+    stage.pass_time(60)
+    stage.upkeep_until(lambda: Connection.objects.get(pk=stage.connection.pk).terms_read_at is not None)
+    connection = Connection.objects.get(pk=stage.connection.pk)
+    assert connection.choosable_terms().exists()
+
+
+# --- The connection page --------------------------------------------------------------------------------------
+
+
+def _connect(stage: Stage) -> None:
+    code, verifier = granted_code(company="2")
+    stage.send("tests.crashes.tasks.connect", user_id=stage.newcomer.pk, code=code, verifier=verifier, started=None)
+
+
+def _judge_connect(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
+    """Either it is connected, or nothing is and the person connects again."""
+    connection = services.current_connection(stage.newcomer.account_id)
+    assert (connection is None) == (fate in {Fate.KILL, Fate.TERM, Fate.RAISE})
+    connection = connection or connect_as(stage.newcomer, company="2")
+    assert stage.holds_good_tokens(connection)
+    assert connecting.test(connection) == ""
+
+
+def _reconnect(stage: Stage) -> None:
+    code, verifier = granted_code()
+    started = [stage.connection.pk, stage.connection.generation]
+    stage.send("tests.crashes.tasks.connect", user_id=stage.user.pk, code=code, verifier=verifier, started=started)
+
+
+def _judge_reconnect(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
+    """The old grant works until the new one is stored."""
+    generation = Connection.objects.get(pk=stage.connection.pk).generation
+    died = fate in {Fate.KILL, Fate.TERM, Fate.RAISE}
+    assert generation == stage.connection.generation + (0 if died else 1)
+    assert stage.holds_good_tokens(stage.connection)
+    services.request_create(user=stage.user, company=stage.company)
+    stage.settle()
+    _created(stage)
+
+
+def _disconnect(stage: Stage) -> None:
+    stage.wish_unheard()
+    stage.send("tests.crashes.tasks.disconnect", user_id=stage.user.pk, connection_id=stage.connection.pk)
+
+
+def _judge_disconnect(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+    connection = Connection.objects.get(pk=stage.connection.pk)
+    assert (connection.state, connection.refresh_token) == (Connection.State.DISCONNECTED, "")
+    assert Push.objects.get().state == PushState.CANCELLED
+    assert posts(stage.sandbox) == 0
+    assert stage.holds_good_tokens(connect_as(stage.user))
+
+
+SCENARIOS = {
+    "create": Scenario(
+        points=(
+            Point.WISH_COMMITTED,
+            Point.DELIVERY_BEGUN,
+            Point.CLAIMED,
+            Point.TOKEN_WANTED,
+            Point.LOOK_BEGUN,
+            Point.LOOKED,
+            Point.SLOT_BOOKED,
+            Point.SENDING_UNCOMMITTED,
+            Point.SENDING_COMMITTED,
+            Point.ANSWERED,
+            Point.SAVING,
+            Point.SAVED,
+        ),
+        begin=_click,
+        judge=_judge_create,
+    ),
+    "update": Scenario(
+        points=(
+            Point.TOKEN_WANTED,
+            Point.SLOT_BOOKED,
+            Point.CUSTOMER_READ,
+            Point.SENDING_UNCOMMITTED,
+            Point.SENDING_COMMITTED,
+            Point.ANSWERED,
+            Point.SAVING,
+            Point.SAVED,
+        ),
+        prepare=_link,
+        begin=_ask_for_update,
+        meanwhile=_edit_there,
+        judge=_judge_update,
+    ),
+    "rotating refresh": Scenario(
+        points=(Point.REFRESH_INTENDED, Point.TOKENS_RECEIVED, Point.TOKENS_STORED),
+        prepare=_expire,
+        begin=_click,
+        judge=_judge_rotation,
+    ),
+    "reusable refresh": Scenario(
+        points=(Point.REFRESH_INTENDED, Point.TOKENS_RECEIVED, Point.TOKENS_STORED),
+        prepare=_expire_reusable,
+        begin=_click,
+        judge=_judge_reusable,
+    ),
+    "refused token": Scenario(points=(Point.TOKEN_REFUSED,), prepare=_refuse_token, begin=_click, judge=_judge_refused),
+    "lost answer": Scenario(
+        points=(Point.ANSWER_LOST, Point.FOUND, Point.ADOPTED), prepare=_lose_answer, begin=_click, judge=_judge_create
+    ),
+    "lost request": Scenario(
+        points=(Point.ANSWER_LOST, Point.ABSENCE_PROVEN), prepare=_lose_request, begin=_click, judge=_judge_lost_request
+    ),
+    "lost answer to an update": Scenario(
+        points=(Point.ANSWER_LOST,),
+        prepare=_lose_answer_to_update,
+        begin=_ask_for_update,
+        meanwhile=_edit_there,
+        judge=_judge_update,
+    ),
+    "sweep": Scenario(
+        points=(Point.SWEEP_FOUND, Point.PULL_BEGUN), prepare=_wish_unheard, begin=Stage.sweep, judge=_judge_create
+    ),
+    "probe": Scenario(points=(Point.PROBE_ANSWERED,), prepare=_block, begin=Stage.ask_upkeep, judge=_judge_probe),
+    "terms": Scenario(
+        points=(Point.TERMS_ANSWERED,), prepare=_forget_terms, begin=Stage.ask_upkeep, judge=_judge_terms
+    ),
+    "connect": Scenario(points=(Point.CODE_EXCHANGED, Point.CONNECTION_SAVING), begin=_connect, judge=_judge_connect),
+    "reconnect": Scenario(
+        points=(Point.CODE_EXCHANGED, Point.CONNECTION_SAVING), begin=_reconnect, judge=_judge_reconnect
+    ),
+    "disconnect": Scenario(points=(Point.DISCONNECT_COMMITTED,), begin=_disconnect, judge=_judge_disconnect),
+}

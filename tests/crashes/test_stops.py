@@ -1,0 +1,107 @@
+"""A worker that is asked to stop never loses a token (R5), and ends its calls when only its parent is asked."""
+
+import os
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from accounts.models import User
+from companies.models import Company
+from integrations import services
+from integrations.clock import database_now
+from integrations.delivery.deliver import deliver
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.eaccounting.sandbox.server import SandboxServer
+from integrations.models import Connection, Push, PushState
+from tests.crashes.stage import holds_good_tokens
+from tests.crashes.stopping import PROGRAM, STOPPED
+from tests.integrations.conftest import MovableClock, named
+from tests.integrations.workers import Workers, until
+
+pytestmark = [pytest.mark.workers, pytest.mark.django_db(transaction=True)]
+
+STOPS = 1000 if os.environ.get("CRASHES") == "thorough" else 40
+ANSWER_SECONDS = 0.03
+
+Stop = Callable[[float], tuple[int, float]]
+
+
+def expire(connection: Connection) -> None:
+    """The access token is over, and the row knows it."""
+    now = database_now()
+    times = {"issued_at": now - timedelta(hours=1), "expires_at": now - timedelta(seconds=1)}
+    Connection.objects.filter(pk=connection.pk).update(**times)
+
+
+@pytest.fixture
+def workers(tmp_path: Path, server: SandboxServer, ready: Connection) -> Workers:
+    """Workers of the product as it is, not yet started."""
+    return Workers(folder=tmp_path, api_url=server.api_url, identity_url=server.identity_url, beat=False)
+
+
+@pytest.fixture
+def stop(workers: Workers, ready: Connection) -> Iterator[Stop]:
+    """Return what lets a process refresh the token and asks it to stop after so many seconds."""
+    command = [sys.executable, "-c", PROGRAM]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=workers.environment, text=True, **pipes) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def ask(seconds: float) -> tuple[int, float]:
+            expire(ready)
+            process.stdin.write(f"{ready.pk} {seconds}\n")
+            process.stdin.flush()
+            status, lived = process.stdout.readline().split()
+            return int(status), float(lived)
+
+        yield ask
+
+
+@pytest.mark.timeout(900)
+def test_no_stop_loses_a_token(stop: Stop, ready: Connection, sandbox: Sandbox) -> None:
+    sandbox.fault(kind="delay", method="POST", path="/connect/token", seconds=ANSWER_SECONDS, when="after", count=None)
+    undisturbed = [stop(-1) for _ in range(5)]
+    assert {status for status, _ in undisturbed} == {0}
+    lives, dice = statistics.median(lived for _, lived in undisturbed), random.Random(17)  # noqa: S311  # no secret
+    lost, during = 0, 0
+    for _ in range(STOPS):
+        before = Connection.objects.get(pk=ready.pk).refresh_token
+        status, _lived = stop(dice.uniform(0, 1.1 * lives))
+        refreshed = Connection.objects.get(pk=ready.pk).refresh_token != before
+        during += status == STOPPED and refreshed
+        lost += not holds_good_tokens(ready, sandbox)
+    sys.stderr.write(f"{STOPS} stops, {during} of them during the exchange of tokens, {lost} tokens lost\n")
+    assert lost == 0
+    assert during >= STOPS / 20, "hardly any stop met the exchange: nothing is shown"
+
+
+@pytest.mark.parametrize("ask", [os.kill, os.killpg], ids=["parent asked", "whole group asked"])
+def test_a_worker_that_is_asked_to_stop_stores_the_token_that_it_awaits(
+    workers: Workers,
+    ask: Callable[[int, int], None],
+    ready: Connection,
+    company: Company,
+    anna: User,
+    sandbox: Sandbox,
+    clock: MovableClock,
+) -> None:
+    expire(ready)
+    sandbox.fault(kind="delay", method="POST", path="/connect/token", seconds=1.0, when="after")
+    with workers:
+        push = services.request_create(user=anna, company=company)
+        until(lambda: sandbox.faults[0].count == 0, seconds=10, what="the exchange")
+        workers.ask_to_stop(ask)
+    assert holds_good_tokens(ready, sandbox)
+    if ask is os.killpg:
+        clock.forward(60)
+        deliver(push.pk, clock=clock)
+    assert Push.objects.get().state == PushState.DONE
+    assert len(named(sandbox)) == 1
+    assert len(sandbox.calls(method="POST", path="/connect/token")) == 1

@@ -1,0 +1,44 @@
+"""The clock of periodic tasks, when the host's clock is set."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from celery import current_app
+
+from integrations import limiter
+from limego_visma.beat import SteadyScheduler
+
+EVERY = 0.4  # seconds
+TASKS = {
+    name: {"task": f"integrations.tasks.{name}", "schedule": EVERY, "options": {"expires": 7200}}
+    for name in ("sweep", "look_after_connections")
+}
+
+
+@pytest.fixture
+def scheduler() -> Iterator[SteadyScheduler]:
+    """The scheduler that beat runs, with a quick schedule."""
+    before, current_app.conf.beat_schedule = current_app.conf.beat_schedule, TASKS
+    limiter._redis().flushdb()
+    yield SteadyScheduler(app=current_app)
+    current_app.conf.beat_schedule = before
+    limiter._redis().flushdb()
+
+
+def asked(scheduler: SteadyScheduler, *, seconds: float) -> dict[str, int]:
+    """Let it tick as beat does; return how often it asked for each task."""
+    limiter._redis().delete("sweep", "upkeep")
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, max(0.0, scheduler.tick())))
+    return {queue: limiter._redis().llen(queue) for queue in ("sweep", "upkeep")}
+
+
+@pytest.mark.parametrize("hours", [-1, 1], ids=["back", "forth"])
+def test_a_clock_that_is_set_changes_nothing(scheduler: SteadyScheduler, hours: int) -> None:
+    assert set(asked(scheduler, seconds=1.1).values()) <= {2, 3}
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):
+        assert set(asked(scheduler, seconds=1.3).values()) <= {3, 4}

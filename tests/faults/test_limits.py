@@ -1,0 +1,223 @@
+"""Faults around the budget of calls, and one account's run beside another's clicks."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from django.conf import settings as configuration
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import User
+from companies.models import Company
+from integrations import limiter, services
+from integrations.delivery.deliver import deliver, deliver_next
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.eaccounting.sandbox.server import SandboxServer
+from integrations.models import Connection, Push, PushState, WaitReason
+from tests.faults.processes import FaultyWorkers
+from tests.faults.reading import Card, assert_one_customer
+from tests.faults.runs import assert_run_is_over, begin_run, wait_for
+from tests.integrations.conftest import CUSTOMERS, AddCompany, MovableClock, Run, confirm_terms, connect_as
+from tests.integrations.threads import at_once, in_thread
+from tests.integrations.workers import until
+from tests.proxy import Proxy
+
+LESS_OFTEN = "Visma eAccounting asked us to call less often for a moment. This is sent again by itself."
+AWAY = "A part of Lime Go is not available just now. This is sent by itself as soon as it is back."
+API_SECONDS = 0.15
+
+
+@pytest.fixture
+def wish(ready: Connection, company: Company, ulf: User) -> Push:
+    return services.request_create(user=ulf, company=company)
+
+
+# --- 429 ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_429_with_text_only_quiets_all_workers_for_that_endpoint(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card, add_company: AddCompany, clock: MovableClock
+) -> None:
+    text = "API calls quota exceeded! maximum admitted 600 per Minute. Try again in 55 seconds."
+    sandbox.fault(kind="error", path=CUSTOMERS, error_code=4010, status=429, text=text, when="before")
+    run(wish)
+    assert f"Waiting {LESS_OFTEN} Next attempt at" in card(ulf, wish.company)
+    others = [
+        services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number=""))
+        for n in range(4)
+    ]
+    at_once([lambda push=push: deliver(push.pk) for push in others])
+    assert len(sandbox.calls(path=CUSTOMERS)) == 1
+    assert "Many calls are waiting for Visma eAccounting." in card(ulf, others[0].company)
+    limiter._redis().flushdb()  # 55 seconds later
+    for push in (wish, *others):
+        run(push, forward=60)
+        assert_one_customer(sandbox, push.company)
+
+
+def _in(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (lambda: "30", 30),
+        (lambda: _in(30), 30),
+        (lambda: _in(-30), 1),
+        (lambda: "0", 1),
+        (lambda: "-1", 1),
+        (lambda: "abc", 55),
+        (lambda: "99999", 3600),
+    ],
+    ids=["seconds", "date", "past-date", "zero", "negative", "nonsense", "huge"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_retry_after_is_taken_as_it_is_written_and_clamped(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card, clock: MovableClock,
+    method: str, header: Callable[[], str], seconds: int,
+) -> None:  # fmt: skip
+    text = "Try again in 55 seconds."
+    told = {"error_code": 4010, "status": 429, "text": text, "retry_after": header()}
+    sandbox.fault(kind="error", method=method, path=CUSTOMERS, when="before", **told)
+    row = run(wish)
+    assert row.next_attempt_at is not None
+    assert (row.state, row.wait_reason) == (PushState.WAITING, WaitReason.BUDGET)
+    assert seconds - 3 < (row.next_attempt_at - clock()).total_seconds() <= seconds
+    assert seconds - 3 < limiter._redis().pttl(limiter._keys(CUSTOMERS.removeprefix("/v2"), 0)[1]) / 1000 <= seconds
+    assert LESS_OFTEN in card(ulf, wish.company)
+    limiter._redis().flushdb()
+    run(wish, forward=seconds + 1)
+    assert_one_customer(sandbox, wish.company)
+
+
+# --- Redis -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line_to_redis(settings: Settings) -> Iterator[Proxy]:
+    """The store of the budget, behind a line that can break."""
+    with Proxy.before(configuration.REDIS_URL) as line:
+        settings.REDIS_URL = line.url
+        limiter._redis.cache_clear()
+        yield line
+        limiter._redis().close()
+        limiter._redis.cache_clear()
+
+
+@pytest.mark.parametrize("trouble", ["silence", "reset", "closed", "slow bytes"])
+def test_without_the_budget_nothing_is_called_and_the_card_says_so(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, card: Card, line_to_redis: Proxy, trouble: str
+) -> None:
+    line_to_redis.to_client.silent = trouble == "silence"
+    line_to_redis.to_client.seconds_per_byte = 1.0 if trouble == "slow bytes" else 0.0
+    if trouble == "reset":
+        line_to_redis.to_client.end_after(0, how="reset")
+    if trouble == "closed":
+        line_to_redis.down()
+    run(wish)
+    assert f"Waiting {AWAY} Next attempt at" in card(ulf, wish.company)
+    assert sandbox.calls(path="/v2") == []
+    line_to_redis.heal()
+    line_to_redis.reset()
+    if trouble == "closed":
+        line_to_redis.up()
+    settle(wish)
+    assert_one_customer(sandbox, wish.company, sent=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_budget_wiped_in_a_run_costs_nothing(
+    ready: Connection, ulf: User, sandbox: Sandbox, settings: Settings
+) -> None:
+    settings.EACCOUNTING_RATE_LIMIT = 3000
+    names, over = begin_run(ready, ulf, count=30), threading.Event()
+    Push.objects.update(fence=1)
+
+    def wipe() -> None:
+        while not over.wait(0.1):
+            limiter._redis().flushdb()
+
+    def pull() -> None:
+        while deliver_next() or Push.unattended(now=datetime.now(UTC)).exists():
+            pass
+
+    wiping = in_thread(wipe)
+    ends = at_once([pull] * 4)
+    over.set()
+    wiping.result(5)
+    assert [end for end in ends if end is not None] == []
+    assert_run_is_over(sandbox, names)
+    assert [call for call in sandbox.calls() if call.status == 429] == []
+
+
+# --- One account's run and another's clicks ----------------------------------------------------------------
+
+
+@pytest.fixture
+def theirs(ready: Connection, olav: User, sandbox: Sandbox) -> Connection:
+    """Another account's connection, to another eAccounting company."""
+    connection = connect_as(olav, company="2")
+    confirm_terms(connection, olav)
+    sandbox.forget_calls()
+    return connection
+
+
+@pytest.mark.workers
+@pytest.mark.django_db(transaction=True)
+def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_that_breaks_stops_its_own_rows_only(
+    ready: Connection, theirs: Connection, ulf: User, anna: User, olav: User, sandbox: Sandbox, server: SandboxServer,
+    add_company: AddCompany, as_user: Callable[[User], Client], tmp_path: Path, card: Card,
+) -> None:  # fmt: skip
+    """Scaled: 300 rows at 30 calls a second instead of 10,000 at ten. First come, first served is ten seconds."""
+    names = begin_run(ready, ulf, count=300)
+    sandbox.fault(kind="delay", path="/v2/customers.*", seconds=API_SECONDS, when="before", count=None)
+    limit = {"EACCOUNTING_RATE_LIMIT": "1800"}
+    clicked = [add_company(to=olav.account, name=f"Olav {n} AB", registration_number="") for n in range(8)]
+    with (
+        FaultyWorkers(folder=tmp_path, server=server, queues="clicks", beat=False, environment=limit),
+        FaultyWorkers(folder=tmp_path, server=server, queues="bulk,sweep,upkeep", environment=limit),
+    ):
+        wait_for(5, seconds=20)
+        quick = [seconds_until_done(olav, company, as_user(olav)) for company in clicked[:4]]
+        sandbox.revoke_grants(company="1")
+        until(
+            lambda: Connection.objects.get(pk=ready.pk).state == Connection.State.NEEDS_RECONNECT,
+            seconds=10,
+            what="the broken token to be met",
+        )
+        broken = [seconds_until_done(olav, company, as_user(olav)) for company in clicked[4:]]
+        calls = len(sandbox.calls(path="/connect/token"))
+        time.sleep(1.0)
+        assert len(sandbox.calls(path="/connect/token")) == calls  # nobody asks for each of its rows
+    for took in (quick, broken):
+        assert sorted(took)[1] < 2 * API_SECONDS + 0.5, took  # of a machine that others use too
+    for company in clicked:
+        assert len([row for row in sandbox.customers(company="2") if row["Name"] == company.name]) == 1
+    open_rows = Push.objects.filter(connection=ready, state__in=(PushState.SENDING, PushState.UNKNOWN))
+    assert not open_rows.exists()
+    waiting = Push.objects.filter(connection=ready, state=PushState.WAITING).select_related("company")
+    assert waiting.count() > 100
+    assert "Visma eAccounting no longer accepts the connection." in card(ulf, waiting.earliest("pk").company)
+    doubled = [row["Name"] for row in sandbox.customers() if row["Name"] in names]
+    assert len(doubled) == len(set(doubled)) == Push.objects.filter(connection=ready, state=PushState.DONE).count()
+    # One may have met the revoked token at its POST: refused, and nothing was created.
+    created = [call for call in sandbox.calls(method="POST", path=CUSTOMERS) if call.status == 201]
+    assert len(created) == len(doubled) + len(clicked)
+
+
+def seconds_until_done(user: User, company: Company, browser: Client) -> float:
+    """Click + Add as customer on the page; return how long it took until the customer was there."""
+    browser.get(f"/companies/{company.pk}/")
+    began = time.monotonic()
+    assert browser.post(f"/companies/{company.pk}/visma-eaccounting/add/").status_code == 302
+    while not Push.objects.filter(company=company, state=PushState.DONE).exists():
+        assert time.monotonic() - began < 20, f"{company} is not done"
+        time.sleep(0.01)
+    return time.monotonic() - began
