@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from integrations import services, tasks
+from integrations.clock import database_now
 from integrations.delivery.deliver import deliver, deliver_next
 from integrations.models import Connection, Push
 from integrations.models.push_queue import HEAD_START
@@ -45,6 +46,10 @@ BUSY = st.one_of(
 def _late_seconds() -> float:
     """How late eAccounting may still store: our deadline and the settle time after it."""
     return float(settings.EACCOUNTING_CALL_SECONDS + settings.EACCOUNTING_SETTLE_SECONDS)
+
+
+def _pull_one() -> bool:
+    return deliver_next(clock=database_now)
 
 
 class Machine(RuleBasedStateMachine):
@@ -228,14 +233,18 @@ class Machine(RuleBasedStateMachine):
             self._deliver(push_id, fate)
             fate = CALM
         for _turn in range(AT_ONE_MOMENT if pulls and not fate.lost else 0):
-            if not self._as_worker(self.remote.whose_turn(), fate, deliver_next):
+            if not self._as_worker(self.remote.whose_turn(), fate, _pull_one):
                 return
             fate = CALM
         assert not pulls or fate.lost, "a worker pulls without end"
 
     def _deliver(self, push_id: int, fate: Fate = CALM) -> None:
         self.old.append(push_id)
-        self._as_worker(self.remote.worker(push_id), fate, lambda: [deliver(push_id) for _ in range(1 + fate.twice)])
+        self._as_worker(
+            self.remote.worker(push_id),
+            fate,
+            lambda: [deliver(push_id, clock=database_now) for _ in range(1 + fate.twice)],
+        )
 
     def _as_worker(self, worker: AbstractContextManager[None], fate: Fate, work: Callable[[], object]) -> object:
         self.remote.armed = list(fate.mishaps)
@@ -292,7 +301,7 @@ class Machine(RuleBasedStateMachine):
 
     def _as_another_worker(self, push_id: int) -> None:
         with self.remote.worker(push_id):
-            deliver(push_id)
+            deliver(push_id, clock=database_now)
 
     @staticmethod
     def _somebody_waits_for_the_lock() -> bool:
