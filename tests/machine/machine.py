@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection as database
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from integrations import services, tasks
 from integrations.clock import database_now
@@ -32,6 +32,15 @@ PAUSES = (0.5, 3, 21, 111, 130, 1000, 3700, 90_000)
 OTHER_COMPANY = ("go back", "start over", "think about it")  # what they do who connect another company by mistake
 AT_ONE_MOMENT = 20  # rows that a worker may pull before time has passed: more would be a loop without end
 
+# What nobody knows of eAccounting, both ways.
+UNKNOWNS: tuple[dict[str, object], ...] = (
+    {},
+    {"rotate_refresh_tokens": False},
+    {"rotate_refresh_tokens": False, "answer_same_refresh_token": False},
+    {"reformat_on_store": True},
+    {"duplicate_number_code": 2000, "unknown_id_status": 400},
+    {"mind_case_in_eq": False, "limit_per_company": True},
+)
 COMPANY = st.integers(0, 3)
 EDITS = st.sampled_from([(field, value) for field, values in HERE.items() for value in values])
 EDITS_OF_PERSON = st.sampled_from([(field, value) for field, values in PERSON.items() for value in values])
@@ -67,6 +76,10 @@ class Machine(RuleBasedStateMachine):
         self.checks.after_step()
         self.old: list[int] = []
         self.rivals: list[Future[None]] = []
+
+    @initialize(switches=st.sampled_from(UNKNOWNS))
+    def eaccounting_behaves_in_one_way_or_another(self, switches: dict[str, object]) -> None:
+        self.remote.switch(**switches)
 
     # --- Clicks ------------------------------------------------------------------------------------------
 
@@ -321,6 +334,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Faults are over, people do their part, time passes: everything must come to its end."""
         self.all_is_well()
+        self.checks.look_at_the_cards()
         self._pass(_late_seconds() + 1)
         for company in ("2", "1"):
             connection = Connection.objects.filter(name__startswith="Fjordlys" if company == "2" else "Nordvik").get()
@@ -328,6 +342,7 @@ class Machine(RuleBasedStateMachine):
                 self._heal(company)
                 self._drain(connection)
         self.checks.at_the_end()
+        self.checks.look_at_the_cards()
 
     def _heal(self, company: str) -> None:
         current = services.current_connection(self.people.user.account_id)
