@@ -12,6 +12,8 @@ import redis
 from benchmarks.chaos.eaccounting import CUSTOMER, CUSTOMERS, Chance, EAccounting
 from benchmarks.chaos.stage import Node
 
+# Seconds. A token that is refused, and its successor too before any call went well, means that the grant is over.
+APART = 15.0
 WHOLE_NODE = 0.3  # so many of the kills meet a node with all its processes, the others one process
 
 
@@ -78,6 +80,8 @@ class Disturber:
         self.wipes.append(time.monotonic())
 
     def _expire(self) -> None:
+        if self.expiries and time.monotonic() - self.expiries[-1] < APART:
+            return
         self.expiries.append(self.eaccounting.expire_tokens())
 
     def _say_too_many(self) -> None:

@@ -33,7 +33,7 @@ def read() -> Options:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="faults, moments of kills and edits follow from it")
     parser.add_argument("--creates", type=int, default=20_000)
-    parser.add_argument("--updates", type=int, help="default: a quarter of the creates")
+    parser.add_argument("--updates", type=int, help="default: 21 %% of the creates; one in ten is three clicks")
     parser.add_argument("--kills", type=int, help="default: 50, fewer in a small run")
     parser.add_argument("--wipes", type=int, help="default: 10, fewer in a small run")
     parser.add_argument("--stops", type=int, help="graceful stops; default: 10, fewer in a small run")
@@ -41,8 +41,8 @@ def read() -> Options:
     parser.add_argument("--companies", type=int, default=40, help="connected eAccounting companies")
     parser.add_argument("--hosts", type=int, default=2, help="worker hosts, each with one worker a role")
     parser.add_argument("--slots", type=int, default=4, help="processes a worker")
-    parser.add_argument("--create-seconds", type=float, default=400.0, help="wish for creates no longer than this")
-    parser.add_argument("--update-seconds", type=float, default=100.0, help="wish for updates no longer than this")
+    parser.add_argument("--create-seconds", type=float, default=420.0, help="wish for creates no longer than this")
+    parser.add_argument("--update-seconds", type=float, default=95.0, help="wish for updates no longer than this")
     parser.add_argument("--token-lifetime", type=int, default=30, help="seconds")
     parser.add_argument("--keep", type=Path, help="folder for logs and records; default: a temporary one")
     given = vars(parser.parse_args())
@@ -58,7 +58,7 @@ def read() -> Options:
 def _defaults(creates: int) -> dict[str, int]:
     share = min(1.0, creates / 5_000)
     return {
-        "updates": creates // 4,
+        "updates": creates * 21 // 100,  # one in ten is three clicks: a quarter as many clicks
         "kills": max(5, round(50 * share)),
         "wipes": max(2, round(10 * share)),
         "stops": max(2, round(10 * share)),
