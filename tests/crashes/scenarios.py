@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from integrations import connecting, services
+from integrations import connecting, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.delivery import live
 from integrations.eaccounting.sandbox.store import Document
 from integrations.mapping import Group
 from integrations.models import BlockedReason, Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from integrations.models.numbers import number_of
 from tests.crashes.orders import Fate
 from tests.crashes.stage import Stage
 from tests.integrations.conftest import CUSTOMERS, connect_as, granted_code, named, posts, puts
@@ -47,6 +48,18 @@ def _created(stage: Stage, *, sent: int = 1) -> None:
 def _judge_create(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
     _created(stage)
     assert stage.refreshes() == 0
+
+
+def _take_number(stage: Stage) -> None:
+    """Our own number for this create belongs to somebody else."""
+    Connection.objects.filter(pk=stage.connection.pk).update(number_prefix="LG", duplicates_refused=True)
+    number = number_of(prefix="LG", push_id=stage.wish_unheard().pk, given_up=0)
+    stage.sandbox.edit_customer(customer_id=str(_theirs(stage)["Id"]), CustomerNumber=number)
+
+
+def _judge_number(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
+    """A refusal that died with its process is asked for again, once it is proven that nothing was stored."""
+    _created(stage, sent=3 if fate else 2)
 
 
 # --- Updates ---------------------------------------------------------------------------------------------
@@ -233,6 +246,21 @@ def _judge_disconnect(stage: Stage, _point: Point | None, _fate: Fate | None) ->
     assert stage.holds_good_tokens(connect_as(stage.user))
 
 
+def _start_over(stage: Stage) -> None:
+    offered = connect_as(stage.user, company="2")
+    assert offered.pk != stage.connection.pk
+    stage.send("tests.crashes.tasks.start_over", user_id=stage.user.pk, mark=offers.mark_of(offered))
+
+
+def _judge_start_over(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+    connection = services.current_connection(stage.user.account_id)
+    assert connection is not None
+    assert connection.pk != stage.connection.pk
+    assert stage.holds_good_tokens(connection)
+    assert connecting.test(connection) == ""
+    assert Connection.objects.get(pk=stage.connection.pk).state == Connection.State.DISCONNECTED
+
+
 SCENARIOS = {
     "create": Scenario(
         points=(
@@ -252,6 +280,7 @@ SCENARIOS = {
         begin=_click,
         judge=_judge_create,
     ),
+    "taken number": Scenario(points=(Point.REFUSED,), prepare=_take_number, begin=Stage.sweep, judge=_judge_number),
     "update": Scenario(
         points=(
             Point.TOKEN_WANTED,
@@ -305,5 +334,6 @@ SCENARIOS = {
     "reconnect": Scenario(
         points=(Point.CODE_EXCHANGED, Point.CONNECTION_SAVING), begin=_reconnect, judge=_judge_reconnect
     ),
+    "start over": Scenario(points=(Point.DISCONNECT_COMMITTED,), begin=_start_over, judge=_judge_start_over),
     "disconnect": Scenario(points=(Point.DISCONNECT_COMMITTED,), begin=_disconnect, judge=_judge_disconnect),
 }

@@ -70,14 +70,16 @@ def test_no_stop_loses_a_token(stop: Stop, ready: Connection, sandbox: Sandbox) 
     undisturbed = [stop(-1) for _ in range(5)]
     assert {status for status, _ in undisturbed} == {0}
     lives, dice = statistics.median(lived for _, lived in undisturbed), random.Random(17)  # noqa: S311  # no secret
-    lost, during = 0, 0
-    for _ in range(STOPS):
+    stops, lost, during = 0, 0, 0
+    # More when few of them met the exchange, as on a machine whose load changes.
+    while stops < STOPS or (during < STOPS / 20 and stops < 5 * STOPS):
+        stops += 1
         before = Connection.objects.get(pk=ready.pk).refresh_token
         status, _lived = stop(dice.uniform(0, 1.1 * lives))
         refreshed = Connection.objects.get(pk=ready.pk).refresh_token != before
         during += status == STOPPED and refreshed
         lost += not holds_good_tokens(ready, sandbox)
-    sys.stderr.write(f"{STOPS} stops, {during} of them during the exchange of tokens, {lost} tokens lost\n")
+    sys.stderr.write(f"{stops} stops, {during} of them during the exchange of tokens, {lost} tokens lost\n")
     assert lost == 0
     assert during >= STOPS / 20, "hardly any stop met the exchange: nothing is shown"
 
