@@ -13,6 +13,11 @@ test: install
 	@$(BIN)/python -m limego_visma.local.browser
 	@$(BIN)/python -m pytest -n 2 $(if $(ARGS),$(ARGS),--cov)
 
+# 2,000 random runs of people, faults, crashes and clocks against the engine, on two cores.
+.PHONY: machine
+machine: install
+	@MACHINE=thorough $(BIN)/python -m pytest -n 2 tests/machine/test_machine.py $(ARGS)
+
 # Plants bugs one after the other; each must be caught.
 .PHONY: mutants
 mutants: install

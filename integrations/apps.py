@@ -15,5 +15,5 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        for check in (checks.check_keys, checks.check_client, checks.check_addresses):
+        for check in (checks.check_keys, checks.check_client, checks.check_addresses, checks.check_token_lock):
             register(check)

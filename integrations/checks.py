@@ -8,6 +8,7 @@ from django.core.checks import Warning as Notice
 
 from integrations.eaccounting.http import is_loopback
 
+POOLER_PORT = "6432"  # where PgBouncer listens unless told otherwise
 NEW_KEY = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
 
 
@@ -40,3 +41,16 @@ def check_addresses(**_: object) -> list[CheckMessage]:
 def _is_plain(address: str) -> bool:
     parts = urlsplit(address)
     return parts.scheme != "https" and not is_loopback(host=parts.hostname or "")
+
+
+def check_token_lock(**_: object) -> list[CheckMessage]:
+    """The lock on tokens belongs to a session of PostgreSQL (locks.py): it has to be ours alone, and to end with us."""
+    database = settings.DATABASES["default"]
+    hint = "Connect straight to PostgreSQL, or through a pooler in session mode; keep connections by conn_max_age."
+    if database.get("OPTIONS", {}).get("pool"):
+        words = "The database option 'pool' would keep locks on tokens for ever: a session that ends goes back to it."
+        return [Error(words, hint=hint, id="integrations.E003")]
+    if database.get("DISABLE_SERVER_SIDE_CURSORS") or str(database.get("PORT")) == POOLER_PORT:
+        words = "The database looks like a pooler: one in transaction mode would let two workers renew the same token."
+        return [Notice(words, hint=hint, id="integrations.W002")]
+    return []

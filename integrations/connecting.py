@@ -23,7 +23,7 @@ from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.gateway import http, oauth_config
 from integrations.locks import token_lock
-from integrations.models import Connection, Event, EventKind, Push, TermsOfPayment
+from integrations.models import Connection, Event, EventKind, Push, PushState, TermsOfPayment
 from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
 from integrations.tokens import revocable, revoke_quietly
@@ -240,6 +240,11 @@ def _leave(connection: Connection, user: User | None) -> int:
 def waiting_count(connection: Connection) -> int:
     """Return how many wishes a disconnect would cancel."""
     return Push.waiting_on(connection).count()
+
+
+def unknown_count(connection: Connection) -> int:
+    """Return of how many wishes nobody knows yet what became of them: these stay until the company is back."""
+    return Push.objects.filter(connection=connection, state=PushState.UNKNOWN).count()
 
 
 def test(connection: Connection) -> str:

@@ -10,6 +10,8 @@ from functools import cache
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from integrations.eaccounting.client import Endpoint
 
@@ -61,7 +63,9 @@ class BudgetUnknown(BudgetError):
 
 @cache
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5)
+    # Asked once: a second try would let a click wait again, and might book a slot twice.
+    once = Retry(NoBackoff(), retries=0)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5, retry=once)
 
 
 def _keys(endpoint: Endpoint, connection_id: int) -> list[str]:

@@ -20,6 +20,7 @@ from integrations.models import (
     PushState,
     RemoteCustomer,
 )
+from integrations.models.states import OPEN
 from integrations.refusing import (
     AlreadyLinked,
     AlreadyUnderWay,
@@ -40,11 +41,11 @@ __all__ += ["NotConnected", "NotLinked", "NothingToDecide", "Refusal", "TermsNot
 
 def current_connection(account_id: int) -> Connection | None:
     """Return the account's connection, in whatever state, or None before the first one."""
-    return _current(account_id).first()
+    return _current(account_id).select_related("connected_by").first()
 
 
 def _current(account_id: int) -> QuerySet[Connection]:
-    rows = Connection.without_tokens().select_related("default_terms", "connected_by")
+    rows = Connection.without_tokens().select_related("default_terms")
     return rows.filter(account_id=account_id, is_current=True)
 
 
@@ -107,6 +108,8 @@ def request_create(*, user: User, company: Company, contact: Contact | None = No
 
 
 def _refuse_under_way(company: Company) -> None:
+    if not Push.objects.filter(company=company, state__in=OPEN).exists():
+        return  # nearly always, and quicker to know than what the row says
     push = Push.open_of(company)
     if push:
         raise _under_way(push)
@@ -120,6 +123,7 @@ def _record(
     user: User, company: Company, connection: Connection, *, kind: Kind, contact: Contact | None, groups: list[str]
 ) -> Push:
     """Write the wish into the outbox and poke a worker once it is committed."""
+    now = database_now()
     push = Push.objects.create(
         account_id=company.account_id,
         connection=connection,
@@ -128,7 +132,8 @@ def _record(
         groups=groups,
         contact=contact,
         requested_by=user,
-        next_attempt_at=database_now(),
+        requested_at=now,
+        next_attempt_at=now,
     )
     _poke_when_committed(push)
     return push

@@ -51,7 +51,7 @@ class Disturber:
             time.sleep(0.3)
 
     def _workers(self) -> list[Node]:
-        return [node for node in self.nodes if node.name.startswith("clicks")]
+        return [node for node in self.nodes if node.name.startswith(("clicks", "bulk"))]
 
     def _kill(self) -> None:
         if self.chance.uniform(0, 1) < WHOLE_NODE:

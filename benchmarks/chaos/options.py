@@ -18,9 +18,9 @@ class Options:
     naive: int
     companies: int
     """eAccounting companies, each connected to an account of its own."""
-    nodes: int
-    """Worker nodes for clicks, each with `slots` processes."""
+    hosts: int
     slots: int
+    """Processes of each of a host's two workers that send."""
     create_seconds: float
     """After so long no further create is wished for, and the run says how many there were."""
     update_seconds: float
@@ -37,13 +37,13 @@ def read() -> Options:
     parser.add_argument("--kills", type=int, help="default: 50, fewer in a small run")
     parser.add_argument("--wipes", type=int, help="default: 10, fewer in a small run")
     parser.add_argument("--stops", type=int, help="graceful stops; default: 10, fewer in a small run")
-    parser.add_argument("--naive", type=int, help="creates of the control; default: a tenth, at most 1,000")
+    parser.add_argument("--naive", type=int, help="creates of the control; default: a tenth, at most 500")
     parser.add_argument("--companies", type=int, default=40, help="connected eAccounting companies")
-    parser.add_argument("--nodes", type=int, default=3, help="worker nodes")
-    parser.add_argument("--slots", type=int, default=6, help="processes a worker node")
-    parser.add_argument("--create-seconds", type=float, default=300.0, help="wish for creates no longer than this")
-    parser.add_argument("--update-seconds", type=float, default=110.0, help="wish for updates no longer than this")
-    parser.add_argument("--token-lifetime", type=int, default=10, help="seconds")
+    parser.add_argument("--hosts", type=int, default=2, help="worker hosts, each with one worker a role")
+    parser.add_argument("--slots", type=int, default=4, help="processes a worker")
+    parser.add_argument("--create-seconds", type=float, default=400.0, help="wish for creates no longer than this")
+    parser.add_argument("--update-seconds", type=float, default=100.0, help="wish for updates no longer than this")
+    parser.add_argument("--token-lifetime", type=int, default=30, help="seconds")
     parser.add_argument("--keep", type=Path, help="folder for logs and records; default: a temporary one")
     given = vars(parser.parse_args())
     return Options(
@@ -62,5 +62,5 @@ def _defaults(creates: int) -> dict[str, int]:
         "kills": max(5, round(50 * share)),
         "wipes": max(2, round(10 * share)),
         "stops": max(2, round(10 * share)),
-        "naive": min(1_000, max(100, creates // 10)),
+        "naive": min(500, max(100, creates // 10)),
     }

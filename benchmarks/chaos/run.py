@@ -208,7 +208,7 @@ def main(*, options: Options, stage: Stage) -> bool:
     run.say(f"{len(run.everybody)} accounts connected; the naive control")
     control = run.control()
     editors = Editors(eaccounting, chance)
-    with workers(stage=stage, nodes=options.nodes, slots=options.slots) as nodes:
+    with workers(stage=stage, hosts=options.hosts, slots=options.slots) as nodes:
         disturber = Disturber(nodes, eaccounting, stage.redis_url, chance)
         run.creates(disturber)
         chosen = run.updates(disturber, editors)

@@ -110,7 +110,7 @@ class Stage:
     redis_url: str
 
 
-def set_environment(*, database_url: str, redis_url: str, port: int, folder: Path) -> None:
+def set_environment(*, database_url: str, redis_url: str, port: int) -> None:
     """Tell this process and all that it starts what a host's environment tells."""
     stand_in = f"http://{LOOPBACK}:{port}"
     os.environ |= {
@@ -125,7 +125,6 @@ def set_environment(*, database_url: str, redis_url: str, port: int, folder: Pat
         "EACCOUNTING_CLIENT_SECRET": token_urlsafe(24),
         "EACCOUNTING_IDENTITY_URL": stand_in,
         "EACCOUNTING_API_URL": f"{stand_in}/v2",
-        "CELERY_BEAT_SCHEDULE_FILENAME": str(folder / "beat"),
         **SCALED,
     }
 
@@ -143,7 +142,7 @@ def prepared(*, folder: Path, token_lifetime: int, address: str = LOOPBACK) -> I
         urls = (url.replace(LOOPBACK, address) for url in (database.url, broker.url))
         if address != LOOPBACK:
             _admit_all(database.url)
-        set_environment(database_url=next(urls), redis_url=next(urls), port=port, folder=folder)
+        set_environment(database_url=next(urls), redis_url=next(urls), port=port)
         stack.enter_context(_stand_in(folder, port, token_lifetime, address))
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--noinput", "-v0"], cwd=ROOT, check=True
@@ -178,15 +177,19 @@ def _stand_in(folder: Path, port: int, token_lifetime: int, address: str) -> Ite
 
 
 @contextmanager
-def workers(*, stage: Stage, nodes: int, slots: int) -> Iterator[list[Node]]:
-    """Run the product's workers as README, In production, says; the first `nodes` work on clicks."""
+def workers(*, stage: Stage, hosts: int, slots: int) -> Iterator[list[Node]]:
+    """Run the product's workers on so many hosts, as docs/operating.md says; `slots` processes a role and host."""
     celery = [sys.executable, "-m", "celery", "-A", "limego_visma"]
 
     def worker(name: str, queue: str, size: int) -> Node:
         words = ["-Q", queue, "-c", str(size), "-n", f"{name}-SERIAL@%h", "-l", "WARNING"]
         return Node(name, [*celery, "worker", *words], stage.folder / f"{name}.log")
 
-    started = [worker(f"clicks{place}", "clicks,bulk,sweep", slots) for place in range(nodes)]
+    started = [
+        node
+        for place in range(hosts)
+        for node in (worker(f"clicks{place}", "clicks", slots), worker(f"bulk{place}", "bulk,sweep", slots))
+    ]
     started += [
         worker("upkeep", "upkeep,mail", 1),
         Node("beat", [*celery, "beat", "-l", "WARNING"], stage.folder / "beat.log"),

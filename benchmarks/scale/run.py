@@ -107,7 +107,7 @@ class Run:
         def worker(name: str, queues: str, size: int) -> Node:
             return node(name, "worker", "-Q", queues, "-c", str(size), "-n", f"{name}-SERIAL@{host.name}")
 
-        beat = node("beat", "beat", "-s", str(self.stage.folder / f"{host.name}-beat"))
+        beat = node("beat", "beat")
         return [
             worker("clicks", "clicks", 2),
             worker("bulk", "bulk,sweep", 2),

@@ -273,5 +273,6 @@ class Push(PushQueue):
             groups=ended.groups,
             contact_id=ended.contact_id,
             requested_by_id=ended.requested_by_id,
+            requested_at=now,
             next_attempt_at=now,
         )

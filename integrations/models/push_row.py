@@ -4,6 +4,7 @@ from django.db import models
 
 from accounts.models import Account, User
 from companies.models import Company, Contact
+from integrations.clock import database_now
 from integrations.models.connection import Connection
 from integrations.models.numbers import LONGEST_NUMBER
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
@@ -23,7 +24,7 @@ class PushRow(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)  # None: only a person or an event moves it
     again_at = models.DateTimeField(null=True, blank=True)
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    requested_at = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(default=database_now)  # by the clock that all hosts share
 
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveIntegerField(default=0)

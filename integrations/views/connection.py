@@ -210,6 +210,7 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
             "section": "settings",
             "connection": connection,
             "waiting": connecting.waiting_count(connection),
+            "unknown": connecting.unknown_count(connection),
             "link_count": CustomerLink.objects.filter(connection=connection).count(),
         }
         return render(request, "integrations/disconnect.html", context)

@@ -31,8 +31,9 @@ def other_company(request: SignedInRequest) -> HttpResponse:
         "mark": offers.mark_of(offered),
         "open_until": offered.connected_at + offers.OFFERED_FOR,
         "link_count": _link_count(current),
-        "kept_count": _link_count(offered) if offered.pk else 0,
+        "kept_count": _link_count(offered),
         "waiting": connecting.waiting_count(current),
+        "unknown": connecting.unknown_count(current),
         "blocked": sentence(offered.blocked_reason) if offered.blocked_reason else "",
     }
     return render(request, "integrations/other_company.html", context)

@@ -4,10 +4,13 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from integrations.eaccounting.client import Client
+from integrations.eaccounting.errors import RateLimited
 from integrations.eaccounting.oauth import OAuthConfig
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.messages import Request, Response
@@ -295,6 +298,34 @@ def test_the_limit_is_per_endpoint_and_answers_in_visma_words(call: Call, sandbo
     assert call("GET", "/companysettings").status == 200
     sandbox.switch(retry_after_header=True)
     assert 1 <= int(call("GET", f"/customers/{ids[0]}").headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize(("per_company", "status"), [(False, 429), (True, 200)])
+def test_companies_share_the_limit_or_have_one_each(
+    client_for: Callable[..., Client], sandbox: Sandbox, per_company: bool, status: int
+) -> None:
+    sandbox.switch(limit_per_company=per_company)
+    one, other = client_for("1"), client_for("2")
+    sandbox.forget_calls()
+    sandbox.set_up(rate_limit=1)
+    one.get_company_settings(deadline=5)
+    with suppress(RateLimited):
+        other.get_company_settings(deadline=5)
+    assert sandbox.calls(path="/v2/companysettings")[-1].status == status
+
+
+@pytest.mark.parametrize(("slides", "statuses"), [(True, [200, 429]), (False, [200, 200])])
+def test_the_minute_of_the_limit_slides_or_begins_anew(
+    call: Call, sandbox: Sandbox, slides: bool, statuses: list[int]
+) -> None:
+    """Two calls a minute; one at 0 s, one at 40 s. At 61 s a sliding minute has room for one, a new one for two."""
+    sandbox.switch(limit_window_slides=slides)
+    sandbox.set_up(rate_limit=2)
+    call("GET", "/companysettings")
+    sandbox.world.clock_offset += 40
+    call("GET", "/companysettings")
+    sandbox.world.clock_offset += 21
+    assert [call("GET", "/companysettings").status for _ in range(2)] == statuses
 
 
 def test_a_switch_that_is_none_is_refused(sandbox: Sandbox) -> None:

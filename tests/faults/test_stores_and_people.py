@@ -5,11 +5,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+import time_machine
 from django.conf import settings as configuration
 from django.core.management import call_command
 from django.db import connection as database
@@ -20,13 +22,14 @@ from pytest_django import Settings
 from accounts.models import User
 from companies.models import Company, Contact
 from integrations import limiter, services, tasks
+from integrations.clock import database_now
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, CustomerLink, Push, PushState
 from limego_visma.local.stores import Store, postgres
 from tests.faults.processes import FaultyWorkers
-from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
+from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words
 from tests.faults.runs import assert_run_is_over, begin_run, wait_for
 from tests.integrations.conftest import AddCompany, Run, named, posts
 from tests.integrations.threads import in_thread
@@ -175,6 +178,22 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_the_others_do(
     for each in (clicked, unpoked):
         assert_one_customer(sandbox, each)
     assert posts(sandbox) == 2
+
+
+@pytest.mark.parametrize("hours", [1, -1], ids=["ahead", "behind"])
+def test_a_wish_of_a_web_host_whose_clock_is_an_hour_off_is_timed_and_sent_as_any_other(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, as_user: Callable[[User], Client], hours: int
+) -> None:
+    browser = as_user(ulf)
+    before = database_now()
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):
+        services.request_create(user=ulf, company=company)
+    push = Push.objects.get()
+    assert push.next_attempt_at is not None
+    assert before <= push.requested_at <= push.next_attempt_at <= database_now()
+    deliver(push.pk)
+    assert_one_customer(sandbox, company, sent=1)
+    assert UP_TO_DATE in panel_words(browser.get(f"/companies/{company.pk}/").content.decode())
 
 
 # --- People ------------------------------------------------------------------------------------------------

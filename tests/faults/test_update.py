@@ -171,7 +171,7 @@ def test_killed_between_reading_and_writing_the_card_waits_and_it_is_done_again(
     before = there(sandbox)
     claimed = Push.claim(wish.pk, now=clock(), seconds=5)
     assert claimed is not None
-    claimed.begin_sending(payload=None, values={"Name": "x"}, fingerprint="", send_by=clock())
+    claimed.begin_sending(payload=None, values={"Name": "x"}, fingerprint="", send_by=clock(), lease_until=clock())
     assert "Sending The information is being updated in Visma eAccounting." in card(ulf, wish.company)
     assert settle(wish).state == PushState.DONE
     assert (there(sandbox)["Name"], foreign(there(sandbox)), puts(sandbox)) == (wish.company.name, foreign(before), 1)

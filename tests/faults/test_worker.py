@@ -140,7 +140,8 @@ def test_a_row_that_kills_three_workers_after_its_bytes_may_have_left_is_a_perso
     Push.objects.update(crashes=2)
     claimed = Push.claim(push.pk, now=clock(), seconds=1)
     assert claimed is not None
-    claimed.begin_sending(payload={"Name": "x"}, values={"Name": company.name}, fingerprint="f", send_by=clock())
+    now, values = clock(), {"Name": company.name}
+    claimed.begin_sending(payload={"Name": "x"}, values=values, fingerprint="f", send_by=now, lease_until=now)
     run(push, times=3, forward=100)
     shown = card(ulf, company)
     assert "Your decision" in shown

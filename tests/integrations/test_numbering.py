@@ -182,6 +182,28 @@ def test_the_customer_of_another_company_here_is_never_adopted(
     assert named(sandbox)[-1]["CustomerNumber"] == f"LG{wish.pk}-2"
 
 
+def test_a_worker_that_dies_when_its_number_was_refused_is_followed_by_the_next_number(
+    wish: Push, sandbox: Sandbox, clock: MovableClock, settle: Run, own: Connection
+) -> None:
+    """Nobody knows any more that it was refused: it has to be found out like any lost answer."""
+    taken(sandbox, f"LG{wish.pk}")
+
+    class Killed(Calls):
+        def answered(self) -> None:
+            if Push.objects.get().number:
+                raise KeyboardInterrupt
+            super().answered()
+
+    claimed = Push.claim(wish.pk, now=clock(), seconds=5)
+    assert claimed is not None
+    with pytest.raises(KeyboardInterrupt):
+        creating.run(claimed, Killed(connection=own, clock=clock))
+    Push.objects.update(state=PushState.SENDING)  # killed a moment earlier still
+    clock.forward(60)
+    assert_one(sandbox, settle(wish, seconds=120), f"LG{wish.pk}-2")
+    assert posts(sandbox) == 3
+
+
 def test_a_prefix_that_changes_meanwhile_changes_nothing_that_was_sent(
     wish: Push, sandbox: Sandbox, run: Run, settle: Run, own: Connection
 ) -> None:

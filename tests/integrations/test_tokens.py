@@ -361,12 +361,14 @@ def test_workers_in_flight_survive_that_eaccounting_ends_tokens_early_again_and_
 
     workers = [in_thread(lambda share=pushes[n::4]: worker(share)) for n in range(4)]
     while not all(found.done() for found in workers):
-        time.sleep(0.5)
-        endings += sandbox.expire_access_tokens() > 0
+        time.sleep(0.2)
+        # Two in a row without a good answer in between would be a grant that is over.
+        if row().refused_at is None:
+            endings += sandbox.expire_access_tokens() > 0
     assert [found.exception(1) for found in workers] == [None] * 4
     assert row().is_connected
     assert {push.state for push in Push.objects.all()} == {PushState.DONE}
-    assert refreshes(sandbox) <= endings
+    assert 0 < refreshes(sandbox) <= endings
     assert len([row for row in sandbox.customers() if row["Name"].startswith("Nr ")]) == 12
 
 

@@ -1,9 +1,12 @@
 """What must hold after every step, and what must have come true at the end."""
 
+from django.template.loader import render_to_string
+
 from companies.models import Company
 from integrations import mapping
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
+from integrations.panel import panel_of
 from integrations.sentences import sentence
 from tests.machine.people import UNHELPFUL, People
 
@@ -84,7 +87,7 @@ class Checks:
             waits_for_a_person = push.wait_reason == WaitReason.DECISION
             waits_for_connection = push.wait_reason == WaitReason.CONNECTION and not connection.is_usable
             assert waits_for_a_person or waits_for_connection, f"nobody will ever move {push} ({push.wait_reason})"
-        made = self._remote.book.stems.get(self._remote.book.wish(push.pk), [])
+        made = self._remote.book.made(push.pk)
         if push.state == PushState.CANCELLED or (push.state == PushState.FAILED and push.failure != "linked_elsewhere"):
             assert not made, f"{push} ({push.failure}) ended although it made {made}"
 
@@ -117,6 +120,17 @@ class Checks:
                 words = sentence(row.blocked_reason)
                 assert words, row.blocked_reason
                 assert not words.startswith(UNHELPFUL), row.blocked_reason
+
+    # --- What people see ---------------------------------------------------------------------------------
+
+    def look_at_the_cards(self) -> None:
+        """Look at each company's card: it can be drawn, and asks again while a worker can move something."""
+        for company in Company.objects.filter(pk__in=self._people.world.companies).order_by("pk"):
+            shown = panel_of(company=company, user=self._people.user)
+            assert shown.title in render_to_string("integrations/panel_answer.html", {"panel": shown})
+            moves = shown.push and shown.push.is_open and shown.push.next_attempt_at
+            if moves and shown.connection and shown.connection.is_usable:
+                assert shown.poll_seconds, f"nobody would see what becomes of {shown.push}: {shown.state}"
 
     # --- The end -----------------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.db import connection as database
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from integrations import services, tasks
+from integrations.clock import database_now
 from integrations.delivery.deliver import deliver, deliver_next
 from integrations.models import Connection, Push
 from integrations.models.push_queue import HEAD_START
@@ -31,6 +32,15 @@ PAUSES = (0.5, 3, 21, 111, 130, 1000, 3700, 90_000)
 OTHER_COMPANY = ("go back", "start over", "think about it")  # what they do who connect another company by mistake
 AT_ONE_MOMENT = 20  # rows that a worker may pull before time has passed: more would be a loop without end
 
+# What nobody knows of eAccounting, both ways.
+UNKNOWNS: tuple[dict[str, object], ...] = (
+    {},
+    {"rotate_refresh_tokens": False},
+    {"rotate_refresh_tokens": False, "answer_same_refresh_token": False},
+    {"reformat_on_store": True},
+    {"duplicate_number_code": 2000, "unknown_id_status": 400},
+    {"mind_case_in_eq": False, "limit_per_company": True},
+)
 COMPANY = st.integers(0, 3)
 EDITS = st.sampled_from([(field, value) for field, values in HERE.items() for value in values])
 EDITS_OF_PERSON = st.sampled_from([(field, value) for field, values in PERSON.items() for value in values])
@@ -45,6 +55,10 @@ BUSY = st.one_of(
 def _late_seconds() -> float:
     """How late eAccounting may still store: our deadline and the settle time after it."""
     return float(settings.EACCOUNTING_CALL_SECONDS + settings.EACCOUNTING_SETTLE_SECONDS)
+
+
+def _pull_one() -> bool:
+    return deliver_next(clock=database_now)
 
 
 class Machine(RuleBasedStateMachine):
@@ -62,6 +76,10 @@ class Machine(RuleBasedStateMachine):
         self.checks.after_step()
         self.old: list[int] = []
         self.rivals: list[Future[None]] = []
+
+    @initialize(switches=st.sampled_from(UNKNOWNS))
+    def eaccounting_behaves_in_one_way_or_another(self, switches: dict[str, object]) -> None:
+        self.remote.switch(**switches)
 
     # --- Clicks ------------------------------------------------------------------------------------------
 
@@ -228,14 +246,18 @@ class Machine(RuleBasedStateMachine):
             self._deliver(push_id, fate)
             fate = CALM
         for _turn in range(AT_ONE_MOMENT if pulls and not fate.lost else 0):
-            if not self._as_worker(self.remote.whose_turn(), fate, deliver_next):
+            if not self._as_worker(self.remote.whose_turn(), fate, _pull_one):
                 return
             fate = CALM
         assert not pulls or fate.lost, "a worker pulls without end"
 
     def _deliver(self, push_id: int, fate: Fate = CALM) -> None:
         self.old.append(push_id)
-        self._as_worker(self.remote.worker(push_id), fate, lambda: [deliver(push_id) for _ in range(1 + fate.twice)])
+        self._as_worker(
+            self.remote.worker(push_id),
+            fate,
+            lambda: [deliver(push_id, clock=database_now) for _ in range(1 + fate.twice)],
+        )
 
     def _as_worker(self, worker: AbstractContextManager[None], fate: Fate, work: Callable[[], object]) -> object:
         self.remote.armed = list(fate.mishaps)
@@ -292,7 +314,7 @@ class Machine(RuleBasedStateMachine):
 
     def _as_another_worker(self, push_id: int) -> None:
         with self.remote.worker(push_id):
-            deliver(push_id)
+            deliver(push_id, clock=database_now)
 
     @staticmethod
     def _somebody_waits_for_the_lock() -> bool:
@@ -312,6 +334,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Faults are over, people do their part, time passes: everything must come to its end."""
         self.all_is_well()
+        self.checks.look_at_the_cards()
         self._pass(_late_seconds() + 1)
         for company in ("2", "1"):
             connection = Connection.objects.filter(name__startswith="Fjordlys" if company == "2" else "Nordvik").get()
@@ -319,6 +342,7 @@ class Machine(RuleBasedStateMachine):
                 self._heal(company)
                 self._drain(connection)
         self.checks.at_the_end()
+        self.checks.look_at_the_cards()
 
     def _heal(self, company: str) -> None:
         current = services.current_connection(self.people.user.account_id)

@@ -275,7 +275,7 @@ class People:
         rows = self.world.remote.rows(key)
         if rows:
             row = rows[which % len(rows)]
-            self.world.remote.world.remove("customer", key, str(row["Id"]))
+            self.world.remote.delete(company=key, customer_id=str(row["Id"]))
             self._forget_wish(str(row["Id"]))
 
     def create_there(self, company_id: int) -> None:

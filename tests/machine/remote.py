@@ -17,7 +17,8 @@ from integrations.eaccounting.sandbox.faults import Fault
 from integrations.eaccounting.sandbox.messages import Delivery, Request, Response
 from integrations.eaccounting.sandbox.refuse import Refusal
 from integrations.eaccounting.sandbox.store import Document
-from integrations.eaccounting.sandbox.world import TERMS
+from integrations.eaccounting.sandbox.switches import Switches
+from integrations.eaccounting.sandbox.world import CUSTOMER, TERMS
 from integrations.models import Push
 
 LOST = Response(status=0, delivery=Delivery.HOLD)
@@ -82,11 +83,16 @@ class Book:
     late: list[Late] = field(default_factory=list)
     anew: dict[int, int] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
+    deleted: set[str] = field(default_factory=set)  # by people there
     harmed: bool = False  # the grant, by revoking or by an answer of the token endpoint that got lost
 
     def wish(self, push_id: int) -> Wish:
         """Name the wish that a push stands for now."""
         return push_id, self.anew.get(push_id, 0)
+
+    def made(self, push_id: int) -> list[str]:
+        """Return the customers that a push made for its wish of now and that nobody has deleted."""
+        return [made for made in self.stems.get(self.wish(push_id), []) if made not in self.deleted]
 
     def pushes_of(self, customer_id: str) -> set[int]:
         """Return the pushes that made a customer."""
@@ -102,6 +108,7 @@ class Remote(Sandbox):
         """Go back to these documents, with a clean book."""
         self.forget_calls()
         self.faults.clear()
+        self.world.switches = Switches()
         self.world._last_change = 0.0
         self.world.store._kinds = {kind: dict(rows) for kind, rows in documents.items()}
         self.now = now
@@ -206,7 +213,8 @@ class Remote(Sandbox):
             return
         id_ = request.path.removeprefix("/v2/customers").strip("/")
         wish = self.book.wish(self.push_id)
-        if request.method == "POST" and (self.book.stems.get(wish) or any(x.wish == wish for x in self.book.late)):
+        is_coming = any(late.wish == wish for late in self.book.late)
+        if request.method == "POST" and (is_coming or self.book.made(self.push_id)):
             self.book.wrongs.append(f"push {self.push_id} was sent again although its customer is, or may come, there")
         if request.method == "PUT" and any(late.customer == id_ for late in self.book.late):
             self.book.wrongs.append(f"customer {id_} was written while an earlier write of ours could still be stored")
@@ -217,7 +225,7 @@ class Remote(Sandbox):
             return
         made = self.book.stems.setdefault(self.book.wish(push_id), [])
         made.append(str(row["Id"]).lower())
-        if len(made) > 1:
+        if len(self.book.made(push_id)) > 1:
             self.book.wrongs.append(f"push {push_id} made {len(made)} customers")
         if row["TermsOfPaymentId"] not in self.chosen_terms:
             self.book.wrongs.append(f"push {push_id} made a customer with other terms than the chosen ones")
@@ -280,6 +288,11 @@ class Remote(Sandbox):
         """Return one customer, whichever company it is of."""
         found = [row for key in ("1", "2") for row in self.customers(company=key) if row["Id"] == customer_id]
         return found[0] if found else None
+
+    def delete(self, *, company: str, customer_id: str) -> None:
+        """A person deletes a customer."""
+        self.world.remove(CUSTOMER, company, customer_id)
+        self.book.deleted.add(customer_id.lower())
 
     def type_in(self, *, company: str, payload: Document) -> None:
         """A person makes a customer by hand."""

@@ -75,6 +75,7 @@ insert into companies_company select * from kept.companies_company;
 insert into companies_contact select * from kept.companies_contact;
 insert into integrations_remotecustomer select * from kept.integrations_remotecustomer;
 insert into integrations_customerlink select * from kept.integrations_customerlink;
+select setval('integrations_push_id_seq', 1000);
 """
 _KEPT = (
     "integrations_termsofpayment",
@@ -205,8 +206,8 @@ def _planted() -> dict[str, Any]:
 
 
 @contextmanager
-def world(*, user: User, clock: HandClock) -> Iterator[World]:
-    """Build it; the settings already point at API and IDENTITY."""
+def world(*, user: User, clock: HandClock, prefix: str) -> Iterator[World]:
+    """Build it; the settings already point at API and IDENTITY. `prefix`: of customer numbers, or blank."""
     redirect_uri = f"{settings.BASE_URL}{gateway.CALLBACK_PATH}"
     remote = Remote(
         settings=SandboxSettings(
@@ -232,6 +233,8 @@ def world(*, user: User, clock: HandClock) -> Iterator[World]:
             for company in ("1", "2", "1"):
                 connection = built.connect(company)
                 built.prepare(connection)
+                connection.note_duplicates(refused=True, now=clock.now())
+                connection.choose_numbers(prefix=prefix)
                 if company == "2" or not Connection.objects.filter(is_current=False).exists():
                     connecting.disconnect(user=user, connection=connection)
             built.found()

@@ -87,7 +87,7 @@ class Api:
         limit, switches = self._world.settings.rate_limit, self._world.switches
         company = grant.company if switches.limit_per_company else ""
         window = self._windows.setdefault((grant.client_id, company, template), collections.deque())
-        now = time.monotonic()
+        now = time.monotonic() + self._world.clock_offset
         if not switches.limit_window_slides and window and window[0] <= now - 60:
             window.clear()
         while window and window[0] <= now - 60:

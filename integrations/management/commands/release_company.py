@@ -1,0 +1,58 @@
+"""`manage.py release_company`: an eAccounting company is connected in an account that nobody can reach any more."""
+
+from argparse import ArgumentParser
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
+
+from integrations import connecting
+from integrations.locks import LockTaken
+from integrations.models import Connection
+
+
+class Command(BaseCommand):
+    """Disconnect an eAccounting company from its account, so that it can be connected in another one."""
+
+    help = (
+        "Lists where an eAccounting company is connected; with --account disconnects it there. Links are kept, waiting "
+        "actions of that account are cancelled. Afterwards it can be connected in another account."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take what names the company, and the account that has to let it go."""
+        parser.add_argument("company", help="its registration number as eAccounting writes it, or its name")
+        parser.add_argument("--account", type=int, metavar="ID", help="disconnect it from this account")
+
+    def handle(self, *args: object, company: str, account: int | None, **options: object) -> None:
+        """List, or disconnect. Raises CommandError when nothing fits."""
+        found = _connected(company)
+        if account is not None:
+            found = [connection for connection in found if connection.account_id == account]
+        if not found:
+            raise CommandError("No account is connected to such a company.")
+        for connection in found:
+            if account is None:
+                self.stdout.write(f"{_named(connection)}, since {connection.connected_at:%Y-%m-%d}")
+            else:
+                self._release(connection)
+        if account is None:
+            self.stdout.write("Nothing was changed. Run this again with --account ID to disconnect one.")
+
+    def _release(self, connection: Connection) -> None:
+        try:
+            cancelled = connecting.disconnect(user=None, connection=connection)
+        except LockTaken as error:
+            raise CommandError("The connection is being renewed at this moment. Run this again.") from error
+        self.stdout.write(f"Disconnected: {_named(connection)}. Waiting actions cancelled: {cancelled}.")
+
+
+def _connected(company: str) -> list[Connection]:
+    """Return what holds the company: also a connection that needs a person, whose links wait for it."""
+    fits = Q(name__iexact=company) | Q(registration_number=company)
+    rows = Connection.without_tokens().select_related("account").filter(fits, is_current=True)
+    return list(rows.exclude(state=Connection.State.DISCONNECTED).order_by("pk"))
+
+
+def _named(connection: Connection) -> str:
+    number = connection.registration_number or "no number"
+    return f"{connection.name} ({number}) in account {connection.account_id}, {connection.account}"

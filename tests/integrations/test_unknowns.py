@@ -1,0 +1,202 @@
+"""What nobody has measured at eAccounting (facts.md, Unknown): the engine holds whichever way it turns out to be.
+
+Each switch of the sandbox is one unknown. `manage.py eaccounting_smoke` finds out (test_eaccounting_smoke.py).
+"""
+
+import re
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
+
+from accounts.models import User
+from companies.models import Company
+from integrations import services
+from integrations.clock import database_now
+from integrations.delivery import live
+from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.eaccounting.sandbox.store import Document
+from integrations.eaccounting.sandbox.switches import Switches
+from integrations.eaccounting.sandbox.world import COMPANY, INVOICE
+from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
+from integrations.sentences import sentence
+from tests.integrations.conftest import (
+    CUSTOMERS,
+    SWEDISH_30_DAYS,
+    AddCompany,
+    Run,
+    confirm_terms,
+    connect_as,
+    named,
+    posts,
+)
+
+FACTS = Path(django_settings.BASE_DIR) / "docs" / "eaccounting" / "facts.md"
+NOWHERE = "38fe43cc-c843-48e0-9efe-fa7b262a8191"
+DEFAULT = Switches()
+OTHER_WAY: dict[str, Any] = {
+    "duplicate_number_status": 409,
+    "duplicate_number_code": 2000,
+    "unknown_id_status": 400,
+    **{item.name: not item.default for item in fields(Switches) if item.type is bool},
+}
+# With the switch that is turned, and by whom customers are numbered; the first two are the default way of all.
+ROADS = [("", False), ("", True), *((name, False) for name in OTHER_WAY)]
+ROADS += [(name, True) for name in OTHER_WAY if "number" in name or name in ("mind_case_in_eq", "reformat_on_store")]
+
+
+def test_every_switch_is_tried_both_ways_and_stands_in_the_facts() -> None:
+    names = {item.name for item in fields(Switches)}
+    assert set(OTHER_WAY) == names
+    assert all(getattr(DEFAULT, name) != value for name, value in OTHER_WAY.items())
+    table = FACTS.read_text(encoding="utf-8").split("## Unknown")[1]
+    assert set(re.findall(r"`(\w+)` = ", table)) == names
+
+
+def test_every_unknown_of_the_facts_names_its_question_and_the_smoke_command_asks_it() -> None:
+    table = FACTS.read_text(encoding="utf-8").split("## Unknown")[1]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| question")]
+    asked = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])}
+    folder = Path(django_settings.BASE_DIR) / "integrations" / "eaccounting" / "smoke"
+    source = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    known = set(re.findall(r'(?:Question\(\s*|^    \()"(\w+)"', source, flags=re.MULTILINE))
+    assert asked <= known
+    assert all(re.findall(r"`(\w+)`|(never)", row.split("|")[2]) for row in rows)
+
+
+@pytest.mark.parametrize(("switch", "own"), ROADS)
+def test_the_whole_road_holds_whichever_way_it_is(
+    sandbox: Sandbox, anna: User, add_company: AddCompany, run: Run, settle: Run, switch: str, own: bool
+) -> None:
+    """Connect, create with a lost answer, refresh, update beside a person's edit, paste, and find it deleted."""
+    sandbox.switch(**({switch: OTHER_WAY[switch]} if switch else {}))
+    connection = connect_as(anna)
+    confirm_terms(connection, anna)
+    if own:
+        connection.note_duplicates(refused=True, now=timezone.now())
+        connection.choose_numbers(prefix="LG")
+    company = add_company()
+    _create_with_a_lost_answer(sandbox, anna, company, run, settle)
+    _update_beside_a_persons_edit(sandbox, anna, company, settle)
+    with pytest.raises(NotFound):
+        live.read_customer(connection, customer_id=NOWHERE)
+    [customer] = named(sandbox)
+    sandbox.world.remove("customer", "1", str(customer["Id"]))
+    company.save_changes(now=timezone.now(), values={"city": "Umeå"})
+    push = settle(services.request_update(user=anna, company=company))
+    assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
+    assert named(sandbox) == []  # told, never created again
+
+
+def _create_with_a_lost_answer(sandbox: Sandbox, anna: User, company: Company, run: Run, settle: Run) -> None:
+    sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="after")
+    wish = services.request_create(user=anna, company=company)
+    assert run(wish).state == PushState.UNKNOWN
+    assert settle(wish).state == PushState.DONE
+    [customer] = named(sandbox)
+    assert customer["TermsOfPaymentId"] == SWEDISH_30_DAYS
+    assert str(CustomerLink.objects.get(company=company).reference) == customer["Id"]
+    assert posts(sandbox) == 1
+
+
+def _update_beside_a_persons_edit(sandbox: Sandbox, anna: User, company: Company, settle: Run) -> None:
+    [customer] = named(sandbox)
+    sandbox.edit_customer(customer_id=str(customer["Id"]), Note="Ring före nio", IsPrivatePerson=True)
+    sandbox.expire_access_tokens()
+    company.save_changes(now=timezone.now(), values={"phone": "+46 8 765 43 21"})
+    assert settle(services.request_update(user=anna, company=company)).state == PushState.DONE
+    [after] = named(sandbox)
+    kept = ("Note", "TermsOfPaymentId", "CustomerNumber", "IsActive")
+    assert [after[name] for name in kept] == ["Ring före nio", *(customer[name] for name in kept[1:])]
+    assert after["Telephone"] in ("+46 8 765 43 21", "+4687654321")
+    assert after["IsPrivatePerson"] is True or not sandbox.world.switches.allow_private_person_change
+    assert Connection.objects.get().is_connected
+
+
+# --- Where the way makes a difference ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minds", [True, False])
+def test_a_name_in_other_letters_is_found_where_eaccounting_does_not_mind(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, minds: bool
+) -> None:
+    sandbox.switch(mind_case_in_eq=minds)
+    company = add_company(name="HAVSVIK KONSULT AB", registration_number="")
+    push = run(services.request_create(user=ulf, company=company))
+    assert (push.wait_reason == WaitReason.DECISION) is not minds
+    assert posts(sandbox) == (1 if minds else 0)
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_company_without_the_module_lets_everything_wait_where_it_is_needed(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle: Run, needed: bool
+) -> None:
+    there = sandbox.world.company("1") or {}
+    sandbox.world.store.put(COMPANY, "1", {**there, "ActivatedModules": []})
+    sandbox.switch(need_api_module=needed)
+    push = run(services.request_create(user=ulf, company=company))
+    if needed:
+        assert (push.wait_reason, push.failure, posts(sandbox)) == (WaitReason.CONNECTION, "forbidden_module", 0)
+        assert "Apps and extensions" in sentence(push.failure)
+    else:
+        assert push.state == PushState.DONE
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_an_invoice_in_the_doubt_makes_a_near_customer_a_persons_to_judge_where_it_moves_it(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle: Run, moves: bool
+) -> None:
+    """An old customer with our e-mail address, under another number: the look before did not show it."""
+    sandbox.switch(invoice_moves_customer=moves)
+    invoice = sandbox.world.rows(INVOICE, "1")[0]
+    _make_near(sandbox, str(invoice["CustomerId"]))
+    sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="before")
+    wish = services.request_create(user=ulf, company=company)
+    run(wish)
+    later = f"{database_now() + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+    sandbox.world.put(INVOICE, "1", {**invoice, "ModifiedUtc": later})
+    push = settle(wish)
+    assert (push.wait_reason == WaitReason.DECISION) is moves
+    assert len(named(sandbox)) == (0 if moves else 1)
+
+
+def _make_near(sandbox: Sandbox, customer_id: str) -> Document:
+    """Give a customer of long ago the company's e-mail address."""
+    row = sandbox.world.row("customer", "1", customer_id)
+    assert row is not None
+    row = {**row, "EmailAddress": "info@alvstrand.example", "ChangedUtc": "2026-01-02T03:04:05.000000Z"}
+    sandbox.world.put("customer", "1", row)
+    return row
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_an_empty_text_is_filled_from_here_whether_or_not_it_could_be_sent_back(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, settle: Run, taken: bool
+) -> None:
+    sandbox.switch(accept_empty_strings=taken)
+    assert settle(services.request_create(user=ulf, company=company)).state == PushState.DONE
+    [customer] = named(sandbox)
+    sandbox.world.put("customer", "1", {**customer, "InvoiceCity": ""})
+    assert settle(services.request_update(user=ulf, company=company)).state == PushState.DONE
+    assert named(sandbox)[0]["InvoiceCity"] == "Stockholm"
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_a_call_too_many_waits_as_long_as_told_with_and_without_the_header(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, header: bool
+) -> None:
+    sandbox.switch(retry_after_header=header)
+    sandbox.set_up(rate_limit=1)
+    wish = services.request_create(user=ulf, company=company)
+    run(wish)  # the look is the one call that is free
+    sandbox.set_up(rate_limit=1_000_000)
+    push = Push.objects.get(pk=wish.pk)
+    assert (push.state, push.wait_reason, push.failure) == (PushState.WAITING, WaitReason.BUDGET, "rate_limited")
+    assert push.next_attempt_at is not None
+    assert 0 < (push.next_attempt_at - database_now()).total_seconds() <= 60
+    assert named(sandbox) == []
