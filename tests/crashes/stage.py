@@ -71,8 +71,12 @@ class Stage:
     def suffer(self, fate: Fate, *, meanwhile: Callable[["Stage"], None]) -> None:
         """Wait until the fate is met and over: dead, given back, or frozen until others have tried."""
         process = self.met()
-        meanwhile(self)
-        self.see_through(fate, process)
+        if fate == Fate.TERM:  # it does its task to the end first
+            self.see_through(fate, process)
+            meanwhile(self)
+        else:
+            meanwhile(self)
+            self.see_through(fate, process)
 
     def strike(self, fate: Fate, process: int) -> None:
         """Let a process meet a fate wherever it is."""
