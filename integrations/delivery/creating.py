@@ -26,6 +26,10 @@ from integrations.eaccounting.types import Customer, CustomerPage
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
 from integrations.tokens import NotConnected
 
+# What has to be as it was when the token was taken, and what a create needs beside.
+_USABLE = ["state", "blocked_reason", "generation", "number_prefix", "duplicates_refused", "terms_confirmed_at"]
+_USABLE += [f"default_terms__{name}" for name in ("remote_id", "for_sales", "gone_at")]
+
 
 def run(push: Push, calls: Calls) -> None:
     """Carry a create as far as it goes now. Raises what `deliver` knows how to record."""
@@ -148,7 +152,8 @@ def _twin_ended(push: Push, *, since: datetime) -> bool:
 
 def usable(push: Push, calls: Calls) -> Connection:
     """Return the connection as it is now. Raises NotConnected when it is not the one the token is for."""
-    connection = Connection.without_tokens().select_related("default_terms").get(pk=push.connection_id)
+    rows = Connection.objects.select_related("default_terms").only(*_USABLE)
+    connection = rows.get(pk=push.connection_id)
     if not connection.is_usable:
         raise NotConnected(connection.blocked_reason or connection.state)
     if connection.generation != calls.generation:

@@ -6,6 +6,7 @@ from typing import Self
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
+from accounts.models import User
 from companies.models import Company
 from integrations.models.connection import Connection
 from integrations.models.push_row import PushRow
@@ -15,6 +16,17 @@ from integrations.models.states import OPEN, PushState, WaitReason
 PULLED = (WaitReason.CONNECTION, WaitReason.RETRY, WaitReason.SETTLING, WaitReason.TWIN)
 # A new row is left to the worker that the click poked; those who pull take it when that poke seems lost.
 HEAD_START = timedelta(seconds=2)
+# What a worker needs of the rows beside a push; building the other columns would cost more than all the rest.
+_NEEDED = {
+    "connection": {"id", "account", "state", "blocked_reason", "generation", "last_ok_at", "name"},
+    "requested_by": {"id", "account", "role", "is_active"},
+}
+_REST = [
+    f"{side}__{field.name}"
+    for side, model in (("connection", Connection), ("requested_by", User))
+    for field in model._meta.concrete_fields  # noqa: SLF001  # public, in spite of its name
+    if field.name not in _NEEDED[side]
+]
 AT_ONCE = 4  # rows of one connection in the hands of workers, as far as those who pull are concerned
 
 
@@ -110,9 +122,8 @@ class PushQueue(PushRow):
 
     @classmethod
     def _one_locked(cls, rows: models.QuerySet[Self]) -> Self | None:
-        """Lock a row, and fetch with it what a worker needs to know beside it but the tokens."""
-        whole = rows.select_related("connection", "company", "contact", "requested_by")
-        whole = whole.defer("connection__access_token", "connection__refresh_token")
+        """Lock a row, and fetch with it what a worker needs to know beside it."""
+        whole = rows.select_related("connection", "company", "contact", "requested_by").defer(*_REST)
         # Not first(): sorting what is one row anyway would cost more than all the rest of the statement.
         return next(iter(whole.select_for_update(skip_locked=True, of=("self",))[:1]), None)
 
