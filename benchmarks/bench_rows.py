@@ -9,7 +9,6 @@ from functools import cache
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.db import connection as database
-from django.db.models import F
 from stdnum import luhn
 
 from accounts.models import Account, Role, User
@@ -198,9 +197,9 @@ def not_done(pushes: Sequence[int]) -> int:
     return Push.objects.filter(pk__in=pushes).exclude(state=PushState.DONE).count()
 
 
-def attempts(pushes: Sequence[int]) -> int:
-    """Count how often workers claimed these."""
-    return sum(Push.objects.filter(pk__in=pushes).values_list(F("attempts"), flat=True))
+def crashed(pushes: Sequence[int]) -> int:
+    """Count those whose worker did not come back to them."""
+    return Push.objects.filter(pk__in=pushes, crashes__gt=0).count()
 
 
 def _states(pushes: Sequence[int]) -> list[tuple[str, str, str]]:
