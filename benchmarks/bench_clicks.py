@@ -100,8 +100,8 @@ def b2(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001
             figure=str(found),
             met=found.value <= 0.85,
             detail=f"{busy.parts()}; after 11 s without a click {ratio(idle.ours, idle.control)} "
-            f"({cost:+.0f} ms, n={len(idle.ours)}): what the send rules cost. A POST wants a connection idle for less than 10 s, "
-            "and the look before it, which takes one idle for up to 60 s, provides it",
+            f"({cost:+.0f} ms, n={len(idle.ours)}): what the send rules cost. A POST wants a connection idle for less "
+            "than 10 s, and the look before it, which takes one idle for up to 60 s, provides it",
         )
     ]
 

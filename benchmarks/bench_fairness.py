@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from benchmarks.bench_browser import Browser
 from benchmarks.bench_clicks import API_DELAY, MS, Sample, click
 from benchmarks.bench_figures import Result, median, p95, ratio
+from benchmarks.bench_load import frozen
 from benchmarks.bench_rows import Tenant, cancel_all, companies, run_of, tenants, wake
-from benchmarks.bench_stack import Stack
+from benchmarks.bench_stack import BULK, Stack
 from companies.models import Company
 from integrations import tasks
 from integrations.models import Push, PushState
@@ -56,7 +57,7 @@ def _done(run: list[int]) -> int:
 
 
 def _first_come(browser: Browser, company: Company, other: Tenant) -> float:
-    """The control: the run's rows are poked one by one, as the click is, and it is the last in the queue."""
+    """The control: nobody pulls, the run's rows are poked one by one as the click is, and it is the last in the queue."""
     for push in run_of((other, company) for company in companies(other, QUEUED)):
         tasks.poke(push)
     return _clicks(browser, [company])[0]
@@ -67,14 +68,15 @@ def _measured(stack: Stack, quick: bool) -> Felt:  # noqa: FBT001
     mine, other = tenants(stack, 2)
     told = {"EACCOUNTING_RATE_LIMIT": str(RATE)}
     with ExitStack() as running:
-        running.enter_context(stack.workers(told))
+        workers = running.enter_context(stack.workers(told))
         browser = Browser(running.enter_context(stack.web(port=free_port(), **told)), mine)
         stack.set_up(delay=API_DELAY)
         _clicks(browser, companies(mine, 8))  # each process opens its connections
         for _ in range(rounds):
             felt.alone += _clicks(browser, companies(mine, clicks))
             _in_a_run(browser, companies(mine, clicks), other, felt, rows=rows)
-        felt.first_come += [_first_come(browser, company, other) for company in companies(mine, 1 if quick else 3)]
+        with frozen(workers[BULK]):
+            felt.first_come += [_first_come(browser, company, other) for company in companies(mine, 1 if quick else 3)]
         stack.set_up()
     return felt
 
