@@ -57,7 +57,7 @@ def _done(run: list[int]) -> int:
 
 
 def _first_come(browser: Browser, company: Company, other: Tenant) -> float:
-    """The control: nobody pulls, the run's rows are poked one by one as the click is, and it is the last in the queue."""
+    """The control: nobody pulls, the run's rows are poked one by one as the click is, and it comes last."""
     for push in run_of((other, company) for company in companies(other, QUEUED)):
         tasks.poke(push)
     return _clicks(browser, [company])[0]
