@@ -67,7 +67,7 @@ def _measured(stack: Stack, quick: bool) -> Felt:  # noqa: FBT001
     mine, other = tenants(stack, 2)
     told = {"EACCOUNTING_RATE_LIMIT": str(RATE)}
     with ExitStack() as running:
-        running.enter_context(stack.workers(**told))
+        running.enter_context(stack.workers(told))
         browser = Browser(running.enter_context(stack.web(port=free_port(), **told)), mine)
         stack.set_up(delay=API_DELAY)
         _clicks(browser, companies(mine, 8))  # each process opens its connections

@@ -14,8 +14,8 @@ from benchmarks.bench_figures import Result
 from benchmarks.bench_rows import Tenant, cancel_all, companies, is_open, run_of, tenants, wake
 from benchmarks.bench_stack import BULK, Stack
 
-# Full scale: with a shorter window the burst, which does not shrink, would take a greater share of the reserve.
-LIMIT, WINDOW = 600, 60.0
+# Full scale: in a shorter window the burst, which does not shrink, would take a greater share of the reserve.
+LIMIT, WINDOW = 600, 60.0  # of the sandbox
 WORKERS, START = 8, 4.0  # processes that pull; seconds until the counting begins
 CUSTOMERS = "/v2/customers"
 REFUSED = 429
@@ -40,7 +40,7 @@ def _use(stack: Stack, *, fixed: bool, by_connection: bool, seconds: float) -> U
     budgets = len(those) if by_connection else 1
     scope, window = "connection" if by_connection else "client", "fixed" if fixed else "sliding"
     redis.Redis.from_url(stack.valkey.url).flushdb()
-    stack.set_up(limit=LIMIT, window=WINDOW, fixed=fixed, by_connection=by_connection)
+    stack.set_up(limit=LIMIT, fixed=fixed, by_connection=by_connection)
     stack.steer("DELETE", "calls")
     begin = _saturate(stack, those, seconds=seconds, budgets=budgets, scope=scope)
     calls = [call for call in stack.calls() if str(call["path"]) == CUSTOMERS]
@@ -59,8 +59,8 @@ def _saturate(stack: Stack, those: tuple[Tenant, ...], *, seconds: float, budget
     count = int(LIMIT * (seconds + 2 * START) / WINDOW * budgets / 2 / len(those))
     made = run_of((tenant, company) for tenant in those for company in companies(tenant, count))
     with ExitStack() as running:
-        running.enter_context(stack.worker(BULK, processes=WORKERS, **told))
-        running.enter_context(stack.upkeep(**told))
+        running.enter_context(stack.worker(BULK, processes=WORKERS, told=told))
+        running.enter_context(stack.upkeep(told))
         wake()
         begin = time.monotonic() + START
         time.sleep(START + seconds)

@@ -101,7 +101,7 @@ def _bare_round(stack: Stack, load: Load, *, count: int) -> None:
 
 
 def _measured(stack: Stack, quick: bool) -> Load:  # noqa: FBT001
-    load, rounds, count = Load(), 2 if quick else 5, 60 if quick else 150
+    load, rounds, count = Load(), 2 if quick else 5, 60 if quick else 250
     with ExitStack() as running:
         worker = running.enter_context(stack.worker(BULK))
         upkeep = running.enter_context(stack.upkeep())

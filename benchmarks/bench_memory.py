@@ -11,7 +11,7 @@ from integrations.models import Kind
 
 ACCOUNTS = 50
 FIRST, LAST, BATCH = 2_000, 20_000, 500
-LONGEST = 420.0  # seconds
+LONGEST = 270.0  # seconds
 MIB = 1024 * 1024
 
 

@@ -25,6 +25,7 @@ TIMES = {
     "EACCOUNTING_SWEEP_SECONDS": "5",
 }
 PROCESSES = {"clicks": 4, "bulk,sweep": 4, "upkeep": 1}  # by queues, as README (In production) says
+NOTHING: Mapping[str, str] = {}  # told beyond the environment
 BULK = "bulk,sweep"  # the queues of those who pull
 
 
@@ -41,13 +42,13 @@ class Stack:
 
     @contextmanager
     def worker(
-        self, queues: str = "clicks", *, processes: int = 0, name: str = "", **environment: str
+        self, queues: str = "clicks", *, processes: int = 0, name: str = "", told: Mapping[str, str] = NOTHING
     ) -> Iterator[Running]:
         """Run a Celery worker as production does, and one task more (bench_celery)."""
         with running(
             f"worker-{name or queues}",
             self.worker_words(queues, processes=processes, name=name),
-            environment={**self.environment, **environment},
+            environment={**self.environment, **told},
             logs=self.logs,
             ready=READY,
         ) as worker:
@@ -60,13 +61,13 @@ class Stack:
         return [*words, "-n", f"{name or queues.partition(',')[0]}@%h"]
 
     @contextmanager
-    def upkeep(self, **environment: str) -> Iterator[list[Running]]:
+    def upkeep(self, told: Mapping[str, str] = NOTHING) -> Iterator[list[Running]]:
         """Run beat, and the worker that looks after connections."""
         with ExitStack() as stack:
-            told = {**self.environment, **environment}
-            worker = stack.enter_context(self.worker("upkeep", **environment))
+            worker = stack.enter_context(self.worker("upkeep", told=told))
             words = ["celery", "-A", "limego_visma", "beat", "-l", "INFO", "-s", str(self.logs / "beat")]
-            start = running("beat", words, environment=told, logs=self.logs, ready="beat: Starting")
+            environment = {**self.environment, **told}
+            start = running("beat", words, environment=environment, logs=self.logs, ready="beat: Starting")
             yield [worker, stack.enter_context(start)]
 
     @contextmanager
@@ -80,11 +81,11 @@ class Stack:
             yield f"http://127.0.0.1:{port}"
 
     @contextmanager
-    def workers(self, **environment: str) -> Iterator[Mapping[str, Running]]:
+    def workers(self, told: Mapping[str, str] = NOTHING) -> Iterator[Mapping[str, Running]]:
         """Run all workers and beat as production does; return the workers for clicks and for everything else."""
         with ExitStack() as stack:
-            found = {name: stack.enter_context(self.worker(name, **environment)) for name in ("clicks", BULK)}
-            stack.enter_context(self.upkeep(**environment))
+            found = {name: stack.enter_context(self.worker(name, told=told)) for name in ("clicks", BULK)}
+            stack.enter_context(self.upkeep(told))
             yield found
 
     def steer(self, method: str, name: str, content: object = None) -> dict[str, object]:

@@ -85,6 +85,7 @@ WHAT: dict[str, str | Promise] = {
     "refused": _("Visma eAccounting refused this. Its own words stand below."),
     # Why there was no answer.
     "unreachable": _("Visma eAccounting cannot be reached. This is sent again by itself."),
+    "sent_too_late": _("Lime Go was too busy to send this in time, so nothing was sent. This is sent again by itself."),
     "server_error": _("Visma eAccounting has a fault just now. This is sent again by itself."),
     "rate_limited": _("Visma eAccounting asked us to call less often for a moment. This is sent again by itself."),
     "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
@@ -156,8 +157,7 @@ SAME_AS = {
     "answer_too_long": "unexpected_answer",
     "too_slow": "unreachable",
     "no_answer": "unreachable",
-    "sent_too_late": "unreachable",
-    "deadline_before_sending": "unreachable",
+    "deadline_before_sending": "sent_too_late",
     "unauthorized": "needs_reconnect",
     "not_open": "superseded",
 }

@@ -9,6 +9,8 @@ import os
 from celery import Celery, Task
 from django.db import close_old_connections
 
+from integrations.shielding import shielded
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "limego_visma.settings")
 
 
@@ -23,6 +25,15 @@ class WorkerTask(Task):  # type: ignore[type-arg]  # it takes type arguments for
     def before_start(self, *_: object) -> None:
         """Celery calls this before each task."""
         close_old_connections()
+
+    def __call__(self, *arguments: object, **named: object) -> object:
+        """Do the task to its end, whoever asks this process to stop meanwhile.
+
+        Celery asks only the parent and lets it wait for its children; a supervisor that signals the whole group of
+        processes asks these too, and they would end in the middle of a call.
+        """
+        with shielded():
+            return self.run(*arguments, **named)
 
 
 app = Celery("limego_visma", task_cls=WorkerTask)

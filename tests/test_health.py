@@ -198,6 +198,6 @@ def test_a_queue_that_nobody_serves_any_more_is_named(db: None, broker: Redis, s
 def test_beat_sends_a_mark_through_every_queue_that_a_task_uses(settings: Settings) -> None:
     schedule = settings.CELERY_BEAT_SCHEDULE.values()
     marks = {entry["options"]["queue"] for entry in schedule if entry["task"] == heartbeat.mark.name}
-    current_app.loader.import_default_modules()  # as a worker does
+    current_app.loader.import_default_modules()
     names = [name for name in current_app.tasks if name.startswith(("accounts.", "companies.", "integrations."))]
     assert marks == {current_app.amqp.router.route({}, name)["queue"].name for name in names}

@@ -143,7 +143,8 @@ def is_number_taken(error: EAccountingError) -> bool:
 def silence(*, header: str | None, text: str, now: datetime | None = None) -> int:
     """Return for how many seconds a rate-limited endpoint is to be left alone, 1 to 3600.
 
-    The header may hold seconds or an HTTP date; the text says "Try again in 55 seconds".
+    The header may hold seconds or an HTTP date; the text says "Try again in 55 seconds". `now` is the server's
+    own clock, if it told it: ours may be wrong.
     """
     seconds = _seconds_of_header(header or "", now or datetime.now(UTC))
     if seconds is None:
@@ -172,7 +173,8 @@ def _with_particulars(error: EAccountingError, rule: Rule, refusal: Refusal, ans
         error.kind = rule.code
         error.parameters = {"kind": rule.code}
     if isinstance(error, RateLimited):
-        error.retry_after = silence(header=answer.headers.get("Retry-After"), text=refusal.text)
+        header, now = answer.headers.get("Retry-After"), _date(answer.headers.get("Date", ""))
+        error.retry_after = silence(header=header, text=refusal.text, now=now)
         error.parameters = {"retry_after": error.retry_after}
     return error
 
@@ -180,13 +182,16 @@ def _with_particulars(error: EAccountingError, rule: Rule, refusal: Refusal, ans
 def _seconds_of_header(header: str, now: datetime) -> int | None:
     if re.fullmatch(r"\s*-?\d{1,12}(\.\d*)?\s*", header):
         return int(float(header))
+    when = _date(header)
+    return round((when - now).total_seconds()) if when else None
+
+
+def _date(header: str) -> datetime | None:
     try:
         when = email.utils.parsedate_to_datetime(header)
     except (ValueError, IndexError):
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return round((when - now).total_seconds())
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _text(value: object) -> str:

@@ -17,10 +17,10 @@ from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection
 from tests.crashes.orders import own_redis_url, store
 from tests.crashes.stage import SEND_BY_SECONDS, Stage, thaw_all
-from tests.integrations.conftest import add_company, clock, company, connection, forget_gateway, ready, server
+from tests.integrations.conftest import add_company, company, connection, forget_gateway, ready, server
 from tests.integrations.workers import Workers
 
-__all__ = ["add_company", "clock", "company", "connection", "ready", "server"]
+__all__ = ["add_company", "company", "connection", "ready", "server"]
 
 PROCESSES = 3
 

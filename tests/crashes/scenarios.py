@@ -59,7 +59,7 @@ def _take_number(stage: Stage) -> None:
 
 def _judge_number(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
     """A refusal that died with its process is asked for again, once it is proven that nothing was stored."""
-    _created(stage, sent=3 if fate else 2)
+    _created(stage, sent=2 if fate in {None, Fate.TERM} else 3)
 
 
 # --- Updates ---------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def _block(stage: Stage) -> None:
 
 def _judge_probe(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
     """A probe that died is made again after a quarter of an hour, as any other."""
-    if fate in {Fate.KILL, Fate.TERM, Fate.RAISE}:
+    if fate in {Fate.KILL, Fate.RAISE}:
         assert not Connection.objects.get(pk=stage.connection.pk).is_usable
         stage.pass_time(15 * 60)
         stage.upkeep_until(lambda: Connection.objects.get(pk=stage.connection.pk).is_usable)
@@ -210,7 +210,7 @@ def _connect(stage: Stage) -> None:
 def _judge_connect(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
     """Either it is connected, or nothing is and the person connects again."""
     connection = services.current_connection(stage.newcomer.account_id)
-    assert (connection is None) == (fate in {Fate.KILL, Fate.TERM, Fate.RAISE})
+    assert (connection is None) == (fate in {Fate.KILL, Fate.RAISE})
     connection = connection or connect_as(stage.newcomer, company="2")
     assert stage.holds_good_tokens(connection)
     assert connecting.test(connection) == ""
@@ -225,7 +225,7 @@ def _reconnect(stage: Stage) -> None:
 def _judge_reconnect(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
     """The old grant works until the new one is stored."""
     generation = Connection.objects.get(pk=stage.connection.pk).generation
-    died = fate in {Fate.KILL, Fate.TERM, Fate.RAISE}
+    died = fate in {Fate.KILL, Fate.RAISE}
     assert generation == stage.connection.generation + (0 if died else 1)
     assert stage.holds_good_tokens(stage.connection)
     services.request_create(user=stage.user, company=stage.company)

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from celery import current_app
+from django.db import connection as database
 from django.db import transaction
 from django.db.models import F
 from kombu import Connection as Broker
@@ -70,8 +71,12 @@ class Stage:
     def suffer(self, fate: Fate, *, meanwhile: Callable[["Stage"], None]) -> None:
         """Wait until the fate is met and over: dead, given back, or frozen until others have tried."""
         process = self.met()
-        meanwhile(self)
-        self.see_through(fate, process)
+        if fate == Fate.TERM:  # it does its task to the end first
+            self.see_through(fate, process)
+            meanwhile(self)
+        else:
+            meanwhile(self)
+            self.see_through(fate, process)
 
     def strike(self, fate: Fate, process: int) -> None:
         """Let a process meet a fate wherever it is."""
@@ -97,6 +102,15 @@ class Stage:
         os.kill(process, signal.SIGCONT)
         self.quiet()
         assert not closed or self.sent() == sent, "a process that was frozen sent what others had settled"
+
+    def end_transactions(self) -> int:
+        """Do what PostgreSQL does by itself after ten seconds (limego_visma/dead_peers.py); return to how many."""
+        with database.cursor() as cursor:
+            cursor.execute(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and state = 'idle in transaction' and pid <> pg_backend_pid()"
+            )
+            return int(cursor.fetchone()[0])
 
     def reached(self) -> list[str]:
         """Return the points that were reached, in their order."""

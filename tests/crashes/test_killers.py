@@ -13,7 +13,7 @@ from tests.integrations.conftest import named, posts, puts
 
 pytestmark = [pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
-ENDS = [Fate.KILL, Fate.TERM, Fate.RAISE]
+ENDS = [Fate.KILL, Fate.RAISE]  # asked to stop, a process does its task to the end
 LONG = 600.0  # seconds: three leases, and settle times between them
 
 

@@ -210,3 +210,10 @@ def test_a_rate_limit_says_how_long() -> None:
     assert isinstance(error, errors.RateLimited)
     assert (error.retry_after, error.parameters) == (55, {"retry_after": 55})
     assert refused(4010, status=429, text=QUOTA, headers={"Retry-After": "9"}).parameters == {"retry_after": 9}
+
+
+def test_a_date_is_counted_from_the_servers_clock_not_from_ours() -> None:
+    told = {"Retry-After": "Sun, 03 May 2009 12:00:30 GMT", "Date": "Sun, 03 May 2009 12:00:00 GMT"}
+    assert refused(4010, status=429, text=QUOTA, headers=told).parameters == {"retry_after": 30}
+    nonsense = {**told, "Date": "yesterday"}
+    assert refused(4010, status=429, text=QUOTA, headers=nonsense).parameters == {"retry_after": 1}

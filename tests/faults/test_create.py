@@ -311,7 +311,7 @@ def test_a_refusal_of_the_whole_connection_is_told_with_who_can_act_and_probed_o
 ) -> None:
     others = [
         services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number=""))
-        for n in range(3)
+        for n in range(2)
     ]
     sandbox.fault(kind="error", path="/v2/.*", error_code=code, status=403, count=None)
     for push in (wish, *others):

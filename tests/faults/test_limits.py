@@ -197,7 +197,7 @@ def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_th
         time.sleep(1.0)
         assert len(sandbox.calls(path="/connect/token")) == calls  # nobody asks for each of its rows
     for took in (quick, broken):
-        assert sorted(took)[1] < 2 * API_SECONDS + 0.5, took  # of a machine that others use too
+        assert sorted(took)[1] < 2 * API_SECONDS + 1.5, took  # on a machine that is busy with other tests
     for company in clicked:
         assert len([row for row in sandbox.customers(company="2") if row["Name"] == company.name]) == 1
     open_rows = Push.objects.filter(connection=ready, state__in=(PushState.SENDING, PushState.UNKNOWN))

@@ -1,7 +1,6 @@
 """Faults while a customer is updated: no field, no person's edit and no newer wish is lost. Judged as a create."""
 
 import time
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -18,7 +17,7 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
 from tests.faults.reading import UP_TO_DATE, Card
-from tests.integrations.conftest import AddCompany, Run, forget_gateway, posts, puts
+from tests.integrations.conftest import AddCompany, MovableClock, Run, forget_gateway, posts, puts
 from tests.integrations.threads import in_thread
 from tests.integrations.workers import until
 from tests.proxy import Proxy
@@ -166,7 +165,7 @@ def test_the_task_of_an_older_edit_after_the_newer_one_changes_nothing(
 
 
 def test_killed_between_reading_and_writing_the_card_waits_and_it_is_done_again(
-    wish: Push, ulf: User, sandbox: Sandbox, clock: Any, settle: Run, card: Card
+    wish: Push, ulf: User, sandbox: Sandbox, clock: MovableClock, settle: Run, card: Card
 ) -> None:
     before = there(sandbox)
     claimed = Push.claim(wish.pk, now=clock(), seconds=5)
@@ -175,6 +174,23 @@ def test_killed_between_reading_and_writing_the_card_waits_and_it_is_done_again(
     assert "Sending The information is being updated in Visma eAccounting." in card(ulf, wish.company)
     assert settle(wish).state == PushState.DONE
     assert (there(sandbox)["Name"], foreign(there(sandbox)), puts(sandbox)) == (wish.company.name, foreign(before), 1)
+
+
+def test_an_update_that_kills_three_workers_after_its_bytes_may_have_left_is_a_persons(
+    wish: Push, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run, settle: Run, card: Card
+) -> None:
+    Push.objects.update(crashes=2)
+    claimed = Push.claim(wish.pk, now=clock(), seconds=1)
+    assert claimed is not None
+    claimed.begin_sending(values={"Name": "x"}, send_by=clock(), lease_until=clock())
+    run(wish, times=3, forward=100)
+    shown = card(ulf, wish.company)
+    assert "Your decision Sending stopped three times before it was done. Nothing is lost." in shown
+    assert "We can look again whether the information was stored. Look again" in shown
+    assert puts(sandbox) == 0
+    services.look_again(push=wish)
+    assert settle(wish).state == PushState.DONE
+    assert (there(sandbox)["Name"], puts(sandbox)) == (wish.company.name, 1)
 
 
 def test_a_persons_edit_and_an_unknown_field_before_our_reading_are_kept(
