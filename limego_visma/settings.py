@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvError
 
 from limego_visma.dead_peers import BROKER_OPTIONS, DATABASE_OPTIONS
+from limego_visma.queues import QUEUES, ROUTES, beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -257,19 +258,9 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = BROKER_OPTIONS
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
-WORKER_QUEUES = ("clicks", "bulk", "sweep", "upkeep", "mail")
+WORKER_QUEUES = QUEUES
 CELERY_IMPORTS = ["limego_visma.heartbeat"]
-CELERY_TASK_ROUTES = {
-    # What was just clicked, and nothing else: it never waits behind anybody's run.
-    "integrations.tasks.deliver_push": {"queue": "clicks"},
-    # Runs, retries and lost pokes: whoever takes these messages pulls rows, in turn.
-    "integrations.tasks.pull": {"queue": "bulk"},
-    # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who pulls
-    # sweeps too: when all of them are busy, there is nobody to wake anyway.
-    "integrations.tasks.sweep": {"queue": "sweep"},
-    # A silent mail server holds a worker for EMAIL_TIMEOUT: one of its own, or the sweeper would wait behind it.
-    "accounts.tasks.send_due_mail": {"queue": "mail"},
-}
+CELERY_TASK_ROUTES = ROUTES
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # So many tasks keep a database connection; each looks after its age and health (limego_visma/celery.py).
 CELERY_DB_REUSE_MAX = 1_000_000
@@ -281,36 +272,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "limego_visma.beat:SteadyScheduler"
-# What nobody took for so long is stale. No shorter: a host compares it with its own clock, which may be wrong.
-STALE_SECONDS = 2 * 3600
-CELERY_BEAT_SCHEDULE = {
-    "send-due-mail": {
-        "task": "accounts.tasks.send_due_mail",
-        "schedule": 5.0,
-        "options": {"expires": STALE_SECONDS},
-    },
-    "sweep": {
-        "task": "integrations.tasks.sweep",
-        "schedule": EACCOUNTING_SWEEP_SECONDS,
-        "options": {"expires": STALE_SECONDS},
-    },
-    "look-after-connections": {
-        "task": "integrations.tasks.look_after_connections",
-        "schedule": EACCOUNTING_SWEEP_SECONDS,
-        "options": {"expires": STALE_SECONDS},
-    },
-}
-# One mark through every queue: /readyz tells when a worker last took one.
-HEARTBEAT_SECONDS = 15.0
-CELERY_BEAT_SCHEDULE |= {
-    f"heartbeat-{queue}": {
-        "task": "limego_visma.heartbeat.mark",
-        "schedule": HEARTBEAT_SECONDS,
-        "kwargs": {"queue": queue},
-        "options": {"queue": queue, "expires": 4 * HEARTBEAT_SECONDS},
-    }
-    for queue in WORKER_QUEUES
-}
+CELERY_BEAT_SCHEDULE = beat_schedule(sweep_seconds=EACCOUNTING_SWEEP_SECONDS)
 
 LOGGING = {
     "version": 1,

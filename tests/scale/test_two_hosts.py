@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -80,8 +81,8 @@ def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_works_again_afterw
     settings |= {"DATABASE_URL": link.database_url, "REDIS_URL": link.redis_url}
     cut = Workers(folder=tmp_path, api_url=link.api_url, identity_url=server.identity_url, settings=settings)
     with ExitStack() as stack:
-        stack.enter_context(cut)
-        whole = stack.enter_context(other)
+        with ThreadPoolExecutor() as starting:
+            _, whole = starting.map(stack.enter_context, [cut, other])
         for company in companies:
             services.request_create(user=ulf, company=company)
         until(lambda: open_rows() < ROWS - 8, seconds=10, what="both hosts to be at work")

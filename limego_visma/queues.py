@@ -1,0 +1,44 @@
+"""Which worker takes which message, and what beat asks for how often."""
+
+from typing import Any
+
+QUEUES = ("clicks", "bulk", "sweep", "upkeep", "mail")
+ROUTES = {
+    # What was just clicked, and nothing else: it never waits behind anybody's run.
+    "integrations.tasks.deliver_push": {"queue": "clicks"},
+    # Runs, retries and lost pokes: whoever takes these messages pulls rows, in turn.
+    "integrations.tasks.pull": {"queue": "bulk"},
+    # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who pulls
+    # sweeps too: when all of them are busy, there is nobody to wake anyway.
+    "integrations.tasks.sweep": {"queue": "sweep"},
+    # A silent mail server holds a worker for EMAIL_TIMEOUT: one of its own, or the sweeper would wait behind it.
+    "accounts.tasks.send_due_mail": {"queue": "mail"},
+}
+
+MAIL_SECONDS, HEARTBEAT_SECONDS = 5.0, 15.0
+# What nobody took for so long is stale. No shorter: a host compares it with its own clock, which may be wrong.
+STALE_SECONDS = 2 * 3600
+
+
+def beat_schedule(*, sweep_seconds: float) -> dict[str, dict[str, Any]]:
+    """Return beat's entries, in Celery's form."""
+    periodic = {
+        "send-due-mail": ("accounts.tasks.send_due_mail", MAIL_SECONDS),
+        "sweep": ("integrations.tasks.sweep", sweep_seconds),
+        "look-after-connections": ("integrations.tasks.look_after_connections", sweep_seconds),
+    }
+    entries: dict[str, dict[str, Any]] = {
+        name: {"task": task, "schedule": seconds, "options": {"expires": STALE_SECONDS}}
+        for name, (task, seconds) in periodic.items()
+    }
+    return entries | {f"heartbeat-{queue}": _heartbeat(queue) for queue in QUEUES}
+
+
+def _heartbeat(queue: str) -> dict[str, Any]:
+    """A mark through a queue: /readyz tells when a worker last took one."""
+    return {
+        "task": "limego_visma.heartbeat.mark",
+        "schedule": HEARTBEAT_SECONDS,
+        "kwargs": {"queue": queue},
+        "options": {"queue": queue, "expires": 4 * HEARTBEAT_SECONDS},
+    }
