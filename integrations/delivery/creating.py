@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from companies.models import Company
+from companies.models import Company, Contact
 from integrations import mapping
 from integrations.constraints import breaks
 from integrations.crashpoints import Point, reach
@@ -122,6 +122,8 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
         terms = connection.default_terms
         if terms is None or connection.terms_confirmed_at is None or not terms.is_choosable:
             raise CannotSend("terms_gone" if terms else "terms_not_chosen")
+        if push.contact_id:  # edited or erased since the claim, perhaps
+            push.contact = Contact.objects.filter(pk=push.contact_id).first()
         values = _values(company, push)
         number = numbering.number_for(push, connection=connection)
         payload = mapping.create_payload(

@@ -51,10 +51,18 @@ def pytest_sessionstart() -> None:
         pytest.MonkeyPatch().setattr(MUTANTS[name].target, bug)
 
 
+def _environment() -> dict[str, str]:
+    """Return ours; but tests that start tests must not share their stores with them."""
+    started = "LIMEGO_TEST_SERVICES" in os.environ
+    stores = ("LIMEGO_TEST_SERVICES", "DATABASE_URL", "REDIS_URL", "PYTEST_XDIST_WORKER") if started else ()
+    return {name: value for name, value in os.environ.items() if name not in stores}
+
+
 def is_caught(name: str, tests: str) -> bool:
     """Run tests with a bug planted; tell whether they fail. Raises SystemExit when they cannot be run."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.machine.mutants", "--tb=no", tests]
-    ended = subprocess.run(command, env={**os.environ, VARIABLE: name}, capture_output=True, text=True, check=False)
+    environment = {**_environment(), VARIABLE: name}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"the tests could not be run:\n{ended.stdout}\n{ended.stderr}")
     return ended.returncode == pytest.ExitCode.TESTS_FAILED

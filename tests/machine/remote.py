@@ -117,6 +117,7 @@ class Remote(Sandbox):
         self.meanwhile: Callable[[], object] | None = None
         self.meanwhile_at = ""
         self._seen: dict[str, Document] = {}
+        self._refused = ""  # how the last token was refused, with no good answer since
         self._worker = threading.local()
 
     def documents(self) -> dict[str, dict[str, Document]]:
@@ -156,13 +157,25 @@ class Remote(Sandbox):
         self._run_meanwhile(request)
         mishap = next((one for one in self.armed if self._meets(one, request)), None)
         if mishap is None:
-            return self._carry(request)
+            return self._noted(self._carry(request), request, by_mishap=False)
         self.armed.remove(mishap)
         if request.path == "/connect/token" and ("done" in mishap.kind or mishap.kind in ("killed_after", "late")):
             self.book.harmed = True
         if mishap.kind in FAULTS:
-            return Fault.from_json(FAULTS[mishap.kind]).carry_out(lambda: self._carry(request))
+            answered = Fault.from_json(FAULTS[mishap.kind]).carry_out(lambda: self._carry(request))
+            return self._noted(answered, request, by_mishap=True)
         return self._special(mishap, request)
+
+    def _noted(self, response: Response, request: Request, *, by_mishap: bool) -> Response:
+        """Note a refused token: whose new one is refused too, by a mishap, has to be connected anew."""
+        if not request.path.startswith("/v2/"):
+            return response
+        if response.status == 401:
+            self.book.harmed = self.book.harmed or (bool(self._refused) and (by_mishap or "mishap" in self._refused))
+            self._refused = "by a mishap" if by_mishap else "rightly"
+        elif 200 <= response.status < 300:
+            self._refused = ""
+        return response
 
     def _special(self, mishap: Mishap, request: Request) -> Response:
         if mishap.kind == "unreachable":
