@@ -44,18 +44,19 @@ def test_the_whole_worker_killed_in_a_run_leaves_no_row_behind_and_doubles_none(
 def test_asked_to_stop_in_a_run_it_ends_its_calls_first_and_the_next_one_goes_on(
     ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path
 ) -> None:
-    names = begin_run(ready, ulf, count=24)
-    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.1, when="after", count=None)
+    names = begin_run(ready, ulf, count=60)
+    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.3, when="after", count=None)
     with FaultyWorkers(folder=tmp_path, server=server) as first:
         wait_for(5, seconds=20)
         first.terminate()
-    assert 5 <= done() < 24
+    assert 5 <= done() < 60
     assert not Push.objects.exclude(lease_until=None).exists()
     assert posts(sandbox) == done()
+    sandbox.faults.clear()
     while deliver_next():  # the next worker
         pass
     assert_run_is_over(sandbox, names)
-    assert posts(sandbox) == 24
+    assert posts(sandbox) == 60
 
 
 @pytest.mark.workers
@@ -119,7 +120,7 @@ def test_two_sweepers_and_many_who_pull_at_once_do_each_row_once(
     ends = at_once([sweep_and_pull] * 6)
     assert [end for end in ends if end is not None] == []
     assert_run_is_over(sandbox, names)
-    assert posts(sandbox) == 24
+    assert posts(sandbox) == 60
 
 
 def test_a_row_that_kills_three_workers_before_sending_fails_as_technical(
