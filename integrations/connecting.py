@@ -177,8 +177,10 @@ def start_over(*, user: User, account: Account, mark: str) -> int:
                 cancelled = _leave(left, user) if left else 0
                 if left:
                     left.step_aside()
-                offered.accept(user=user, now=database_now())
+                now = database_now()
+                offered.accept(user=user, now=now)
                 _note_start(offered, user)
+                Push.pull_forward(connection=offered, now=now)
         except IntegrityError as error:
             if not breaks(error, "connection_in_one_account"):
                 raise
@@ -213,10 +215,13 @@ def _give_back(account: Account) -> None:
 def disconnect(*, user: User | None, connection: Connection) -> int:
     """Revoke our access and forget the tokens; links stay. Return how many waiting pushes were cancelled.
 
-    `user` is None when an operator does it. Raises LockTaken while a refresh is under way for long.
+    `user` is None when an operator does it. Raises Superseded when it is not what is connected any more, and
+    LockTaken while a refresh is under way for long.
     """
     with token_lock(connection.account_id, patience=LOCK_PATIENCE):
         connection = Connection.without_tokens().get(pk=connection.pk)
+        if not connection.is_current or connection.state == Connection.State.DISCONNECTED:
+            raise Superseded
         tokens = [revocable(connection)]
         with transaction.atomic():
             cancelled = _leave(connection, user)

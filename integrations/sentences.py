@@ -195,6 +195,14 @@ def _values(parameters: Mapping[str, Any]) -> str:
 
 
 def _under_way(parameters: Mapping[str, Any]) -> str:
+    if parameters.get("left"):
+        return (
+            gettext(
+                "This company was being sent to %(left)s, and what became of that is not known yet. It is looked up "
+                "when an admin connects %(left)s again; until then nothing else is sent for this company."
+            )
+            % parameters
+        )
     if parameters.get("kind") == Kind.CREATE:
         return gettext("This company is already being added by %(by)s. Wait until it is done.") % parameters
     if parameters.get("by"):

@@ -116,7 +116,8 @@ def _refuse_under_way(company: Company) -> None:
 
 
 def _under_way(push: Push) -> AlreadyUnderWay:
-    return AlreadyUnderWay(by=str(push.requested_by), kind=push.kind)
+    left = "" if push.connection.is_current else str(push.connection)
+    return AlreadyUnderWay(by=str(push.requested_by), kind=push.kind, left=left)
 
 
 def _record(
@@ -177,7 +178,7 @@ def _update(user: User, company: Company, connection: Connection, contact: Conta
     push = Push.open_of(company)
     if push is None:
         return _record(user, company, connection, kind=Kind.UPDATE, contact=contact, groups=groups)
-    if push.kind != Kind.UPDATE:
+    if push.kind != Kind.UPDATE or push.connection_id != connection.pk:
         raise _under_way(push)
     now = database_now()
     if push.replace_wish(groups=groups, contact=contact, user=user, now=now):

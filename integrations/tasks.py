@@ -19,12 +19,14 @@ from integrations.models import Push
 
 log = logging.getLogger(__name__)
 
-POKE_SECONDS = 0.05  # each for connecting and for answering
+POKE_SECONDS = 0.04  # each for connecting and for answering
 QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a click must not wait for the broker
 PULL_SECONDS = 2.0  # after which a worker that pulls hands over to the next message
 PULL_PAUSE = 0.1  # seconds, when all accounts that have due rows have enough of them in hand
 PULLS_WAITING = 16  # messages that may wait for those who pull: as many of them can be woken at once
-UPKEEP_EXPIRES = 60.0  # seconds: what nobody has taken by then is booked again
+# Seconds. What nobody has taken by then is long since booked again; no shorter, since a host compares it with its
+# own clock, which may be wrong.
+UPKEEP_EXPIRES = 7200.0
 _quiet = {"until": 0.0}
 
 

@@ -40,5 +40,5 @@ def _heartbeat(queue: str) -> dict[str, Any]:
         "task": "limego_visma.heartbeat.mark",
         "schedule": HEARTBEAT_SECONDS,
         "kwargs": {"queue": queue},
-        "options": {"queue": queue, "expires": 4 * HEARTBEAT_SECONDS},
+        "options": {"queue": queue, "expires": STALE_SECONDS},
     }

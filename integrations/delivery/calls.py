@@ -66,7 +66,7 @@ class Calls:
     def answered(self) -> None:
         """Note that eAccounting answered: the token is good, and what waited out a silence is due now."""
         now, refused = self.clock(), self.access is not None and self.access.was_refused
-        if not refused and not self.connection.was_silent(now=now):
+        if not refused and not self.connection.is_worth_noting(now=now):
             return
         if self.connection.succeeded(now=now):
             Push.pull_forward(connection=self.connection, now=now)

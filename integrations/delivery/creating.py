@@ -42,8 +42,10 @@ def run(push: Push, calls: Calls) -> None:
     found = _look_before(push, values, calls, now=began)
     if numbering.adopt_among(push, found.customers, calls):
         return
-    if found.customers and not push.create_anyway:
-        outcomes.ask_person(push, list(found.customers))
+    judged = push.seen_ids if push.create_anyway else []
+    unjudged = [customer for customer in found.customers if customer.id not in judged]
+    if unjudged:
+        outcomes.ask_person(push, unjudged)
         return
     _send(push, found, calls, looked=began)
 
@@ -85,8 +87,7 @@ def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) ->
     except IntegrityError as error:
         if not breaks(error, "push_no_twin_create"):
             raise
-        now = calls.clock()
-        push.wait_to_retry(WaitReason.TWIN, now=now, until=times.next_twin_try(push, now=now))
+        push.wait(WaitReason.TWIN, until=times.next_twin_try(push, now=calls.clock()))
         return
     reach(Point.SENDING_COMMITTED)
     deadline = settings.EACCOUNTING_CALL_SECONDS

@@ -134,11 +134,16 @@ def wait_for_connection(push: Push, *, failure: dict[str, Any], now: datetime) -
 
     Reconnecting and unblocking change the connection's row before they wake what waits. So its lock decides
     who is first: either they see this row waiting, or it sees that there is nothing to wait for any more.
+    A disconnect cancels what waits; a row that was just being sent then, and was not, follows.
     """
     with transaction.atomic():
         rows = Connection.without_tokens().select_for_update(no_key=True)
-        usable = rows.get(pk=push.connection_id).is_usable
-        push.wait(WaitReason.CONNECTION, until=now if usable else None, failure=failure)
+        connection = rows.get(pk=push.connection_id)
+        if connection.state == Connection.State.DISCONNECTED and push.state != PushState.UNKNOWN:
+            push.cancel_left(now=now)
+            Event.add(EventKind.CANCELLED_WITH, connection=connection, company=push.company)
+        else:
+            push.wait(WaitReason.CONNECTION, until=now if connection.is_usable else None, failure=failure)
 
 
 # --- Successes -------------------------------------------------------------------------------------

@@ -31,8 +31,9 @@ def _about(now: datetime, seconds: float) -> datetime:
 
 
 def next_twin_try(push: Push, *, now: datetime) -> datetime:
-    """Return when to see whether an equal create has ended: soon, since nobody may tell us."""
-    return min(next_try(push, now=now), now + timedelta(seconds=LONGEST_TWIN_WAIT))
+    """Return when to see whether an equal create has ended: soon at first, since nobody may tell us."""
+    waited = (now - push.requested_at).total_seconds()
+    return _about(now, min(LONGEST_TWIN_WAIT, max(FIRST_BACK_OFF, waited)))
 
 
 def next_look(push: Push, *, now: datetime) -> datetime:

@@ -17,6 +17,7 @@ PROBE_EVERY = timedelta(minutes=15)
 UPKEEP_EVERY = timedelta(minutes=1)
 # A success after so long without one is news: what waited for eAccounting may move again.
 SILENT_FOR = timedelta(seconds=30)
+NOTED_EVERY = timedelta(seconds=10)
 _TOKEN_FIELDS = ["access_token", "refresh_token", "issued_at", "expires_at", "refresh_intent_at", "scope"]
 _BLOCK_FIELDS = ["blocked_reason", "blocked_at", "probe_at"]
 _STATE_FIELDS = ["state", "generation", *_TOKEN_FIELDS, *_BLOCK_FIELDS]
@@ -192,9 +193,9 @@ class Connection(ConnectionRow):
         """Go to the end of those whose rows wait for their turn."""
         Connection.objects.filter(pk=self.pk).update(served_at=now)
 
-    def was_silent(self, *, now: datetime) -> bool:
-        """Whether a success now would be news."""
-        return self.last_ok_at is None or self.last_ok_at < now - SILENT_FOR
+    def is_worth_noting(self, *, now: datetime) -> bool:
+        """Whether a success now would tell more than the last one that was noted."""
+        return self.last_ok_at is None or self.last_ok_at < now - NOTED_EVERY
 
     def succeeded(self, *, now: datetime) -> bool:
         """Note that eAccounting answered. Return whether it is the first answer after a silence."""
@@ -202,8 +203,10 @@ class Connection(ConnectionRow):
         silent = Q(last_ok_at=None) | Q(last_ok_at__lt=now - SILENT_FOR)
         if rows.filter(silent).update(last_ok_at=now, refused_at=None):
             return True
-        # Within the silence's length the exact second does not matter, and each write would queue for this row.
-        rows.exclude(refused_at=None).update(refused_at=None)
+        # The exact second does not matter, and each write would queue for this row.
+        rows.filter(Q(last_ok_at__lt=now - NOTED_EVERY) | Q(refused_at__isnull=False)).update(
+            last_ok_at=now, refused_at=None
+        )
         return False
 
     def choose_terms(self, *, terms: TermsOfPayment, user: User, now: datetime) -> None:

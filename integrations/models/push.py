@@ -8,7 +8,7 @@ from django.db.models import Case, F, Q, When
 
 from accounts.models import User
 from companies.models import Contact
-from integrations.models.push_queue import PushQueue
+from integrations.models.push_queue import HEAD_START, PushQueue
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
 
 CRASHES_ALLOWED = 3
@@ -148,6 +148,10 @@ class Push(PushQueue):
             **(failure or NO_FAILURE),
         )
 
+    def cancel_left(self, *, now: datetime) -> None:
+        """End a wish of which nothing was sent, because its eAccounting company was left. Raises LostLease."""
+        self._write(state=PushState.CANCELLED, finished_at=now, lease_until=None, next_attempt_at=None, wait_reason="")
+
     def lose_answer(self, *, now: datetime, until: datetime, failure: dict[str, Any]) -> None:
         """Record that the bytes left and nobody knows what became of them. Raises LostLease."""
         self._write(
@@ -166,6 +170,8 @@ class Push(PushQueue):
         self._write(
             state=PushState.WAITING,
             unknown_since=None,
+            # Answers that are lost again and again are given up some day; a single one begins anew.
+            retrying_since=self.retrying_since if self.attempts > 1 else None,
             payload=None,
             fingerprint="",
             candidates=[],
@@ -213,7 +219,7 @@ class Push(PushQueue):
         return bool(rows.filter(pk=self.pk).update(fence=F("fence") + 1, lease_until=None, **fields))
 
     def decide_create_anyway(self, *, now: datetime) -> bool:
-        """A person saw the candidates and wants a new customer all the same.
+        """A person saw the candidates and wants a new customer all the same; of others they are asked again.
 
         Without candidates nobody saw any: bytes may have left, and what became of them has to be found out first.
         """
@@ -223,6 +229,7 @@ class Push(PushQueue):
             rows,
             state=PushState.WAITING,
             create_anyway=True,
+            seen_ids=[*self.seen_ids, *(candidate["id"] for candidate in self.candidates)],
             # What has our number was among the candidates: the new customer needs another.
             numbers_given_up=F("numbers_given_up") + Case(When(number="", then=0), default=1),
             number="",
@@ -252,7 +259,7 @@ class Push(PushQueue):
         """A newer click on a waiting update: the newest wish wins."""
         rows = Push.objects.filter(kind=Kind.UPDATE, state=PushState.WAITING, lease_until=None)
         wish = {"groups": sorted({*self.groups, *groups}), "contact": contact, "requested_by": user}
-        return bool(rows.filter(pk=self.pk).update(**wish, next_attempt_at=now))
+        return bool(rows.filter(pk=self.pk).update(**wish, **NO_TRIES, next_attempt_at=now))
 
     def ask_again(self, *, groups: list[str], contact: Contact | None, user: User, now: datetime) -> bool:
         """A newer click on an update that is being sent: the transaction that ends it opens the next one."""
@@ -274,5 +281,5 @@ class Push(PushQueue):
             contact_id=ended.contact_id,
             requested_by_id=ended.requested_by_id,
             requested_at=now,
-            next_attempt_at=now,
+            next_attempt_at=now - HEAD_START,  # nobody is poked for it
         )

@@ -177,6 +177,9 @@ def test_the_customer_of_another_company_here_is_never_adopted(
     CustomerLink.objects.filter(pk=link.pk).update(company=other)
     Push.objects.update(state=PushState.WAITING, next_attempt_at=timezone.now(), create_anyway=True)
     push = run(wish)
+    assert push.wait_reason == WaitReason.DECISION, "nobody has judged this one"
+    assert push.decide_create_anyway(now=timezone.now())
+    push = run(wish)
     assert push.state == PushState.DONE
     assert str(CustomerLink.objects.get(company=wish.company).reference) != customer["Id"]
     assert named(sandbox)[-1]["CustomerNumber"] == f"LG{wish.pk}-2"

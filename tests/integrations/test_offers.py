@@ -15,7 +15,7 @@ from integrations.clock import database_now
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import LockTaken, token_lock
-from integrations.models import Connection, Event, EventKind, Push, PushState
+from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
 from integrations.rotation import prove, rotate
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named
 from tests.integrations.threads import at_once, in_thread
@@ -265,3 +265,34 @@ def test_its_tokens_are_encrypted_and_move_to_a_new_key(
     assert prove().on_older_key == []
     start_over(anna, Connection.objects.get(pk=offered.pk))
     assert connecting.test(current(anna)) == ""
+
+
+def test_what_is_not_known_of_the_left_company_is_looked_up_when_it_is_chosen_again_at_once(
+    ready: Connection, anna: User, ulf: User, company: Company, sandbox: Sandbox, run: Run
+) -> None:
+    sandbox.fault(kind="reset", method="POST", path="/v2/customers", when="after")
+    push = run(services.request_create(user=ulf, company=company))
+    assert push.state == PushState.UNKNOWN
+    start_over(anna, connect_as(anna, company=FJORDLYS))
+    push = run(push, forward=120)
+    assert (push.state, push.wait_reason, push.next_attempt_at) == (PushState.UNKNOWN, WaitReason.CONNECTION, None)
+    with pytest.raises(services.AlreadyUnderWay) as refused:
+        services.request_create(user=ulf, company=company)
+    assert refused.value.parameters["left"] == "Nordvik Bygg AB"
+    start_over(anna, connect_as(anna, company="1"))
+    push = Push.objects.get(pk=push.pk)
+    assert push.next_attempt_at is not None
+    assert run(push).state == PushState.DONE
+
+
+def test_a_row_that_was_being_sent_when_its_company_was_left_and_was_not_is_cancelled_too(
+    ready: Connection, anna: User, ulf: User, company: Company, sandbox: Sandbox, run: Run
+) -> None:
+    push = services.request_create(user=ulf, company=company)
+    start_over(anna, connect_as(anna, company=FJORDLYS))
+    Push.objects.filter(pk=push.pk).update(state=PushState.WAITING, finished_at=None, next_attempt_at=timezone.now())
+    push = run(push)
+    assert push.state == PushState.CANCELLED
+    assert Event.objects.filter(company=company, kind=EventKind.CANCELLED_WITH).exists()
+    with pytest.raises(services.TermsNotConfirmed):  # nothing of the left company stands in the way
+        services.request_create(user=ulf, company=company)

@@ -88,7 +88,7 @@ def test_the_second_click_is_told_who_was_faster(ready: Connection, company: Com
     services.request_create(user=ulf, company=company)
     with pytest.raises(services.AlreadyUnderWay) as refused:
         services.request_create(user=anna, company=company)
-    assert refused.value.parameters == {"by": str(ulf), "kind": "create"}
+    assert refused.value.parameters == {"by": str(ulf), "kind": "create", "left": ""}
 
 
 def test_an_unlinked_company_is_not_updated(ready: Connection, company: Company, contact: Contact, ulf: User) -> None:

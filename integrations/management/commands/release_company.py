@@ -41,6 +41,8 @@ class Command(BaseCommand):
     def _release(self, connection: Connection) -> None:
         try:
             cancelled = connecting.disconnect(user=None, connection=connection)
+        except connecting.Superseded as error:
+            raise CommandError("It is not connected there any more. Nothing was changed.") from error
         except LockTaken as error:
             raise CommandError("The connection is being renewed at this moment. Run this again.") from error
         self.stdout.write(f"Disconnected: {_named(connection)}. Waiting actions cancelled: {cancelled}.")
