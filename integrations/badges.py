@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+from django.db.models import Q
+
 from accounts.models import User
 from companies.models import Company
 from integrations.models import Connection, CustomerLink, Push
+from integrations.models.states import OPEN
 from integrations.panel import Panel
 from integrations.services import current_connection
 
@@ -18,7 +21,7 @@ def panels_of(*, companies: Sequence[Company], user: User) -> dict[int, Panel]:
         return {}
     links = CustomerLink.objects.select_related("customer", "contact").filter(connection=connection)
     link_of = {link.company_id: link for link in links.filter(company__in=companies)}
-    pushes = Push.objects.filter(connection=connection, company__in=companies)
+    pushes = Push.objects.filter(Q(connection=connection) | Q(state__in=OPEN), company__in=companies)
     newest = {push.company_id: push for push in pushes.order_by("company_id", "-pk").distinct("company_id")}
     return {
         company.pk: Panel(

@@ -73,7 +73,7 @@ def complete(*, user: User, account: Account, code: str, code_verifier: str, sta
 
     Another company than the one that is connected becomes an offer (`is_offered`): the person has to choose.
     Raises Superseded, ConnectedElsewhere, Unidentified, LockTaken and every EAccountingError; a grant that is
-    not kept is revoked.
+    not kept is revoked (unless the database went away: then nobody knows whether it was kept).
     """
     with token_lock(account.pk, patience=LOCK_PATIENCE):
         if started_from(current_connection(account.pk)) != started:
@@ -212,6 +212,14 @@ def _give_back(account: Account) -> None:
         revoke_quietly(token)
 
 
+def marked(account: Account, mark: str) -> Connection:
+    """Return the current connection, when it is still the one that a form was about. Raises Superseded."""
+    connection = current_connection(account.pk)
+    if connection is None or offers.mark_of(connection) != mark:
+        raise Superseded
+    return connection
+
+
 def disconnect(*, user: User | None, connection: Connection) -> int:
     """Revoke our access and forget the tokens; links stay. Return how many waiting pushes were cancelled.
 
@@ -219,8 +227,9 @@ def disconnect(*, user: User | None, connection: Connection) -> int:
     LockTaken while a refresh is under way for long.
     """
     with token_lock(connection.account_id, patience=LOCK_PATIENCE):
-        connection = Connection.without_tokens().get(pk=connection.pk)
-        if not connection.is_current or connection.state == Connection.State.DISCONNECTED:
+        seen, connection = connection, Connection.without_tokens().get(pk=connection.pk)
+        is_left = not connection.is_current or connection.state == Connection.State.DISCONNECTED
+        if is_left or connection.generation != seen.generation:
             raise Superseded
         tokens = [revocable(connection)]
         with transaction.atomic():

@@ -51,9 +51,11 @@ class CompanyReferenceSection(Section):
         if self.connection is None or not self.connection.is_connected:
             field.disabled = True
             field.help_text = sentence("not_connected" if self.connection is None else self.connection.state)
-        elif company and Push.open_of(company):
+        elif company and (push := Push.open_of(company)):
             field.disabled = True
-            field.help_text = _("Something is being sent to Visma eAccounting. Wait until it is done.")
+            is_left = push.connection_id != self.connection.pk
+            waits = _("Something is being sent to Visma eAccounting. Wait until it is done.")
+            field.help_text = sentence("already_under_way", {"left": str(push.connection)}) if is_left else waits
 
     def clean_reference(self) -> str:
         """Ask eAccounting who it is, only when the reference was changed."""

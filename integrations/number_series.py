@@ -25,10 +25,12 @@ def why_not_offered(connection: Connection) -> str:
 def choose(*, user: User, connection: Connection, prefix: str) -> None:
     """Let new customers get numbers that begin with `prefix`; blank leaves them to eAccounting.
 
-    What is on its way keeps the number it was sent with. Raises NumbersNotOffered.
+    What is on its way keeps the number it was sent with; the same choice again is no news. Raises NumbersNotOffered.
     """
-    if prefix and (code := why_not_offered(connection)):
+    if code := why_not_offered(connection):
         raise NumbersNotOffered(code)
+    if prefix == connection.number_prefix:
+        return
     with transaction.atomic():
         connection.choose_numbers(prefix=prefix)
         Event.add(EventKind.NUMBERS_CHOSEN, connection=connection, actor=user, parameters={"number": prefix})

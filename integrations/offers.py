@@ -41,9 +41,9 @@ def open_to(user: User, account: Account) -> Connection | None:
     return offered if offered and database_now() < offered.connected_at + OFFERED_FOR else None
 
 
-def mark_of(offered: Connection) -> str:
-    """Return what the form of the choice carries, so that an old page chooses nothing new."""
-    return f"{offered.pk}-{offered.generation}"
+def mark_of(connection: Connection) -> str:
+    """Return what a form about a connection carries, so that an old page does nothing to a newer one."""
+    return f"{connection.pk}-{connection.generation}"
 
 
 def chosen(user: User, account: Account, mark: str) -> Connection:

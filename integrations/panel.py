@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -13,6 +14,7 @@ from accounts.models import Role, User
 from companies.models import Company, Contact
 from integrations import mapping
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
+from integrations.models.states import OPEN
 from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 from integrations.services import current_connection, links_of
 
@@ -22,6 +24,7 @@ class State(StrEnum):
 
     SENDING = "sending"
     CHECKING = "checking"
+    LEFT = "left"
     WAITING = "waiting"
     DECISION = "decision"
     NOT_CONNECTED = "not_connected"
@@ -49,6 +52,7 @@ class Look:
 LOOKS = {
     State.SENDING: Look(_("Sending"), "info", "arrow-path"),
     State.CHECKING: Look(_("Checking"), "info", "magnifying-glass"),
+    State.LEFT: Look(_("Not known yet"), "warning", "magnifying-glass"),
     State.WAITING: Look(_("Waiting"), "neutral", "clock"),
     State.DECISION: Look(_("Your decision"), "warning"),
     State.NOT_CONNECTED: Look(_("Not connected"), "neutral", "link-slash"),
@@ -91,6 +95,8 @@ class Panel:
 
     def _state_of_push(self) -> State | None:
         push = self.push
+        if push and push.is_open and push.wait_reason == WaitReason.CONNECTION and self._is_of_another(push):
+            return State.LEFT
         if push is None or not push.is_open or push.wait_reason in (WaitReason.CONNECTION, WaitReason.TERMS):
             return None
         if push.wait_reason == WaitReason.DECISION:
@@ -99,6 +105,10 @@ class Panel:
             return State.CHECKING
         # Due and not yet taken, or being sent: for a person both are "now".
         return State.WAITING if push.wait_reason else State.SENDING
+
+    def _is_of_another(self, push: Push) -> bool:
+        """Whether it was meant for an eAccounting company that was left."""
+        return self.connection is not None and push.connection_id != self.connection.pk
 
     def _state_of_connection(self) -> State | None:
         connection = self.connection
@@ -193,6 +203,11 @@ class Panel:
         return sentence(self.push.failure, self.push.failure_parameters) if self.push and self.push.failure else ""
 
     @property
+    def left(self) -> str:
+        """What is not known yet of an eAccounting company that was left, and who can have it looked up."""
+        return sentence("already_under_way", {"left": str(self.push.connection)}) if self.push else ""
+
+    @property
     def failure_fields(self) -> list[ValueProblem]:
         """The fields that the failure is about."""
         if self.push is None:
@@ -279,7 +294,7 @@ def panel_of(*, company: Company, user: User) -> Panel:
     connection = current_connection(company.account_id)
     rows = Push.objects.select_related("requested_by", "contact").filter(company=company)
     if connection is not None:
-        rows = rows.filter(connection=connection)
+        rows = rows.filter(Q(connection=connection) | Q(state__in=OPEN))
     links = links_of(company)
     link = next((link for link in links if connection and link.connection_id == connection.pk), None)
     return Panel(

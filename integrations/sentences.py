@@ -97,7 +97,9 @@ WHAT: dict[str, str | Promise] = {
     "unexpected_answer": _("Visma eAccounting answered something that cannot be read. This is sent again by itself."),
     "too_busy": _("Visma eAccounting is slow just now. Try again in a moment."),
     # Connecting.
-    "connect_superseded": _("Somebody else changed the connection meanwhile. Look at it below, then connect again."),
+    "connect_superseded": _(
+        "Somebody else changed the connection meanwhile, so nothing was done. Look at it below, and do it again if it is still right."
+    ),
     "connected_elsewhere": _(
         "This eAccounting company is already connected to another Lime Go account. Disconnect it there first."
     ),
@@ -195,6 +197,7 @@ def _values(parameters: Mapping[str, Any]) -> str:
 
 
 def _under_way(parameters: Mapping[str, Any]) -> str:
+    """Who is at it, or which company has to come back before anything else can be sent."""
     if parameters.get("left"):
         return (
             gettext(

@@ -151,8 +151,16 @@ def _numbers_offered(cast: Cast) -> Words:
     return {}
 
 
-def _prefix(_cast: Cast) -> Words:
-    return {"who": "lime_go", "number_prefix": "LG"}
+def _mark(cast: Cast) -> Words:
+    return {"mark": mark_of(Connection.objects.get(account=cast.account))}
+
+
+def _foreign_mark(cast: Cast) -> Words:
+    return {"mark": mark_of(Connection.objects.get(account=cast.other_account))}
+
+
+def _prefix(cast: Cast) -> Words:
+    return {"who": "lime_go", "number_prefix": "LG", **_mark(cast)}
 
 
 def _candidate(_cast: Cast) -> Words:
@@ -209,7 +217,14 @@ CASES = [
     ),
     Case("integrations:reload-terms", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
     Case("integrations:choose-numbers", needs=Role.ADMIN, post=302, ids=_numbers_offered, data=_prefix),
-    Case("integrations:disconnect", needs=Role.ADMIN, post=302, ids=_only_connected),
+    Case(
+        "integrations:disconnect",
+        needs=Role.ADMIN,
+        post=302,
+        ids=_only_connected,
+        data=_mark,
+        foreign_data=_foreign_mark,
+    ),
     Case(
         "integrations:other-company",
         needs=Role.ADMIN,

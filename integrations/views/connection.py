@@ -209,13 +209,17 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
         context = {
             "section": "settings",
             "connection": connection,
+            "mark": offers.mark_of(connection),
             "waiting": connecting.waiting_count(connection),
             "unknown": connecting.unknown_count(connection),
             "link_count": CustomerLink.objects.filter(connection=connection).count(),
         }
         return render(request, "integrations/disconnect.html", context)
     try:
-        cancelled = connecting.disconnect(user=request.user, connection=connection)
+        seen = connecting.marked(request.account, request.POST.get("mark", ""))
+        cancelled = connecting.disconnect(user=request.user, connection=seen)
+    except connecting.Superseded as refusal:
+        messages.error(request, sentence(refusal.code))
     except LockTaken:
         messages.error(request, sentence("lock_taken"))
     else:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from integrations import number_series
+from integrations import connecting, number_series, offers
 from integrations.models import Connection
 from integrations.number_form import NumbersForm
 from integrations.sentences import sentence
@@ -18,6 +18,9 @@ def choose_numbers(request: SignedInRequest) -> HttpResponse:
     """Choose who numbers new customers; where own numbers are not offered, say why."""
     rows = Connection.without_tokens().filter(account=request.account, is_current=True)
     connection = get_object_or_404(rows)
+    if request.method == "POST" and request.POST.get("mark") != offers.mark_of(connection):
+        messages.error(request, sentence(connecting.Superseded.code))
+        return redirect("integrations:connection")
     reason = number_series.why_not_offered(connection)
     form = NumbersForm(request.POST if request.method == "POST" else None, connection=connection)
     if request.method == "POST" and form.is_valid():
@@ -28,7 +31,13 @@ def choose_numbers(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, _said(connection))
         return redirect("integrations:connection")
-    context = {"section": "settings", "connection": connection, "form": form, "reason": reason and sentence(reason)}
+    context = {
+        "section": "settings",
+        "connection": connection,
+        "mark": offers.mark_of(connection),
+        "form": form,
+        "reason": reason and sentence(reason),
+    }
     return render(request, "integrations/numbers_choice.html", context)
 
 

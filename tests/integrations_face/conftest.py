@@ -1,6 +1,7 @@
 """Rows in every state that a page can meet, and a sandbox for the pages that call."""
 
 import http.client
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -136,6 +137,13 @@ def admin(as_user: Callable[[User], Client], anna: User) -> Client:
 def said(client: Client, address: str, data: dict[str, object] | None = None) -> str:
     """Post a form, follow where it leads, and return the page."""
     return client.post(address, data or {}, follow=True).content.decode()
+
+
+def mark_on(client: Client, address: str) -> dict[str, object]:
+    """Open a form about the connection; return what it carries so that it does nothing to a newer one."""
+    found = re.search(r'name="mark" value="([^"]+)"', client.get(address).content.decode())
+    assert found
+    return {"mark": found[1]}
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
 from integrations.models import BlockedReason, Connection, PushState, WaitReason
 from integrations.sentences import sentence
-from tests.integrations_face.conftest import NOW, World, decide, said
+from tests.integrations_face.conftest import NOW, World, decide, mark_on, said
 
 PAGE = "/settings/integrations/visma-eaccounting/"
 CALLBACK = "/integrations/visma-eaccounting/callback/"
@@ -148,7 +148,7 @@ def test_while_the_connection_is_being_renewed_people_are_asked_to_wait(
     monkeypatch.setattr(connecting, "LOCK_PATIENCE", 0.1)
     with token_lock(account.pk, patience=1):
         assert sentence("lock_taken") in _back(admin, query)
-        assert sentence("lock_taken") in said(admin, f"{PAGE}disconnect/")
+        assert sentence("lock_taken") in said(admin, f"{PAGE}disconnect/", mark_on(admin, f"{PAGE}disconnect/"))
 
 
 # --- The page ------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_everything_works_with_tokens_that_no_key_reads(
     for button in ("test/", "terms/reload/"):
         assert sentence("tokens_unreadable") in said(admin, f"{PAGE}{button}")
     assert "The company is being added." not in said(admin, f"{card}visma-eaccounting/add/")
-    assert "Disconnected. All links are kept" in said(admin, f"{PAGE}disconnect/")
+    assert "Disconnected. All links are kept" in said(admin, f"{PAGE}disconnect/", mark_on(admin, f"{PAGE}disconnect/"))
 
 
 def test_the_page_needs_few_queries_whatever_there_is(
@@ -285,7 +285,7 @@ def test_disconnecting_says_what_waits_and_cancels_it(admin: Client, world: Worl
     connection = world.connect()
     push = world.push(connection, wait_reason=WaitReason.RETRY)
     assert "1 waiting action is cancelled." in admin.get(f"{PAGE}disconnect/").content.decode()
-    page = said(admin, f"{PAGE}disconnect/")
+    page = said(admin, f"{PAGE}disconnect/", mark_on(admin, f"{PAGE}disconnect/"))
     assert "Disconnected. All links are kept. 1 waiting action was cancelled." in page
     assert BUTTON in page
     push.refresh_from_db()
@@ -299,4 +299,15 @@ def test_disconnecting_without_links_and_wishes_names_neither(admin: Client, wor
     asked = admin.get(f"{PAGE}disconnect/").content.decode()
     assert "0 links" not in asked
     assert "waiting action" not in asked
-    assert "Disconnected. All links are kept.\n" in said(admin, f"{PAGE}disconnect/")
+    assert "Disconnected. All links are kept.\n" in said(
+        admin, f"{PAGE}disconnect/", mark_on(admin, f"{PAGE}disconnect/")
+    )
+
+
+def test_an_old_page_disconnects_nothing_newer(admin: Client, world: World, sandbox: Sandbox) -> None:
+    connection = world.connect()
+    old = mark_on(admin, f"{PAGE}disconnect/")
+    Connection.objects.filter(pk=connection.pk).update(generation=connection.generation + 1)
+    for data in (old, {}):
+        assert sentence("connect_superseded") in said(admin, f"{PAGE}disconnect/", data)
+    assert Connection.objects.get(pk=connection.pk).is_connected

@@ -10,8 +10,9 @@ from accounts.models import User
 from integrations import number_series
 from integrations.models import Connection, Event, EventKind
 from integrations.number_form import NumbersForm
+from integrations.offers import mark_of
 from integrations.sentences import sentence
-from tests.integrations_face.conftest import World
+from tests.integrations_face.conftest import World, mark_on
 
 PAGE = "/settings/integrations/visma-eaccounting/"
 NUMBERS = f"{PAGE}numbers/"
@@ -40,7 +41,7 @@ def test_until_it_is_known_to_be_safe_the_choice_is_shown_with_the_reason_and_ca
     choice = shown(admin, NUMBERS)
     assert sentence(code) in choice
     assert 'type="submit" disabled' in choice
-    admin.post(NUMBERS, OURS)
+    admin.post(NUMBERS, {**OURS, "mark": mark_of(connection)})
     connection.refresh_from_db()
     assert connection.number_prefix == ""
 
@@ -48,14 +49,18 @@ def test_until_it_is_known_to_be_safe_the_choice_is_shown_with_the_reason_and_ca
 def test_an_admin_chooses_a_prefix_and_gives_it_up_again(admin: Client, world: World, anna: User) -> None:
     connection = safe(world)
     assert "Visma eAccounting gives each new customer its next number." in shown(admin, PAGE)
-    page = admin.post(NUMBERS, {**OURS, "number_prefix": " lg "}, follow=True).content.decode()
+    page = admin.post(
+        NUMBERS, {**mark_on(admin, NUMBERS), **OURS, "number_prefix": " lg "}, follow=True
+    ).content.decode()
     assert "New customers get numbers that begin with LG." in page
     assert "Lime Go numbers new customers: LG and a running number." in page
     connection.refresh_from_db()
     assert connection.own_prefix == "LG"
     event = Event.objects.get(kind=EventKind.NUMBERS_CHOSEN)
     assert (event.actor, event.parameters) == (anna, {"number": "LG"})
-    page = admin.post(NUMBERS, {"who": "eaccounting", "number_prefix": "LG"}, follow=True).content.decode()
+    page = admin.post(
+        NUMBERS, {**mark_on(admin, NUMBERS), "who": "eaccounting", "number_prefix": "LG"}, follow=True
+    ).content.decode()
     assert "Visma eAccounting numbers new customers." in page
     connection.refresh_from_db()
     assert connection.number_prefix == ""
@@ -80,7 +85,7 @@ def test_a_wrong_prefix_is_a_message_at_its_field_and_stays_typed(
     connection = safe(world)
     form = NumbersForm({"who": "lime_go", "number_prefix": prefix}, connection=connection)
     assert list(form.errors) == ["number_prefix"]
-    answer = admin.post(NUMBERS, {"who": "lime_go", "number_prefix": prefix})
+    answer = admin.post(NUMBERS, {**mark_on(admin, NUMBERS), "who": "lime_go", "number_prefix": prefix})
     page = html.unescape(answer.content.decode())
     assert (answer.status_code, words in page) == (200, True)
     assert f'value="{prefix}"' in page or not prefix

@@ -33,6 +33,14 @@ def _answered(world: World, name: str) -> None:
     customer.save()
 
 
+def _left(world: World) -> None:
+    """Bytes left for a company that is not connected any more; another one is."""
+    left = world.connect(name="Fjordlys AS", is_current=False, state=Connection.State.DISCONNECTED)
+    lost = {"state": PushState.UNKNOWN, "unknown_since": NOW, "next_attempt_at": None}
+    world.push(left, wait_reason=WaitReason.CONNECTION, **lost)
+    world.connect()
+
+
 ONE_AT_A_TIME: dict[State, list[Arrange]] = {
     State.SENDING: [
         lambda world: world.push(world.connect(), state=PushState.SENDING, send_by=NOW),
@@ -43,6 +51,7 @@ ONE_AT_A_TIME: dict[State, list[Arrange]] = {
             world.connect(), state=PushState.UNKNOWN, wait_reason=WaitReason.SETTLING, unknown_since=NOW
         )
     ],
+    State.LEFT: [_left],
     State.WAITING: [
         lambda world: world.push(world.connect(), wait_reason=WaitReason.RETRY, next_attempt_at=LATER),
         lambda world: world.push(world.connect(), wait_reason=WaitReason.TWIN),
@@ -247,3 +256,18 @@ def test_another_companys_wish_is_not_shown(world: World) -> None:
     world.push(connection)
     world.company = other
     assert world.panel().state == State.NOT_LINKED
+
+
+def test_what_is_not_known_of_a_left_company_names_it_and_offers_nothing_that_would_be_refused(
+    world: World, as_user: Callable[[User], Client]
+) -> None:
+    _left(world)
+    client = as_user(world.admin)
+    card = client.get(f"/companies/{world.company.pk}/").content.decode()
+    assert "This company was being sent to Fjordlys AS, and what became of that is not known yet." in card
+    assert "+ Add as customer" not in card
+    assert (
+        "looked up when an admin connects Fjordlys AS again"
+        in client.get(f"/companies/{world.company.pk}/edit/").content.decode()
+    )
+    assert "Not known yet" in client.get("/companies/").content.decode()

@@ -20,7 +20,7 @@ from integrations.models import Connection
 PATIENCE = 60.0  # seconds to wait for a slot of the budget: nobody is in a hurry here
 COLUMN = 76
 WARNING = (
-    f"This creates, changes and deletes one customer named {writes.NAME!r} in {{company}} and uses up a few numbers "
+    f"This creates, changes and deletes a few customers named {writes.NAME!r} in {{company}}, and uses up numbers "
     "of its customer series. Go on? [y/N] "
 )
 
