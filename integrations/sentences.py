@@ -98,7 +98,8 @@ WHAT: dict[str, str | Promise] = {
     "too_busy": _("Visma eAccounting is slow just now. Try again in a moment."),
     # Connecting.
     "connect_superseded": _(
-        "Somebody else changed the connection meanwhile, so nothing was done. Look at it below, and do it again if it is still right."
+        "Somebody else changed the connection meanwhile. Nothing was done: look at it below, and do it again if it is "
+        "still right."
     ),
     "connected_elsewhere": _(
         "This eAccounting company is already connected to another Lime Go account. Disconnect it there first."
