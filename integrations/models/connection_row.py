@@ -77,6 +77,8 @@ class ConnectionRow(NumberSeries):
     terms_confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     terms_confirmed_at = models.DateTimeField(null=True, blank=True)
     terms_read_at = models.DateTimeField(null=True, blank=True)
+    # What the chosen terms were called and meant when eAccounting renamed or changed them since; None: unchanged.
+    terms_were = models.JSONField(null=True, blank=True)
 
     connected_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     connected_at = models.DateTimeField()

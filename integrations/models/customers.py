@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
+from django.db.models import Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, User
@@ -87,7 +88,13 @@ class CustomerLink(models.Model):
     contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     origin = models.CharField(max_length=10, choices=Origin.choices)
     broken = models.CharField(max_length=10, choices=Broken.choices, blank=True)
+    # What here and there were, property by property, when they were last agreed on: sent, or looked at by a person who
+    # kept eAccounting's value (`kept`). A property without an entry was never agreed on.
     sent = models.JSONField(null=True, blank=True)
+    answered = models.JSONField(null=True, blank=True)
+    kept = models.JSONField(default=list, db_default=Value([], models.JSONField()))
+    # Values that are too long for eAccounting: property → {"here": the whole value, "there": the shorter one}.
+    shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     sent_at = models.DateTimeField(null=True, blank=True)
     sent_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     linked_at = models.DateTimeField()

@@ -1,6 +1,7 @@
 """The columns of a push; what may be done with them is in push.py."""
 
 from django.db import models
+from django.db.models import Value
 
 from accounts.models import Account, User
 from companies.models import Company, Contact
@@ -35,6 +36,15 @@ class PushRow(models.Model):
     contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     create_anyway = models.BooleanField(default=False)
+    # What a person confirmed on a sheet: sent as confirmed, whatever the company holds by then. None: today's data.
+    confirmed = models.JSONField(null=True, blank=True)
+    based_on = models.JSONField(null=True, blank=True)  # of an update: what the sheet showed there, property by property
+    # Of what is confirmed in a shorter form: the whole value that the company held.
+    shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    before = models.JSONField(null=True, blank=True)  # what an update overwrites, to be put back
+    undoes = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     payload = models.JSONField(null=True, blank=True)
     values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent
     # The customer number of our own that is sent along, and how many of them were found taken (models/numbers.py).

@@ -17,6 +17,7 @@ class TermsOfPayment(models.Model):
     days = models.IntegerField(null=True, blank=True)
     kind = models.IntegerField(null=True, blank=True)
     for_sales = models.BooleanField()
+    offered = models.BooleanField(default=False, db_default=False)  # the create sheet may choose it beside the default
     seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
 
