@@ -16,7 +16,7 @@ from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError, NotFound
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Origin, Push, TermsOfPayment
-from integrations.references import NotAReference, parse_reference
+from integrations.references import Kind, parse
 from integrations.sentences import sentence
 from integrations.tokens import NotConnected
 
@@ -59,15 +59,14 @@ class CompanyReferenceSection(Section):
 
     def clean_reference(self) -> str:
         """Ask eAccounting who it is, only when the reference was changed."""
-        text: str = self.cleaned_data["reference"].strip()
-        if not text or self.connection is None:
-            return text
-        try:
-            reference = parse_reference(text)
-        except NotAReference:
+        sought = parse(self.cleaned_data["reference"])
+        reference = sought.value
+        if sought.kind is Kind.NOTHING or self.connection is None:
+            return reference
+        if sought.kind is not Kind.REFERENCE:
             raise ValidationError(
                 gettext("That is not a Visma reference. It looks like 38fe43cc-c843-48e0-9efe-fa7b262a8191.")
-            ) from None
+            )
         if self.link and str(self.link.reference) == reference:
             return reference
         self._refuse_linked(reference)
