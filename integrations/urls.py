@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import card, connection, numbers, other_company
+from integrations.views import card, connection, linking, numbers, other_company
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -26,7 +26,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}update/", card.update_customer, name="update-customer"),
     path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
     path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
-    path(f"{_CARD}link-instead/", card.link_instead, name="link-instead"),
+    path(f"{_CARD}link/", linking.search, name="link"),
+    path(f"{_CARD}link/<uuid:customer_id>/", linking.link_customer, name="link-customer"),
+    path(f"{_CARD}reference/", linking.reference, name="reference"),
     path(f"{_CARD}look-again/", card.look_again, name="look-again"),
     path(f"{_CARD}cancel/", card.cancel, name="cancel"),
     path(f"{_CARD}try-again/", card.try_again, name="try-again"),
