@@ -15,7 +15,7 @@ LEVELS = [
     ["integrations.eaccounting"],
     [
         *(f"integrations.{name}" for name in ("clock", "constraints", "crashpoints", "fields", "gateway", "limiter")),
-        *(f"integrations.{name}" for name in ("locks", "references", "shielding")),
+        *(f"integrations.{name}" for name in ("locks", "references", "registration_keys", "shielding")),
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
