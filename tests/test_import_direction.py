@@ -19,10 +19,10 @@ LEVELS = [
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
-    ["integrations.duplicates"],
+    ["integrations.duplicates", "integrations.likeness"],
     ["integrations.tokens"],
     ["integrations.delivery"],
-    ["integrations.refusing", "integrations.offers"],
+    ["integrations.refusing", "integrations.offers", "integrations.customer_index"],
     ["integrations.tasks", "integrations.services"],
     ["integrations.connecting"],
     ["integrations"],  # panel, forms, views, urls, admin, checks, commands, template tags

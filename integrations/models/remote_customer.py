@@ -9,6 +9,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from accounts.models import Account
+from companies.models import Company
 from companies.search import name_sort, search_text
 from integrations.eaccounting.types import Customer
 from integrations.models.connection import Connection
@@ -128,6 +129,12 @@ class RemoteCustomer(models.Model):
     def email(self) -> str:
         """Where its invoices go."""
         return str(self.answered.get("EmailAddress", ""))
+
+    @property
+    def company_here(self) -> Company | None:
+        """The company that is linked to it; no further query where the rows were read with `link__company`."""
+        link = getattr(self, "link", None)
+        return link.company if link else None
 
     def differs_from(self, other: "RemoteCustomer") -> bool:
         """Whether one of the values that are compared is another; the time of a change alone is none."""
