@@ -1,5 +1,6 @@
 """The link of a company here to a customer there."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -73,6 +74,15 @@ class CustomerLink(models.Model):
         self.sent = {**(self.sent or {}), **values}
         self.sent_at, self.sent_by, self.broken = now, user, ""
         self.save(update_fields=["sent", "sent_at", "sent_by", "broken"])
+
+    @classmethod
+    def follow(cls, *, connection: Connection, customers: Collection[UUID], returned: Collection[int] = ()) -> None:
+        """Break or mend the links to these customers as they are there: inactive, active, or `returned` rows."""
+        links = cls.objects.filter(connection=connection, customer__customer_id__in=customers)
+        links.filter(broken="", customer__is_active=False).update(broken=cls.Broken.INACTIVE)
+        links.filter(broken=cls.Broken.INACTIVE, customer__is_active=True).update(broken="")
+        if returned:
+            links.filter(broken=cls.Broken.DELETED, customer__in=returned).update(broken="")
 
     def mark_broken(self, reason: str) -> None:
         """Record that the customer is gone there."""
