@@ -48,6 +48,12 @@ class TermsNotConfirmed(Refusal):
     code = "terms_not_chosen"
 
 
+class TermsNotAllowed(Refusal):
+    """These terms exist, but an admin did not allow them for new customers (any more)."""
+
+    code = "terms_not_allowed"
+
+
 class LinkedElsewhere(Refusal):
     """The customer belongs to another company here already."""
 
