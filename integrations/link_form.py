@@ -1,5 +1,7 @@
 """The form of the sheet that links a company to a customer: which side to take, and one warning to be confirmed."""
 
+from dataclasses import replace
+
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext, ngettext
@@ -8,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from integrations import finding
 from integrations.comparing import Decision, Row
 from integrations.mapping import COUNTRY
-from integrations.sides_form import SidesForm, Wording
+from integrations.sides import UPDATE
+from integrations.sides_form import SidesForm
 
 REGISTRATION_NUMBER = "CorporateIdentityNumber"
 LINK_ONLY = "only"
@@ -19,7 +22,7 @@ def _counted(count: int) -> str:
     return words % {"count": count}
 
 
-WORDING = Wording(submit=_("Link and update the chosen fields"), counted=_counted)
+WORDING = replace(UPDATE, submit=_("Link and update the chosen fields"), counted=_counted)
 
 
 class LinkForm(SidesForm):

@@ -1,4 +1,4 @@
-"""What the sheet *who it is* knows: the customer as eAccounting has it now, beside the company, and what stops a link."""
+"""What the sheet *who it is* knows: a customer as eAccounting has it now, beside a company, and what stops a link."""
 
 from dataclasses import dataclass
 from datetime import datetime

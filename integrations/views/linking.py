@@ -56,7 +56,9 @@ def search(request: SignedInRequest, company_id: int) -> HttpResponse:
 def link_customer(request: SignedInRequest, company_id: int, customer_id: UUID) -> HttpResponse:
     """Who it is, beside the company; then link, and update what was chosen."""
     company = _company(request, company_id)
-    sheet = open_sheet(company=company, customer_id=str(customer_id), data=request.POST if request.method == "POST" else None)
+    sheet = open_sheet(
+        company=company, customer_id=str(customer_id), data=request.POST if request.method == "POST" else None
+    )
     text = request.GET.get("q", "")[:LONGEST]
     if sheet.is_confirmed and sheet.form:
         is_pasted = parse(text).kind is Kind.REFERENCE
