@@ -3,6 +3,7 @@
 Connecting, refreshing and disconnecting exclude each other by the same lock (locks.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.gateway import http, oauth_config
 from integrations.locks import token_lock
-from integrations.models import Connection, Event, EventKind, Push, PushState, TermsOfPayment
+from integrations.models import Connection, Event, EventKind, Push, PushState, TermsOfPayment, WaitReason
 from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
 from integrations.tokens import revocable, revoke_quietly
@@ -269,14 +270,21 @@ def test(connection: Connection) -> str:
     return upkeep.apply_settings(connection, live.read_company_settings(connection))
 
 
-def choose_terms(*, user: User, connection: Connection, terms: TermsOfPayment) -> None:
-    """Confirm the terms of payment that new customers get."""
+def choose_terms(
+    *, user: User, connection: Connection, terms: TermsOfPayment, offered: Iterable[TermsOfPayment] | None = None
+) -> None:
+    """Confirm the terms of payment that new customers get; what waited for that goes on.
+
+    `offered`: the terms that may be chosen instead when a customer is added; None leaves them as they are.
+    """
     now = database_now()
     with transaction.atomic():
+        if offered is not None:
+            connection.offer_terms(ids=[one.pk for one in offered])
         connection.choose_terms(terms=terms, user=user, now=now)
         parameters = {"name": terms.name, "name_english": terms.name_english}
         Event.add(EventKind.TERMS_CHOSEN, connection=connection, actor=user, parameters=parameters)
-        Push.pull_forward(connection=connection, now=now)
+        Push.pull_forward(connection=connection, now=now, reasons=(WaitReason.TERMS,))
 
 
 def suggested_terms(connection: Connection) -> TermsOfPayment | None:

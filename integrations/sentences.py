@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
 from integrations.models import EventKind, Kind
+from integrations.terms_words import changed, gone
 
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
@@ -27,10 +28,6 @@ WHAT: dict[str, str | Promise] = {
     "not_linked": _("This company is not linked to a customer in Visma eAccounting. Add it, or link an existing one."),
     "already_under_way": _("This is already being sent. Wait until it is done."),
     "terms_not_chosen": _("Terms of payment for new customers have not been chosen. An admin can choose them."),
-    "terms_gone": _(
-        "The chosen terms of payment no longer exist in Visma eAccounting. An "
-        "admin has to choose others in the settings."
-    ),
     "numbers_used_up": _(
         "The customer numbers that Lime Go would give are taken in Visma eAccounting. "
         "An admin can choose other numbers in the settings; then try again."
@@ -218,6 +215,8 @@ _WITH_PARAMETERS = {
     "linked_elsewhere": _linked_elsewhere,
     "values": _values,
     "already_under_way": _under_way,
+    "terms_gone": gone,
+    "terms_changed": changed,
 }
 
 
@@ -266,6 +265,8 @@ def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
     said = str(kind.label)
     if kind == EventKind.FAILED:
         return sentence(parameters.get("code", ""), {"name": "", **parameters})
+    if kind == EventKind.TERMS_LOST:
+        return sentence(parameters.get("code", ""), parameters)
     if kind == EventKind.BLOCKED:
         return sentence(parameters.get("reason", ""))
     english = parameters.get("name_english") if (get_language() or "en").startswith("en") else ""

@@ -98,9 +98,8 @@ def request_create(*, user: User, company: Company, contact: Contact | None = No
         if CustomerLink.objects.filter(company=company, connection=connection).exists():
             raise AlreadyLinked
         _refuse_under_way(company)
-        terms = connection.default_terms
-        if terms is None or connection.terms_confirmed_at is None or not terms.is_choosable:
-            raise TermsNotConfirmed
+        if connection.terms_problem:
+            raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
         _refuse_problems(mapping.values_of(company, contact, groups=mapping.groups_for(contact)))
         push = _record(user, company, connection, kind=Kind.CREATE, contact=contact, groups=[])
         Event.add(EventKind.CREATE_REQUESTED, connection=connection, company=company, actor=user)

@@ -28,7 +28,8 @@ from integrations.tokens import NotConnected
 
 # What has to be as it was when the token was taken, and what a create needs beside.
 _USABLE = ["state", "blocked_reason", "generation", "number_prefix", "duplicates_refused", "terms_confirmed_at"]
-_USABLE += [f"default_terms__{name}" for name in ("remote_id", "for_sales", "gone_at")]
+_TERMS = ("remote_id", "for_sales", "gone_at", "name", "name_english", "days", "kind")
+_USABLE += ["terms_were", *(f"default_terms__{name}" for name in _TERMS)]
 
 
 def run(push: Push, calls: Calls) -> None:
@@ -121,8 +122,8 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
         if CustomerLink.objects.filter(connection=connection, company=company).exists():
             raise CannotSend("already_linked")
         terms = connection.default_terms
-        if terms is None or connection.terms_confirmed_at is None or not terms.is_choosable:
-            raise CannotSend("terms_gone" if terms else "terms_not_chosen")
+        if terms is None or connection.terms_problem:
+            raise CannotSend(connection.terms_problem, **connection.terms_particulars)
         if push.contact_id:  # edited or erased since the claim, perhaps
             push.contact = Contact.objects.filter(pk=push.contact_id).first()
         values = _values(company, push)

@@ -21,6 +21,8 @@ class EventKind(models.TextChoices):
     UNBLOCKED = "unblocked", _("Visma eAccounting accepts the connection again")
     TERMS_CHOSEN = "terms_chosen", _("chose the terms of payment for new customers")
     NUMBERS_CHOSEN = "numbers_chosen", _("chose the numbers of new customers")
+    TERMS_LOST = "terms_lost", _("The chosen terms of payment changed in Visma eAccounting")
+    TERMS_BACK = "terms_back", _("The chosen terms of payment are back in Visma eAccounting")
     TERMS_READ = "terms_read", _("reloaded the terms of payment")
     CREATE_REQUESTED = "create_requested", _("asked to add the company as a customer")
     UPDATE_REQUESTED = "update_requested", _("asked to update the customer")

@@ -1,5 +1,6 @@
 """The outbox as a queue: which rows are due, whose turn it is, and who takes one."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -53,13 +54,16 @@ class PushQueue(PushRow):
         return cls.due(now=now).filter(Q(fence__gt=0) | Q(next_attempt_at__lte=now - HEAD_START))
 
     @classmethod
-    def pull_forward(cls, *, connection: Connection, now: datetime) -> None:
-        """Make the rows that wait for this connection due at once; those that a worker holds move by themselves."""
+    def pull_forward(cls, *, connection: Connection, now: datetime, reasons: Collection[WaitReason] = PULLED) -> None:
+        """Make the rows that wait for this connection due at once; those that a worker holds move by themselves.
+
+        `reasons`: what they wait for.
+        """
         later = Q(next_attempt_at=None) | Q(next_attempt_at__gt=now)
         rows = cls._default_manager.filter(later, connection=connection, state__in=OPEN, lease_until=None)
         with transaction.atomic():
             # Locked in one order and without waiting: two such updates at once would block each other for ever.
-            waiting = rows.filter(wait_reason__in=PULLED).order_by("pk").select_for_update(skip_locked=True)
+            waiting = rows.filter(wait_reason__in=reasons).order_by("pk").select_for_update(skip_locked=True)
             ids = list(waiting.values_list("pk", flat=True))
             cls._default_manager.filter(pk__in=ids).update(next_attempt_at=now)
 

@@ -38,7 +38,9 @@ class PushRow(models.Model):
     create_anyway = models.BooleanField(default=False)
     # What a person confirmed on a sheet: sent as confirmed, whatever the company holds by then. None: today's data.
     confirmed = models.JSONField(null=True, blank=True)
-    based_on = models.JSONField(null=True, blank=True)  # of an update: what the sheet showed there, property by property
+    based_on = models.JSONField(
+        null=True, blank=True
+    )  # of an update: what the sheet showed there, property by property
     # Of what is confirmed in a shorter form: the whole value that the company held.
     shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     before = models.JSONField(null=True, blank=True)  # what an update overwrites, to be put back
