@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import get_language, gettext, ngettext
 
-from integrations.due_dates import CARD, CASH, CURRENT_MONTH, NORMAL, PAYMENT_PROVIDER, WALLET
+from integrations.due_dates import CARD, CASH, CURRENT_MONTH, NORMAL, PAID_AT_ONCE, PAYMENT_PROVIDER, WALLET
 
 Meaning = Mapping[str, Any]  # TermsOfPayment.meaning
 
@@ -32,6 +32,13 @@ def days_words(days: int | None) -> str:
     return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}
 
 
+def facts(kind: int | None, days: int | None) -> str:
+    """Say the kind, and the days where they mean something."""
+    if days is None or (kind in PAID_AT_ONCE and not days):
+        return kind_words(kind)
+    return f"{kind_words(kind)} · {days_words(days)}"
+
+
 def gone(parameters: Mapping[str, Any]) -> str:
     """Say that the chosen terms exist no longer, by their name where it is known."""
     name = _name(parameters.get("now") or {})
@@ -39,7 +46,7 @@ def gone(parameters: Mapping[str, Any]) -> str:
         told = gettext("The chosen terms of payment “%(name)s” no longer exist in Visma eAccounting.") % {"name": name}
     else:
         told = gettext("The chosen terms of payment no longer exist in Visma eAccounting.")
-    return told + " " + gettext("No customers are added until an admin has chosen others in the settings.")
+    return told + " " + gettext("No customers are added until an admin has chosen others.")
 
 
 def changed(parameters: Mapping[str, Any]) -> str:
@@ -48,7 +55,7 @@ def changed(parameters: Mapping[str, Any]) -> str:
     told = changes(was, now) or [
         gettext("The chosen terms of payment were changed in Visma eAccounting, and changed back.")
     ]
-    return " ".join([*told, gettext("No customers are added until an admin has confirmed this in the settings.")])
+    return " ".join([*told, gettext("No customers are added until an admin has confirmed or changed the choice.")])
 
 
 def changes(was: Meaning, now: Meaning) -> list[str]:

@@ -216,6 +216,7 @@ CASES = [
         foreign_data=_foreign_terms,
     ),
     Case("integrations:reload-terms", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
+    Case("integrations:other-terms", needs=Role.ADMIN, ids=_only_connected),
     Case("integrations:choose-numbers", needs=Role.ADMIN, post=302, ids=_numbers_offered, data=_prefix),
     Case(
         "integrations:disconnect",
