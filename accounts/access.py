@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Account, Role, User
 
@@ -37,13 +38,17 @@ def refusal(role: Role) -> str:
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:
-    """Ask for a login and come back; after a POST to the page it came from, since its own address answers no GET."""
-    if request.method in {"GET", "HEAD"}:
+    """Ask for a login and come back; after a POST, or from a part of a page, to the page it came from."""
+    is_part = request.headers.get("HX-Request") == "true"
+    if request.method in {"GET", "HEAD"} and not is_part:
         return redirect_to_login(request.get_full_path())
-    messages.warning(request, _("You were logged out, so nothing was saved or sent. Log in and do it again."))
+    if request.method not in {"GET", "HEAD"}:
+        messages.warning(request, _("You were logged out, so nothing was saved or sent. Log in and do it again."))
     page = urlsplit(request.headers.get("Referer", ""))
     is_ours = page.netloc == request.get_host()
-    return redirect_to_login(page.path if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL))
+    login = redirect_to_login(page.path if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL))
+    # A part of a page asks in the background: the whole page has to go, not the place of that part.
+    return HttpResponseClientRedirect(login.url) if is_part else login
 
 
 def require(role: Role) -> Callable[[SignedInView[Args]], View[Args]]:

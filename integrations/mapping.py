@@ -134,6 +134,19 @@ def values_of(company: Company, contact: Contact | None, *, groups: Iterable[str
     return {f.remote: f.normal(f.read(company, contact), country) for f in FIELDS if f.group in wanted}
 
 
+def company_properties() -> list[str]:
+    """Return the properties that come from the company itself, not from a contact person."""
+    return [field.remote for field in FIELDS if field.group in COMPANY_GROUPS]
+
+
+def shortened(values: Values, shorter: Mapping[str, Mapping[str, str]]) -> Values:
+    """Return the values with those in a shorter form that were given one; a value that changed since has none."""
+    return {
+        name: shorter[name]["there"] if name in shorter and shorter[name]["here"] == value else value
+        for name, value in values.items()
+    }
+
+
 def groups_for(contact: Contact | None) -> list[str]:
     """The groups that a create or a full update carries: without a chosen person none of a person."""
     return [*COMPANY_GROUPS, Group.CONTACT] if contact else [*COMPANY_GROUPS]
@@ -182,7 +195,7 @@ def normal_values(values: Values, *, country: str) -> Values:
 
 def differences(here: Values, there: Values) -> list[str]:
     """Return the properties whose values differ in normal form, blank ones here included."""
-    country = here.get(COUNTRY, "")
+    country = here.get(COUNTRY) or there.get(COUNTRY, "")
     ours, theirs = normal_values(here, country=country), normal_values(there, country=country)
     return [name for name, value in ours.items() if value != theirs.get(name, "")]
 
@@ -202,6 +215,18 @@ def to_write(here: Values, there: Values) -> Values:
         elif differing & members.keys() and any(value for name, value in members.items() if name != COUNTRY):
             changes |= members
     return changes
+
+
+def confirmed_to_write(confirmed: Values, there: Values) -> Values:
+    """Return of what a person confirmed, blanks included, the values that are not there yet."""
+    return {name: confirmed[name] for name in differences(confirmed, there)}
+
+
+def overtaken(confirmed: Values, based_on: Values, there: Values) -> list[str]:
+    """Return the properties that somebody changed there after a person confirmed what to write over them."""
+    apart = confirmed_to_write(confirmed, there)
+    seen = {name: based_on[name] for name in apart if name in based_on}
+    return list(confirmed_to_write(seen, there))
 
 
 def replace_payload(raw: Mapping[str, Json], changes: Values, *, fallback: Values) -> dict[str, Json]:

@@ -54,6 +54,12 @@ class TermsNotConfirmed(Refusal):
         super().__init__(**parameters)
 
 
+class TermsNotAllowed(Refusal):
+    """These terms exist, but an admin did not allow them for new customers (any more)."""
+
+    code = "terms_not_allowed"
+
+
 class LinkedElsewhere(Refusal):
     """The customer belongs to another company here already."""
 

@@ -28,6 +28,7 @@ WHAT: dict[str, str | Promise] = {
     "not_linked": _("This company is not linked to a customer in Visma eAccounting. Add it, or link an existing one."),
     "already_under_way": _("This is already being sent. Wait until it is done."),
     "terms_not_chosen": _("Terms of payment for new customers have not been chosen. An admin can choose them."),
+    "terms_not_allowed": _("These terms of payment cannot be chosen for new customers any more. Choose others."),
     "numbers_used_up": _(
         "The customer numbers that Lime Go would give are taken in Visma eAccounting. "
         "An admin can choose other numbers in the settings; then try again."
@@ -211,7 +212,17 @@ def _under_way(parameters: Mapping[str, Any]) -> str:
     return str(WHAT["already_under_way"])
 
 
+def _changed_there(parameters: Mapping[str, Any]) -> str:
+    fields = ", ".join(str(BY_PROPERTY[name].label) for name in parameters.get("fields", []) if name in BY_PROPERTY)
+    words = gettext(
+        "Somebody changed this in Visma eAccounting after you looked: %(fields)s. Nothing was sent. Look at the "
+        "differences again and decide."
+    )
+    return words % {"fields": fields}
+
+
 _WITH_PARAMETERS = {
+    "changed_there": _changed_there,
     "linked_elsewhere": _linked_elsewhere,
     "values": _values,
     "already_under_way": _under_way,

@@ -19,7 +19,7 @@ LEVELS = [
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
-    ["integrations.duplicates"],
+    ["integrations.duplicates", "integrations.comparing"],
     ["integrations.tokens"],
     ["integrations.delivery"],
     ["integrations.refusing", "integrations.offers"],

@@ -23,7 +23,7 @@ from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import Conflict, NotFound, Refused
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer, CustomerPage
-from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment, WaitReason
 from integrations.tokens import NotConnected
 
 # What has to be as it was when the token was taken, and what a create needs beside.
@@ -52,8 +52,8 @@ def run(push: Push, calls: Calls) -> None:
 
 
 def _values(company: Company, push: Push) -> mapping.Values:
-    """Return what would be sent. Raises CannotSend for what a person has to mend first."""
-    values = mapping.values_of(company, push.contact, groups=mapping.groups_for(push.contact))
+    """Return what would be sent, as it was confirmed if it was. Raises CannotSend for what a person has to mend."""
+    values = push.confirmed or mapping.values_of(company, push.contact, groups=mapping.groups_for(push.contact))
     problems = mapping.problems(values)
     if problems:
         raise CannotSend("values", problems=[(p.remote, p.kind, p.length) for p in problems])
@@ -121,9 +121,7 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
             raise CannotSend("archived")
         if CustomerLink.objects.filter(connection=connection, company=company).exists():
             raise CannotSend("already_linked")
-        terms = connection.default_terms
-        if terms is None or connection.terms_problem:
-            raise CannotSend(connection.terms_problem, **connection.terms_particulars)
+        terms = _terms(push, connection)
         if push.contact_id:  # edited or erased since the claim, perhaps
             push.contact = Contact.objects.filter(pk=push.contact_id).first()
         values = _values(company, push)
@@ -146,6 +144,19 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
             raise _LateLook
         reach(Point.SENDING_UNCOMMITTED)
     return payload
+
+
+def _terms(push: Push, connection: Connection) -> TermsOfPayment:
+    """Return the terms that were confirmed for this customer, else the default. Raises CannotSend without any."""
+    default = connection.default_terms
+    if default is None or connection.terms_problem:
+        raise CannotSend(connection.terms_problem, **connection.terms_particulars)
+    if push.terms_id is None or push.terms_id == connection.default_terms_id:
+        return default
+    chosen = TermsOfPayment.objects.get(pk=push.terms_id)
+    if not (chosen.is_choosable and chosen.offered):
+        raise CannotSend("terms_not_allowed" if chosen.is_choosable else "terms_gone")
+    return chosen
 
 
 def _twin_ended(push: Push, *, since: datetime) -> bool:

@@ -226,6 +226,8 @@ def candidate(customer: Customer) -> Candidate:
 
 def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None:
     """Link the company, which is locked, to the customer."""
+    # What was left out because it is blank here was sent as well, in a way: nothing of it changed since.
+    carried = push.confirmed or dict.fromkeys(mapping.company_properties(), "")
     CustomerLink.objects.create(
         account_id=push.account_id,
         connection_id=push.connection_id,
@@ -235,7 +237,9 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
         origin=origin,
         linked_at=now,
         linked_by=push.requested_by,
-        sent=push.values or {},
+        sent={**dict.fromkeys(carried, ""), **(push.values or {})},
+        answered=mapping.owned(customer.raw),
+        shorter=push.shorter,
         sent_at=now,
         sent_by=push.requested_by,
     )
@@ -254,9 +258,10 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         _lock(push)
         push.finish(now=now)
         _remember(push, customer, now)
-        link.mark_sent(values=values, user=push.requested_by, now=now)
-        changed = bool(push.values)
-        _event(push, EventKind.UPDATED if changed else EventKind.UNCHANGED, {"fields": sorted(push.values or {})})
+        link.mark_sent(values=values, answered=mapping.owned(customer.raw), user=push.requested_by, now=now)
+        link.shorten(push.shorter)
+        told = {"fields": sorted(push.values or {}), "push": push.pk}
+        _event(push, EventKind.UPDATED if push.values else EventKind.UNCHANGED, told)
         _note_other_values(push, push.values or {}, customer)
         push.open_next(now=now)
         reach(Point.SAVING)

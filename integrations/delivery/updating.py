@@ -95,8 +95,8 @@ def _commit_sending(
         if company.archived_at is not None:
             raise CannotSend("archived")
         link = _still_linked(link)
-        here = mapping.values_of(company, link.contact, groups=_groups(push, link))
-        changes = mapping.to_write(here, mapping.owned(customer.raw))
+        there = mapping.owned(customer.raw)
+        here, changes = _wished(push, link, company, there)
         if not changes:
             return None, here
         if push.state == PushState.UNKNOWN and times.is_lost_for_good(push, now=now):
@@ -104,11 +104,26 @@ def _commit_sending(
         payload = _payload(company, customer, changes)
         push.begin_sending(
             values=changes,
+            before={name: there[name] for name in changes},
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
             lease_until=now + timedelta(seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK),
         )
         reach(Point.SENDING_UNCOMMITTED)
     return payload, here
+
+
+def _wished(
+    push: Push, link: CustomerLink, company: Company, there: mapping.Values
+) -> tuple[mapping.Values, mapping.Values]:
+    """Return the values that the customer is to have and those of them that have to be written. Raises CannotSend."""
+    groups = _groups(push, link)
+    todays = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
+    confirmed: mapping.Values = push.confirmed or {}
+    overtaken = mapping.overtaken(confirmed, push.based_on or {}, there)
+    if overtaken:
+        raise CannotSend("changed_there", fields=overtaken)
+    rest = {name: value for name, value in todays.items() if name not in confirmed}
+    return {**rest, **confirmed}, {**mapping.to_write(rest, there), **mapping.confirmed_to_write(confirmed, there)}
 
 
 def _still_linked(link: CustomerLink) -> CustomerLink:

@@ -119,11 +119,35 @@ class CustomerLink(models.Model):
         self.contact = contact
         self.save(update_fields=["contact"])
 
-    def mark_sent(self, *, values: dict[str, Any], user: User | None, now: datetime) -> None:
-        """Remember the values that eAccounting was given (or already had); it is not broken then."""
-        self.sent = {**(self.sent or {}), **values}
+    @property
+    def agreed_there(self) -> dict[str, str]:
+        """What the customer had there when here and there last agreed, as far as they ever did."""
+        if self.answered is not None:
+            return dict(self.answered)
+        return {name: self.customer.answered.get(name, "") for name in self.sent or {}}
+
+    def mark_sent(self, *, values: dict[str, str], answered: dict[str, str], user: User | None, now: datetime) -> None:
+        """Remember the values that eAccounting was given (or already had) and its answer; it is not broken then."""
+        self._agree(here=values, there=answered)
+        self.kept = [name for name in self.kept if name not in values]
         self.sent_at, self.sent_by, self.broken = now, user, ""
-        self.save(update_fields=["sent", "sent_at", "sent_by", "broken"])
+        self.save(update_fields=["sent", "answered", "kept", "sent_at", "sent_by", "broken"])
+
+    def keep(self, *, here: dict[str, str], there: dict[str, str]) -> None:
+        """Remember that a person saw both sides of these values and left eAccounting's as they are."""
+        self._agree(here=here, there=there)
+        self.kept = sorted({*self.kept, *here})
+        self.save(update_fields=["sent", "answered", "kept"])
+
+    def _agree(self, *, here: dict[str, str], there: dict[str, str]) -> None:
+        self.answered = {**self.agreed_there, **{name: there.get(name, "") for name in here}}
+        self.sent = {**(self.sent or {}), **here}
+
+    def shorten(self, shorter: dict[str, dict[str, str]]) -> None:
+        """Remember values that eAccounting gets in a shorter form; each is good for the value it was given for."""
+        if shorter:
+            self.shorter = {**self.shorter, **shorter}
+            self.save(update_fields=["shorter"])
 
     def mark_broken(self, reason: str) -> None:
         """Record that the customer is gone there."""

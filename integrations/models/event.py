@@ -26,6 +26,8 @@ class EventKind(models.TextChoices):
     TERMS_READ = "terms_read", _("reloaded the terms of payment")
     CREATE_REQUESTED = "create_requested", _("asked to add the company as a customer")
     UPDATE_REQUESTED = "update_requested", _("asked to update the customer")
+    UNDO_REQUESTED = "undo_requested", _("asked to put back what was there before")
+    KEPT = "kept", _("kept what Visma eAccounting has")
     CONTACT_CHOSEN = "contact_chosen", _("chose the contact person")
     CREATED = "created", _("The customer was created")
     ADOPTED = "adopted", _("The customer was found after a lost answer")

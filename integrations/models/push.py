@@ -1,5 +1,6 @@
 """The outbox: one wish of a person, and how far it has come. The row is the truth, a message only a poke."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,12 +8,13 @@ from django.db import models, transaction
 from django.db.models import Case, F, Q, When
 
 from accounts.models import User
-from companies.models import Contact
 from integrations.models.push_queue import HEAD_START, PushQueue
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
 
 CRASHES_ALLOWED = 3
 NO_TRIES: dict[str, Any] = {"attempts": 0, "retrying_since": None}
+_WISH = ["account_id", "connection_id", "company_id", "requested_by_id", "groups", "contact_id"]
+_WISH += ["confirmed", "based_on", "shorter", "undoes_id"]  # what is wanted, and by whom
 NO_FAILURE: dict[str, Any] = {"failure": "", "failure_parameters": {}, "failure_detail": "", "error_id": ""}
 
 
@@ -99,11 +101,11 @@ class Push(PushQueue):
                 next_attempt_at=until,
             )
 
-    def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **create: Any) -> None:
+    def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **more: Any) -> None:
         """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create.
 
-        `create`: of a create also its payload, fingerprint and number, and of the look before it eAccounting's clock
-        (looked_at) and the customers that were there (seen_ids).
+        `more`: of an update what it overwrites (before); of a create its payload, fingerprint and number, and of the
+        look before it eAccounting's clock (looked_at) and the customers that were there (seen_ids).
         """
         self._write(
             state=PushState.SENDING,
@@ -112,7 +114,7 @@ class Push(PushQueue):
             send_by=send_by,
             unknown_since=None,
             wait_reason="",
-            **create,
+            **more,
         )
 
     def wait(self, reason: WaitReason, *, until: datetime | None, failure: dict[str, Any] | None = None) -> None:
@@ -255,17 +257,15 @@ class Push(PushQueue):
         rows = Push.objects.filter(state=PushState.WAITING, unknown_since=None, lease_until=None)
         return self._decide(rows, state=PushState.CANCELLED, finished_at=now, next_attempt_at=None)
 
-    def replace_wish(self, *, groups: list[str], contact: Contact | None, user: User, now: datetime) -> bool:
-        """A newer click on a waiting update: the newest wish wins."""
+    def replace_wish(self, wish: Mapping[str, object], *, user: User, now: datetime) -> bool:
+        """A newer click on a waiting update: the newest wish wins. `wish`: the columns that say what is wanted."""
         rows = Push.objects.filter(kind=Kind.UPDATE, state=PushState.WAITING, lease_until=None)
-        wish = {"groups": sorted({*self.groups, *groups}), "contact": contact, "requested_by": user}
-        return bool(rows.filter(pk=self.pk).update(**wish, **NO_TRIES, next_attempt_at=now))
+        return bool(rows.filter(pk=self.pk).update(**wish, requested_by=user, **NO_TRIES, next_attempt_at=now))
 
-    def ask_again(self, *, groups: list[str], contact: Contact | None, user: User, now: datetime) -> bool:
+    def ask_again(self, wish: Mapping[str, object], *, user: User, now: datetime) -> bool:
         """A newer click on an update that is being sent: the transaction that ends it opens the next one."""
         rows = Push.objects.filter(pk=self.pk, kind=Kind.UPDATE, state__in=OPEN)
-        wish = {"groups": sorted({*self.groups, *groups}), "contact": contact, "requested_by": user}
-        return bool(rows.update(again_at=now, **wish))
+        return bool(rows.update(**wish, requested_by=user, again_at=now))
 
     def open_next(self, *, now: datetime) -> None:
         """If a newer click came while this one was under way, open the next push. The company is locked."""
@@ -273,13 +273,8 @@ class Push(PushQueue):
         if ended is None:
             return
         Push.objects.create(
-            account_id=ended.account_id,
-            connection_id=ended.connection_id,
-            company_id=ended.company_id,
             kind=Kind.UPDATE,
-            groups=ended.groups,
-            contact_id=ended.contact_id,
-            requested_by_id=ended.requested_by_id,
             requested_at=now,
             next_attempt_at=now - HEAD_START,  # nobody is poked for it
+            **{name: getattr(ended, name) for name in _WISH},
         )

@@ -38,14 +38,12 @@ class PushRow(models.Model):
     create_anyway = models.BooleanField(default=False)
     # What a person confirmed on a sheet: sent as confirmed, whatever the company holds by then. None: today's data.
     confirmed = models.JSONField(null=True, blank=True)
-    based_on = models.JSONField(
-        null=True, blank=True
-    )  # of an update: what the sheet showed there, property by property
+    based_on = models.JSONField(null=True, blank=True)  # of an update: what the sheet showed there
     # Of what is confirmed in a shorter form: the whole value that the company held.
     shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     before = models.JSONField(null=True, blank=True)  # what an update overwrites, to be put back
     undoes = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        "integrations.Push", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     payload = models.JSONField(null=True, blank=True)
     values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent

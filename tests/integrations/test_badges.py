@@ -54,7 +54,7 @@ def _linked(connection: Connection, company: Company, name: str) -> None:
         origin=Origin.CREATED,
         linked_at=NOW,
     )
-    link.mark_sent(values=sent, user=None, now=NOW)
+    link.mark_sent(values=sent, answered=sent, user=None, now=NOW)
 
 
 def test_an_account_without_a_connection_shows_no_states(account: Account, anna: User) -> None:

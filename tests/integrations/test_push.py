@@ -169,17 +169,20 @@ def test_a_waiting_update_takes_the_newer_wish(
         account=ready.account, connection=ready, company=company, kind=Kind.UPDATE, groups=["single"],
         requested_by=ulf, wait_reason=WaitReason.RETRY,
     )  # fmt: skip
-    assert push.replace_wish(groups=["contact"], contact=contact, user=anna, now=timezone.now())
+    newer = {"groups": ["contact", "single"], "contact": contact}
+    assert push.replace_wish(newer, user=anna, now=timezone.now())
     row = stored(push)
     assert (row.groups, row.contact, row.requested_by) == (["contact", "single"], contact, anna)
     holder = claimed(row, ahead=1)
-    assert not row.replace_wish(groups=["address"], contact=None, user=ulf, now=timezone.now())
-    assert row.ask_again(groups=["address"], contact=None, user=ulf, now=timezone.now())
+    newest = {"groups": ["address"], "contact": None, "confirmed": {"Name": "Älvstrand"}}
+    assert not row.replace_wish(newest, user=ulf, now=timezone.now())
+    assert row.ask_again(newest, user=ulf, now=timezone.now())
     holder.finish(now=timezone.now())
     holder.open_next(now=timezone.now())
     following = Push.objects.get(state=PushState.WAITING)
-    assert (following.groups, following.requested_by) == (["address", "contact", "single"], ulf)
-    assert not row.ask_again(groups=[], contact=None, user=ulf, now=timezone.now())
+    assert (following.groups, following.requested_by) == (["address"], ulf)
+    assert following.confirmed == {"Name": "Älvstrand"}
+    assert not row.ask_again(newest, user=ulf, now=timezone.now())
 
 
 def test_due_rows_are_those_that_a_worker_can_move_longest_waiting_first(

@@ -1,0 +1,47 @@
+"""What the buttons on a company mean: check, record the wish in one transaction, poke a worker."""
+
+from integrations.refusing import (
+    AlreadyLinked,
+    AlreadyUnderWay,
+    Archived,
+    CannotSendValues,
+    LinkedElsewhere,
+    NotConnected,
+    NothingToDecide,
+    NotLinked,
+    Refusal,
+    TermsNotAllowed,
+    TermsNotConfirmed,
+)
+from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
+from integrations.services.linking import link, unlink
+from integrations.services.looking import current_connection, link_of, links_of
+from integrations.services.wishes import choose_contact, request_create, request_update, settle_differences, try_again
+
+__all__ = [
+    "AlreadyLinked",
+    "AlreadyUnderWay",
+    "Archived",
+    "CannotSendValues",
+    "LinkedElsewhere",
+    "NotConnected",
+    "NotLinked",
+    "NothingToDecide",
+    "Refusal",
+    "TermsNotAllowed",
+    "TermsNotConfirmed",
+    "cancel",
+    "choose_contact",
+    "create_anyway",
+    "current_connection",
+    "link",
+    "link_instead",
+    "link_of",
+    "links_of",
+    "look_again",
+    "request_create",
+    "request_update",
+    "settle_differences",
+    "try_again",
+    "unlink",
+]

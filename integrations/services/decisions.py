@@ -1,0 +1,54 @@
+"""What a person decides about a wish that is under way."""
+
+from django.db import transaction
+
+from accounts.models import User
+from integrations.clock import database_now
+from integrations.comparing import Decision
+from integrations.eaccounting.types import Customer
+from integrations.models import CustomerLink, Event, EventKind, Origin, Push
+from integrations.refusing import NothingToDecide
+from integrations.services.linking import link
+from integrations.services.looking import locked
+from integrations.services.wishes import poke_when_committed
+
+
+def create_anyway(*, user: User, push: Push) -> None:
+    """A person saw the possible duplicates and wants a new customer. Raises NothingToDecide."""
+    with transaction.atomic():
+        if not push.decide_create_anyway(now=database_now()):
+            raise NothingToDecide
+        Event.add(EventKind.CREATE_ANYWAY, connection=push.connection, company=push.company, actor=user)
+        poke_when_committed(push)
+
+
+def link_instead(*, user: User, push: Push, customer: Customer, decision: Decision | None = None) -> CustomerLink:
+    """A person chose one of the possible duplicates. Raises NothingToDecide, and as `link`."""
+    with transaction.atomic():
+        locked(push.company)
+        if not push.decide_link(now=database_now()):
+            raise NothingToDecide
+        return link(
+            user=user,
+            company=push.company,
+            connection=push.connection,
+            customer=customer,
+            origin=Origin.MATCHED,
+            decision=decision,
+        )
+
+
+def look_again(*, push: Push) -> None:
+    """A person has looked in eAccounting, or wants us to: look once more. Raises NothingToDecide."""
+    with transaction.atomic():
+        if not push.look_again(now=database_now()):
+            raise NothingToDecide
+        poke_when_committed(push)
+
+
+def cancel(*, user: User, push: Push) -> None:
+    """Take a waiting wish back. Raises NothingToDecide when it is being sent or was sent."""
+    with transaction.atomic():
+        if not push.cancel(now=database_now()):
+            raise NothingToDecide
+        Event.add(EventKind.CANCELLED, connection=push.connection, company=push.company, actor=user)

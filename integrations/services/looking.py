@@ -1,0 +1,68 @@
+"""What the services look up: the account's connection, a company's links, and both under a lock."""
+
+from django.db.models import QuerySet
+
+from companies.models import Company
+from integrations.models import Connection, CustomerLink, Push
+from integrations.models.states import OPEN
+from integrations.refusing import AlreadyUnderWay, Archived, NotConnected
+
+
+def current_connection(account_id: int) -> Connection | None:
+    """Return the account's connection, in whatever state, or None before the first one."""
+    return _current(account_id).select_related("connected_by").first()
+
+
+def _current(account_id: int) -> QuerySet[Connection]:
+    rows = Connection.without_tokens().select_related("default_terms")
+    return rows.filter(account_id=account_id, is_current=True)
+
+
+def links_of(company: Company) -> list[CustomerLink]:
+    """Return the company's links on all connections, the newest first: an earlier company's are kept."""
+    rows = CustomerLink.objects.select_related("customer", "contact", "sent_by").filter(company=company)
+    return list(rows.order_by("-pk"))
+
+
+def link_of(company: Company, connection: Connection | None) -> CustomerLink | None:
+    """Return the company's link on this connection, or None."""
+    rows = CustomerLink.objects.select_related("customer", "contact", "sent_by")
+    return rows.filter(company=company, connection=connection).first() if connection else None
+
+
+def locked(company: Company) -> Company:
+    """Lock the company: creating, linking, unlinking and archiving wait for each other. Raises Archived."""
+    found = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
+    if found.archived_at is not None:
+        raise Archived
+    return found
+
+
+def connected(company: Company) -> Connection:
+    """Return the connection; disconnecting, which cancels what waits, waits until this wish is recorded.
+
+    Raises NotConnected.
+    """
+    rows = _current(company.account_id).select_for_update(no_key=True, of=("self",))
+    # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
+    connection = rows.first() or rows.first()
+    if connection is None:
+        raise NotConnected
+    if not connection.is_connected:
+        raise NotConnected(connection.state)
+    return connection
+
+
+def refuse_under_way(company: Company) -> None:
+    """Raise AlreadyUnderWay while something is being sent for the company."""
+    if not Push.objects.filter(company=company, state__in=OPEN).exists():
+        return  # nearly always, and quicker to know than what the row says
+    push = Push.open_of(company)
+    if push:
+        raise under_way(push)
+
+
+def under_way(push: Push) -> AlreadyUnderWay:
+    """Return the refusal that names who is at it, or which eAccounting company was left with it."""
+    left = "" if push.connection.is_current else str(push.connection)
+    return AlreadyUnderWay(by=str(push.requested_by), kind=push.kind, left=left)

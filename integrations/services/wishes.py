@@ -1,0 +1,259 @@
+"""Adding a company as a customer, and updating the customer: each wish is one row of the outbox."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations import mapping, tasks
+from integrations.clock import database_now
+from integrations.comparing import Decision
+from integrations.mapping import BY_PROPERTY, Group, Values
+from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, PushState, TermsOfPayment
+from integrations.refusing import (
+    AlreadyLinked,
+    CannotSendValues,
+    NothingToDecide,
+    NotLinked,
+    TermsNotAllowed,
+    TermsNotConfirmed,
+)
+from integrations.services.looking import connected, link_of, locked, refuse_under_way, under_way
+
+NO_CHANGES = Decision({}, {}, {}, {})
+
+
+def request_create(
+    *,
+    user: User,
+    company: Company,
+    contact: Contact | None = None,
+    confirmed: Values | None = None,
+    terms: TermsOfPayment | None = None,
+) -> Push:
+    """Record the wish to add the company as a customer.
+
+    `confirmed`: the exact values that a person saw, blanks included, and `terms` those they chose; without them the
+    company's values and the default terms of the moment of sending. Raises NotConnected, TermsNotConfirmed,
+    TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company = locked(company)
+        connection = connected(company)
+        if CustomerLink.objects.filter(company=company, connection=connection).exists():
+            raise AlreadyLinked
+        refuse_under_way(company)
+        _refuse_terms(connection, terms)
+        here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
+        if confirmed is not None:
+            confirmed = {**here, **_in_form(confirmed, company)}
+        _refuse_problems(here if confirmed is None else confirmed)
+        push = _record(
+            user,
+            company,
+            connection,
+            kind=Kind.CREATE,
+            contact=contact,
+            terms=terms,
+            confirmed=confirmed,
+            shorter=_shorter(here, confirmed or {}),
+        )
+        Event.add(EventKind.CREATE_REQUESTED, connection=connection, company=company, actor=user)
+    return push
+
+
+def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
+    if connection.terms_problem:
+        raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
+    if chosen is None or chosen == connection.default_terms:
+        return
+    if chosen.connection_id != connection.pk or not (chosen.is_choosable and chosen.offered):
+        raise TermsNotAllowed
+
+
+def _in_form(values: Values, company: Company) -> Values:
+    return mapping.normal_values(values, country=str(company.country))
+
+
+def _refuse_problems(values: Values) -> None:
+    problems = mapping.problems(values)
+    if problems:
+        raise CannotSendValues(problems)
+
+
+def _shorter(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
+    """Return what was given a shorter form because eAccounting would refuse the whole value."""
+    too_long = {problem.remote for problem in mapping.problems(here) if problem.kind == "too_long"}
+    return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
+
+
+def _record(user: User, company: Company, connection: Connection, *, kind: Kind, **wish: object) -> Push:
+    """Write the wish into the outbox and poke a worker once it is committed."""
+    now = database_now()
+    push = Push.objects.create(
+        account_id=company.account_id,
+        connection=connection,
+        company=company,
+        kind=kind,
+        requested_by=user,
+        requested_at=now,
+        next_attempt_at=now,
+        **wish,
+    )
+    poke_when_committed(push)
+    return push
+
+
+def poke_when_committed(push: Push) -> None:
+    """Tell a worker. The wish is recorded by then, so nothing that goes wrong here may fail the click."""
+    transaction.on_commit(lambda: tasks.poke(push.pk), robust=True)
+
+
+def request_update(*, user: User, company: Company, groups: list[str] | None = None) -> Push:
+    """Record the wish to update the customer with the company's data and its chosen contact person.
+
+    The newest wish wins: it replaces one that waits, and follows one that is being sent. Raises
+    NotConnected, NotLinked, AlreadyUnderWay (a create), CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company, link = _linked(company)
+        groups = groups if groups is not None else mapping.groups_for(link.contact)
+        values = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
+        _refuse_too_long(values)
+        push = _update(user, company, link, groups=groups)
+        Event.add(EventKind.UPDATE_REQUESTED, connection=link.connection, company=company, actor=user)
+    return push
+
+
+def _linked(company: Company) -> tuple[Company, CustomerLink]:
+    """Lock the company; return it with its link on the working connection. Raises as request_update."""
+    company = locked(company)
+    connection = connected(company)
+    link = link_of(company, connection)
+    if link is None:
+        raise NotLinked
+    link.connection = connection
+    return company, link
+
+
+def _refuse_too_long(values: Values) -> None:
+    """An update may lack what the customer there has; what is over its limit is refused at once."""
+    problems = [
+        problem for problem in mapping.problems(values) if problem.kind == "too_long" or problem.remote == "Name"
+    ]
+    if problems:
+        raise CannotSendValues(problems)
+
+
+def _update(
+    user: User,
+    company: Company,
+    link: CustomerLink,
+    *,
+    groups: list[str],
+    decision: Decision = NO_CHANGES,
+    undoes: Push | None = None,
+) -> Push:
+    confirmed, based_on = decision.write or None, decision.based_on or None
+    whole = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
+    wish = {
+        "groups": groups,
+        "contact": link.contact,
+        "confirmed": confirmed,
+        "based_on": based_on,
+        "shorter": _shorter(whole, decision.write),
+        "undoes": undoes,
+    }
+    push = Push.open_of(company)
+    if push is None:
+        return _record(user, company, link.connection, kind=Kind.UPDATE, **wish)
+    if push.kind != Kind.UPDATE or push.connection_id != link.connection_id:
+        raise under_way(push)
+    now, joined = database_now(), _joined(push, wish, groups)
+    if push.replace_wish(joined, user=user, now=now):
+        poke_when_committed(push)
+    elif not push.ask_again(joined, user=user, now=now):
+        return _record(user, company, link.connection, kind=Kind.UPDATE, **wish)
+    return push
+
+
+def _joined(push: Push, wish: Mapping[str, object], groups: list[str]) -> dict[str, object]:
+    """Return the newer wish with what the older one carries beside it; values confirmed anew replace the older ones."""
+    if wish["confirmed"] is None and push.confirmed:
+        beside = {n: value for n, value in push.confirmed.items() if BY_PROPERTY[n].group not in groups}
+        older = {"based_on": push.based_on, "shorter": push.shorter, "undoes": push.undoes}
+        wish = {**wish, **older, "confirmed": beside or None}
+    return {**wish, "groups": sorted({*push.groups, *groups})}
+
+
+def settle_differences(
+    *, user: User, company: Company, customer_id: str, decision: Decision, undoes: Push | None = None
+) -> Push | None:
+    """Do what a person chose on a sheet about this customer: write some values there, keep others as they are there.
+
+    Return the push, or None when nothing is to be written. `undoes`: the push whose former values they are. Raises as
+    request_update, and NotLinked when the company is linked to another customer by now.
+    """
+    with transaction.atomic():
+        company, link = _linked(company)
+        if str(link.reference) != customer_id:
+            raise NotLinked
+        return settle(user, company, link, decision, undoes=undoes)
+
+
+def settle(
+    user: User, company: Company, link: CustomerLink, decision: Decision, *, undoes: Push | None = None
+) -> Push | None:
+    """Record a decision; the company is locked. Raises CannotSendValues, AlreadyUnderWay."""
+    if decision.kept_here:
+        link.keep(here=decision.kept_here, there=decision.kept_there)
+        kept = {"fields": sorted(decision.kept_here)}
+        Event.add(EventKind.KEPT, connection=link.connection, company=company, actor=user, parameters=kept)
+    if not decision.write:
+        return None
+    _refuse_problems(decision.write)
+    push = _update(user, company, link, groups=[], decision=decision, undoes=undoes)
+    asked = EventKind.UNDO_REQUESTED if undoes else EventKind.UPDATE_REQUESTED
+    fields = {"fields": sorted(decision.write)}
+    Event.add(asked, connection=link.connection, company=company, actor=user, parameters=fields)
+    return push
+
+
+def choose_contact(
+    *, user: User, company: Company, contact: Contact | None, decision: Decision | None = None
+) -> Push | None:
+    """Make a person the contact person of the customer, or nobody, and send the contact group only.
+
+    `decision`: what a person saw of it and confirmed; for nobody it is needed, or what stands there stays. Raises
+    NotConnected, NotLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company, link = _linked(company)
+        link.choose_contact(contact)
+        Event.add(
+            EventKind.CONTACT_CHOSEN,
+            connection=link.connection,
+            company=company,
+            actor=user,
+            parameters={"name": str(contact) if contact else ""},
+        )
+        if decision:
+            return settle(user, company, link, decision)
+        return request_update(user=user, company=company, groups=[Group.CONTACT]) if contact else None
+
+
+def try_again(*, user: User, push: Push) -> Push:
+    """Repeat a failed wish: what was confirmed as it was, the rest with today's data. Raises what the wish raises."""
+    if push.state != PushState.FAILED:
+        raise NothingToDecide
+    if push.kind == Kind.CREATE:
+        return request_create(
+            user=user, company=push.company, contact=push.contact, confirmed=push.confirmed, terms=push.terms
+        )
+    with transaction.atomic():
+        company, link = _linked(push.company)
+        decision = Decision(push.confirmed or {}, push.based_on or {}, {}, {})
+        again = _update(user, company, link, groups=push.groups, decision=decision, undoes=push.undoes)
+        Event.add(EventKind.UPDATE_REQUESTED, connection=link.connection, company=company, actor=user)
+    return again

@@ -1,0 +1,32 @@
+"""Sheets: what a button on the card opens. A dialog over the card where JavaScript runs, else a page of its own.
+
+A sheet's template extends `frame` and fills the blocks title, above, heading and content; its forms carry
+`hx-post="{{ request.path }}" hx-target="#sheet"` beside method and action.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.access import SignedInRequest
+from companies.models import Company
+
+IN_DIALOG, AS_PAGE = "partials/sheet.html", "base.html"
+
+
+def render_sheet(request: SignedInRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """Draw a sheet, in the dialog that asked for it or as a page."""
+    frame = IN_DIALOG if _is_for_dialog(request) else AS_PAGE
+    return render(request, template, {"frame": frame, "section": "companies", **context})
+
+
+def leave_sheet(request: SignedInRequest, company: Company) -> HttpResponse:
+    """Go to the card: what the sheet was for is done, or the card says why not."""
+    card = redirect("companies:card", company_id=company.pk)
+    return HttpResponseClientRedirect(card.url) if _is_for_dialog(request) else card
+
+
+def _is_for_dialog(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target") == "sheet"
