@@ -117,6 +117,7 @@ def _kept(user: User, account: Account, grant: _Grant) -> Connection:
                 connection, tokens=grant.tokens, user=user, answered=grant.answered, blocked=grant.blocked, now=now
             )
             return connection
+        _cancel_waiting(current, user, EventKind.CANCELLED_LEAVING)
         current.step_aside()
     connection.connect(tokens=grant.tokens, user=user, now=now)
     if grant.answered:
@@ -243,12 +244,18 @@ def disconnect(*, user: User | None, connection: Connection) -> int:
 
 
 def _leave(connection: Connection, user: User | None) -> int:
-    """Forget the tokens and cancel what waits, with a line in each company's activity. Return how many."""
+    """Forget the tokens and cancel what waits. Return how many wishes that were."""
     connection.disconnect()
-    companies = Push.cancel_waiting(connection=connection, now=database_now())
-    Event.add_to_each(companies, EventKind.CANCELLED_WITH, connection=connection, actor=user)
-    parameters = {"cancelled": len(companies), "name": connection.name}
+    cancelled = _cancel_waiting(connection, user, EventKind.CANCELLED_WITH)
+    parameters = {"cancelled": cancelled, "name": connection.name}
     Event.add(EventKind.DISCONNECTED, connection=connection, actor=user, parameters=parameters)
+    return cancelled
+
+
+def _cancel_waiting(connection: Connection, user: User | None, why: EventKind) -> int:
+    """Cancel what waits, with a line in each company's activity. Return how many."""
+    companies = Push.cancel_waiting(connection=connection, now=database_now())
+    Event.add_to_each(companies, why, connection=connection, actor=user)
     return len(companies)
 
 
@@ -273,10 +280,7 @@ def test(connection: Connection) -> str:
 def choose_terms(
     *, user: User, connection: Connection, terms: TermsOfPayment, offered: Iterable[TermsOfPayment] | None = None
 ) -> None:
-    """Confirm the terms of payment that new customers get; what waited for that goes on.
-
-    `offered`: the terms that may be chosen instead when a customer is added; None leaves them as they are.
-    """
+    """Confirm the terms of new customers, and which may be chosen instead (None: as before); what waited goes on."""
     now = database_now()
     with transaction.atomic():
         if offered is not None:

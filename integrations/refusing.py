@@ -76,6 +76,12 @@ class NothingToDecide(Refusal):
     code = "nothing_to_decide"
 
 
+class NothingToAsk(Refusal):
+    """An admin mended it meanwhile: the person can go on by themselves."""
+
+    code = "nothing_to_ask"
+
+
 class OfferGone(Refusal):
     """The choice between two eAccounting companies was made already, or has run out."""
 

@@ -43,6 +43,10 @@ WHAT: dict[str, str | Promise] = {
     ),
     "archived": _("This company is archived. Restore it first."),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
+    "nothing_to_ask": _("There is nothing to ask an admin for any more: you can go on by yourself."),
+    "asked_long_ago": _(
+        "This was asked for more than seven days ago and waited for an admin. It can be sent now. Is it still wanted?"
+    ),
     "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
     "contact_gone": _("The chosen contact person is no longer there. Choose another."),
     "crashed": _(

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import card, connection, numbers, other_company, terms
+from integrations.views import asking, card, connection, numbers, other_company, terms
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -31,5 +31,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}look-again/", card.look_again, name="look-again"),
     path(f"{_CARD}cancel/", card.cancel, name="cancel"),
     path(f"{_CARD}try-again/", card.try_again, name="try-again"),
+    path(f"{_CARD}ask-admin/", asking.ask_admin, name="ask-admin"),
+    path(f"{_CARD}send-now/", asking.send_now, name="send-now"),
     path(f"{_CARD}unlink/", card.unlink, name="unlink"),
 ]

@@ -155,7 +155,7 @@ def _terms(push: Push, connection: Connection) -> TermsOfPayment:
         return default
     chosen = TermsOfPayment.objects.get(pk=push.terms_id)
     if not (chosen.is_choosable and chosen.offered):
-        raise CannotSend("terms_not_allowed" if chosen.is_choosable else "terms_gone")
+        raise CannotSend("terms_not_allowed")
     return chosen
 
 

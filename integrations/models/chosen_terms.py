@@ -8,6 +8,9 @@ from django.db import models
 from accounts.models import User
 from integrations.models.terms import TermsOfPayment
 
+# Why no customer can get the chosen terms: codes of sentences (sentences.py).
+TERMS_PROBLEMS = frozenset({"terms_not_chosen", "terms_gone", "terms_changed"})
+
 
 class ChosenTerms(models.Model):
     """What a connection knows about the terms of payment for new customers."""
@@ -24,7 +27,7 @@ class ChosenTerms(models.Model):
 
     @property
     def terms_problem(self) -> str:
-        """Why no customer can get the chosen terms: the code of a sentence (sentences.py), or ""."""
+        """Why no customer can get the chosen terms: one of TERMS_PROBLEMS, or ""."""
         terms = self.default_terms
         if terms is None:
             return "terms_not_chosen"

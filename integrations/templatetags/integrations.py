@@ -65,6 +65,12 @@ def facts_of(terms: TermsOfPayment) -> str:
     return facts(terms.kind, terms.days)
 
 
+@register.simple_tag
+def explained(code: str, particulars: dict[str, Any] | None = None) -> str:
+    """The sentence of a code, in the reader's language: of a page, or of a mail."""
+    return sentence(code, particulars)
+
+
 @register.filter
 def terms_problem(connection: Connection) -> str:
     """Why no customer can get the chosen terms of payment; blank when they can."""
