@@ -45,29 +45,33 @@ def request_create(
             raise AlreadyLinked
         refuse_under_way(company)
         _refuse_terms(connection, terms)
-        here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
-        if confirmed is not None:
-            confirmed = {**here, **_in_form(confirmed, company)}
-        _refuse_problems(here if confirmed is None else confirmed)
-        push = _record(
-            user,
-            company,
-            connection,
-            kind=Kind.CREATE,
-            contact=contact,
-            terms=terms,
-            confirmed=confirmed,
-            shorter=_shorter(here, confirmed or {}),
-        )
+        wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms)
+        push = _record(user, company, connection, **wish)
         Event.add(EventKind.CREATE_REQUESTED, connection=connection, company=company, actor=user)
     return push
 
 
+def wish_to_create(
+    company: Company, *, contact: Contact | None, confirmed: Values | None, terms: TermsOfPayment | None
+) -> dict[str, object]:
+    """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
+    here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
+    if confirmed is not None:
+        confirmed = {**here, **_in_form(confirmed, company)}
+    _refuse_problems(here if confirmed is None else confirmed)
+    return {
+        "kind": Kind.CREATE,
+        "contact": contact,
+        "terms": terms,
+        "confirmed": confirmed,
+        "shorter": _shorter(here, confirmed or {}),
+    }
+
+
 def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
-    default = connection.default_terms
-    if default is None or connection.terms_confirmed_at is None or not default.is_choosable:
-        raise TermsNotConfirmed
-    if chosen is None or chosen == default:
+    if connection.terms_problem:
+        raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
+    if chosen is None or chosen == connection.default_terms:
         return
     if chosen.connection_id != connection.pk or not (chosen.is_choosable and chosen.offered):
         raise TermsNotAllowed
@@ -89,14 +93,13 @@ def _shorter(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
     return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
 
 
-def _record(user: User, company: Company, connection: Connection, *, kind: Kind, **wish: object) -> Push:
+def _record(user: User, company: Company, connection: Connection, **wish: object) -> Push:
     """Write the wish into the outbox and poke a worker once it is committed."""
     now = database_now()
     push = Push.objects.create(
         account_id=company.account_id,
         connection=connection,
         company=company,
-        kind=kind,
         requested_by=user,
         requested_at=now,
         next_attempt_at=now,
