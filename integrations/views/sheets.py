@@ -1,8 +1,8 @@
 """Sheets: what a button on the card opens. A dialog over the card where JavaScript runs, else a page of its own.
 
 A sheet's template extends `frame` and fills the blocks title, above, heading and content; its forms carry
-`{% if in_dialog %}hx-post="{{ request.path }}" hx-target="#sheet"{% endif %}` beside method and action: a page of its own
-has no dialog, and a form that names a target which is not there sends nothing.
+`{% if in_dialog %}hx-post="{{ request.path }}" hx-target="#sheet"{% endif %}` beside method and action: a page of
+its own has no dialog, and a form that names a target which is not there sends nothing.
 """
 
 from typing import Any
