@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, User
 from integrations.fields import EncryptedTextField
+from integrations.models.index_state import IndexState
 from integrations.models.numbers import NumberSeries
 from integrations.models.terms import TermsOfPayment
 
@@ -32,7 +33,7 @@ class BlockedReason(models.TextChoices):
     SANDBOX_CLIENT = "sandbox_client", _("A sandbox client meets a live company")
 
 
-class ConnectionRow(NumberSeries):
+class ConnectionRow(NumberSeries, IndexState):
     """One (account, eAccounting company)."""
 
     class State(models.TextChoices):
