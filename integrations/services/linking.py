@@ -21,7 +21,7 @@ from integrations.models import (
 )
 from integrations.models.states import OPEN
 from integrations.refusing import Archived, LinkedElsewhere, NotConnected, NotLinked, Refusal
-from integrations.services.looking import current_connection, link_of, locked, refuse_under_way, under_way
+from integrations.services.looking import current_connection, forget, link_of, locked, refuse_under_way, under_way
 from integrations.services.wishes import settle
 
 
@@ -90,19 +90,10 @@ def _unlink_former(user: User, company: Company, connection: Connection, remote:
     former = link_of(company, connection)
     if former is None:
         return
-    if former.customer_id != remote.pk:
-        _note_unlinked(user, company, connection, former)
-    former.delete()
-
-
-def _note_unlinked(user: User, company: Company, connection: Connection, link: CustomerLink) -> None:
-    Event.add(
-        EventKind.UNLINKED,
-        connection=connection,
-        company=company,
-        actor=user,
-        parameters={"name": link.customer.name, "number": link.customer.number},
-    )
+    if former.customer_id == remote.pk:
+        former.delete()
+    else:
+        forget(former, company=company, connection=connection, user=user)
 
 
 def _refuse_linked_elsewhere(remote: RemoteCustomer, company: Company) -> None:
@@ -120,5 +111,4 @@ def unlink(*, user: User, company: Company) -> None:
         found = link_of(company, connection)
         if connection is None or found is None:
             raise NotLinked
-        _note_unlinked(user, company, connection, found)
-        found.delete()
+        forget(found, company=company, connection=connection, user=user)

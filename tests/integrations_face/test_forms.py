@@ -1,6 +1,6 @@
 """The forms of the integration's pages."""
 
-from integrations.forms import TermsForm
+from integrations.terms_form import TermsForm
 from tests.integrations_face.conftest import NOW, World
 
 
