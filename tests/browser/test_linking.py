@@ -238,7 +238,7 @@ def test_the_edit_page_says_who_a_reference_is_before_saving(desk: Page, eaccoun
         expect(section).to_contain_text(words)
     assert_accessible(desk)
     desk.get_by_role("button", name="Save", exact=True).click()
-    expect(field).to_have_accessible_description(re.compile("The registration numbers differ:"))
+    expect(field).to_have_accessible_description(re.compile("The registration numbers differ. Tick"))
     assert_accessible(desk)
     section.get_by_role("checkbox", name="Link anyway").check()
     desk.get_by_role("button", name="Save", exact=True).click()
