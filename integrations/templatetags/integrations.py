@@ -8,12 +8,13 @@ from django import template
 from django.template import RequestContext
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.timesince import timesince
-from django.utils.translation import gettext
 
 from companies.models import Company
+from integrations.ages import ago
 from integrations.badges import panels_of
+from integrations.customer_index import state_of
 from integrations.due_dates import due_date
+from integrations.index_words import index_words
 from integrations.models import Connection, Event, EventKind, TermsOfPayment
 from integrations.number_series import why_not_offered
 from integrations.panel import Panel, panel_of
@@ -22,7 +23,6 @@ from integrations.sentences import event_words, sentence
 register = template.Library()
 
 ACTIVITY_LENGTH = 20
-JUST_NOW = 60  # seconds
 
 
 @register.inclusion_tag("integrations/panel.html", takes_context=True)
@@ -71,13 +71,13 @@ def moment(at: datetime) -> str:
     return date_format(here, "TIME_FORMAT" if is_today else "SHORT_DATETIME_FORMAT")
 
 
+register.filter("ago", ago)
+
+
 @register.filter
-def ago(at: datetime) -> str:
-    """How long ago, in words."""
-    now = timezone.now()
-    if (now - at).total_seconds() < JUST_NOW:
-        return gettext("just now")
-    return gettext("%(time)s ago") % {"time": timesince(at, now, depth=1)}
+def index_state(connection: Connection) -> str:
+    """How old the copy of its customers is."""
+    return index_words(state_of(connection))
 
 
 @register.inclusion_tag("integrations/activity.html")
