@@ -102,9 +102,9 @@ class Connection(ConnectionRow):
         self.connected_by, self.connected_at = user, now
         self.probe_at = now if self.blocked_reason else None
         # Which terms new customers get is confirmed anew, whoever confirmed them in an earlier time.
-        self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at = None, None, None
+        self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at, self.terms_were = None, None, None, None
         fields = ["state", "is_current", "generation", "connected_by", "connected_at", "probe_at"]
-        self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at"])
+        self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
 
     def decline(self) -> None:
         """Forget an offered grant; a company that was never connected leaves nothing behind."""
@@ -220,13 +220,11 @@ class Connection(ConnectionRow):
         )
         return False
 
-    def choose_terms(self, *, terms: TermsOfPayment, user: User, now: datetime) -> None:
-        """Confirm the terms of payment that new customers get."""
-        self.default_terms, self.terms_confirmed_by, self.terms_confirmed_at = terms, user, now
-        self.save(update_fields=["default_terms", "terms_confirmed_by", "terms_confirmed_at"])
-
     def store_terms(self, *, answered: Iterable[AnsweredTerms], now: datetime) -> None:
-        """Keep the list of terms as eAccounting answered it; those no longer in it are marked, never deleted."""
+        """Keep the list of terms as eAccounting answered it; those no longer in it are marked, never deleted.
+
+        The caller holds this row, read with its chosen terms: an admin may be choosing others at this moment.
+        """
         for terms in answered:
             TermsOfPayment.objects.update_or_create(
                 connection=self,
@@ -244,13 +242,24 @@ class Connection(ConnectionRow):
             )
         missing = TermsOfPayment.objects.filter(connection=self, gone_at=None, seen_at__lt=now)
         missing.update(gone_at=now)
-        self.terms_read_at = now
-        self.save(update_fields=["terms_read_at"])
+        self.note_terms_read(now=now)
 
     def choosable_terms(self) -> "models.QuerySet[TermsOfPayment]":
         """The terms that new customers can get, in a steady order."""
         choosable = TermsOfPayment.objects.filter(connection=self, gone_at=None, for_sales=True)
         return choosable.order_by("kind", "days", "pk")
+
+    def offered_terms(self) -> list[TermsOfPayment]:
+        """The terms that may be chosen when a customer is added: the default first, then what the admin allows."""
+        allowed = self.choosable_terms().filter(Q(offered=True) | Q(pk=self.default_terms_id))
+        return sorted(allowed, key=lambda terms: terms.pk != self.default_terms_id)
+
+    def offer_terms(self, *, ids: Iterable[int]) -> None:
+        """Let these terms be chosen when a customer is added, and no others beside the default."""
+        rows = TermsOfPayment.objects.filter(connection=self)
+        chosen = list(ids)
+        rows.filter(pk__in=chosen).update(offered=True)
+        rows.exclude(pk__in=chosen).update(offered=False)
 
     def reread_terms(self) -> None:
         """eAccounting does not know our terms any more: the list is fetched again at the next upkeep."""

@@ -82,6 +82,13 @@ class CustomerLink(models.Model):
         self.sent_at, self.sent_by, self.broken = now, user, ""
         self.save(update_fields=["sent", "answered", "kept", "sent_at", "sent_by", "broken"])
 
+    def mark_equal(self, *, values: dict[str, str], answered: dict[str, str]) -> None:
+        """Remember that eAccounting already had these values: nothing was sent. It is not broken then."""
+        self._agree(here=values, there=answered)
+        self.kept = [name for name in self.kept if name not in values]
+        self.broken = ""
+        self.save(update_fields=["sent", "answered", "kept", "broken"])
+
     def keep(self, *, here: dict[str, str], there: dict[str, str]) -> None:
         """Remember that a person saw both sides of these values and left eAccounting's as they are."""
         self._agree(here=here, there=there)
@@ -108,6 +115,6 @@ class CustomerLink(models.Model):
             links.filter(broken=cls.Broken.DELETED, customer__in=returned).update(broken="")
 
     def mark_broken(self, reason: str) -> None:
-        """Record that the customer is gone there."""
+        """Record that the customer is gone there; "": it is back."""
         self.broken = reason
         self.save(update_fields=["broken"])
