@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import asking, card, connection, numbers, other_company, terms
+from integrations.views import adding, asking, card, connection, numbers, other_company, terms
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -23,7 +23,8 @@ urlpatterns: list[URLPattern] = [
     # Registered with Visma as the redirect URI: it must never change.
     path("integrations/visma-eaccounting/callback/", connection.callback, name="callback"),
     path(f"{_CARD}panel/", card.panel, name="panel"),
-    path(f"{_CARD}add/", card.add_customer, name="add-customer"),
+    path(f"{_CARD}add/", adding.add_customer, name="add-customer"),
+    path(f"{_CARD}add/possible/", adding.possible_customers, name="possible-customers"),
     path(f"{_CARD}update/", card.update_customer, name="update-customer"),
     path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
     path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),

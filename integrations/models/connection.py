@@ -29,6 +29,7 @@ CONNECT_FIELDS = [
     "last_error",
     "broken_at",
     "refused_at",
+    "index_erasing",
 ]
 
 
@@ -60,6 +61,15 @@ class Connection(ConnectionRow):
         """The rows for those who only look: readable even when the key of the tokens is gone."""
         return cls.objects.defer("access_token", "refresh_token")
 
+    @classmethod
+    def index_due(cls, *, now: datetime) -> models.QuerySet["Connection"]:
+        """Those whose next step of the index may be taken: terms come first, a blocked connection waits."""
+        is_time = Q(index_due_at=None) | Q(index_due_at__lte=now)
+        works = Q(state=cls.State.CONNECTED, blocked_reason="", terms_read_at__isnull=False)
+        free = Q(index_lease_until=None) | Q(index_lease_until__lte=now)
+        rows = cls.without_tokens().filter(works & is_time | Q(index_erasing=True), free)
+        return rows.order_by(F("index_due_at").asc(nulls_first=True), "pk")
+
     def connect(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
         """Take the tokens of a finished authorization; a new generation begins."""
         self.state, self.is_current = self.State.CONNECTED, True
@@ -75,6 +85,7 @@ class Connection(ConnectionRow):
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
         self.last_error, self.broken_at, self.refused_at = "", None, None
+        self.index_erasing = False
         # A new grant has nothing to do with the tokens of the old one, which may not even be readable any more.
         self.refresh_token, self.scope = "", ""
         self._take(tokens, now)

@@ -1,6 +1,6 @@
 """Adding a company as a customer, and updating the customer: each wish is one row of the outbox."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
@@ -19,7 +19,7 @@ from integrations.refusing import (
     TermsNotAllowed,
     TermsNotConfirmed,
 )
-from integrations.services.looking import connected, link_of, locked, refuse_under_way, under_way
+from integrations.services.looking import connected, forget, link_of, locked, refuse_under_way, under_way
 
 NO_CHANGES = Decision({}, {}, {}, {})
 
@@ -31,28 +31,33 @@ def request_create(
     contact: Contact | None = None,
     confirmed: Values | None = None,
     terms: TermsOfPayment | None = None,
+    judged: Collection[str] = (),
 ) -> Push:
-    """Record the wish to add the company as a customer.
+    """Record the wish to add the company as a customer, in place of one that is gone there.
 
     `confirmed`: the exact values that a person saw, blanks included, and `terms` those they chose; without them the
-    company's values and the default terms of the moment of sending. Raises NotConnected, TermsNotConfirmed,
+    company's values and the default terms of the moment of sending. `judged`: ids of the customers that they saw and
+    said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
     TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
     """
     with transaction.atomic():
-        company = locked(company)
-        connection = connected(company)
-        if CustomerLink.objects.filter(company=company, connection=connection).exists():
-            raise AlreadyLinked
-        refuse_under_way(company)
-        _refuse_terms(connection, terms)
-        wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms)
+        company, connection, gone = _creatable(company, terms)
+        wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
+        if gone:
+            forget(gone, company=company, connection=connection, user=user)
         push = _record(user, company, connection, **wish)
-        Event.add(EventKind.CREATE_REQUESTED, connection=connection, company=company, actor=user)
+        asked = EventKind.CREATE_ANYWAY if judged else EventKind.CREATE_REQUESTED
+        Event.add(asked, connection=connection, company=company, actor=user)
     return push
 
 
 def wish_to_create(
-    company: Company, *, contact: Contact | None, confirmed: Values | None, terms: TermsOfPayment | None
+    company: Company,
+    *,
+    contact: Contact | None,
+    confirmed: Values | None,
+    terms: TermsOfPayment | None,
+    judged: Collection[str] = (),
 ) -> dict[str, object]:
     """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
     here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
@@ -65,7 +70,31 @@ def wish_to_create(
         "terms": terms,
         "confirmed": confirmed,
         "shorter": _shorter(here, confirmed or {}),
+        "create_anyway": bool(judged),
+        "seen_ids": sorted(judged),
     }
+
+
+def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
+    """Tell, before a person fills in a sheet, that the company can be added now: to which connection.
+
+    Also the link to a customer that is gone there, which the create would replace. Raises as request_create, except
+    about values.
+    """
+    with transaction.atomic():
+        _company, connection, gone = _creatable(company, None)
+    return connection, gone
+
+
+def _creatable(company: Company, terms: TermsOfPayment | None) -> tuple[Company, Connection, CustomerLink | None]:
+    company = locked(company)
+    connection = connected(company)
+    link = link_of(company, connection)
+    if link and not link.broken:
+        raise AlreadyLinked
+    refuse_under_way(company)
+    _refuse_terms(connection, terms)
+    return company, connection, link
 
 
 def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
@@ -253,7 +282,12 @@ def try_again(*, user: User, push: Push) -> Push:
         raise NothingToDecide
     if push.kind == Kind.CREATE:
         return request_create(
-            user=user, company=push.company, contact=push.contact, confirmed=push.confirmed, terms=push.terms
+            user=user,
+            company=push.company,
+            contact=push.contact,
+            confirmed=push.confirmed,
+            terms=push.terms,
+            judged=push.seen_ids if push.create_anyway else (),
         )
     with transaction.atomic():
         company, link = _linked(push.company)
