@@ -12,6 +12,7 @@ from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.panel import State
 from tests.integrations_face.conftest import NOW, World, said
+from tests.integrations_face.test_panel import ONE_AT_A_TIME
 
 SETTINGS = "/settings/integrations/visma-eaccounting/"
 BUTTON = "Ask an admin</button>"
@@ -162,6 +163,20 @@ def test_an_archived_company_asks_nobody(world: World, user: Client) -> None:
     _broken(world)
     world.company.archive(now=NOW)
     assert "<button" not in _panel(user, world.company)
+
+
+@pytest.mark.parametrize("state", list(ONE_AT_A_TIME))
+def test_an_archived_company_and_a_viewer_see_no_button_in_any_state(
+    world: World, user: Client, as_user: Callable[[User], Client], vera: User, state: State
+) -> None:
+    for_whom = {"a viewer": as_user(vera), "an archived company": user}
+    ONE_AT_A_TIME[state][0](world)
+    for who, client in for_whom.items():
+        if who == "an archived company":
+            world.company.archive(now=NOW)
+        shown = _panel(client, world.company)
+        for words in ("<button", "<form", "<select", ">Correct it<", ">Ask an admin<"):
+            assert words not in shown, (who, words)
 
 
 # --- After more than seven days ------------------------------------------------------------------------------
