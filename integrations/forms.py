@@ -1,4 +1,4 @@
-"""Forms of the integration: the reference on the edit page, the terms, the contact person."""
+"""Forms of the integration: the reference on the edit page, the terms."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from companies.models import Company, Contact
+from companies.models import Company
 from companies.sections import Section
 from integrations import services
 from integrations.delivery import live
@@ -131,17 +131,3 @@ class TermsForm(forms.Form):
         field = self.fields["terms"]
         if isinstance(field, forms.ModelChoiceField):
             field.queryset = connection.choosable_terms()
-
-
-class ContactChoiceForm(forms.Form):
-    """One of the company's people as its contact person in eAccounting."""
-
-    contact = forms.ModelChoiceField(
-        label=_("Contact person"), queryset=Contact.objects.none(), empty_label=None, widget=forms.RadioSelect
-    )
-
-    def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:  # Django's own
-        super().__init__(*args, **kwargs)
-        field = self.fields["contact"]
-        if isinstance(field, forms.ModelChoiceField):
-            field.queryset = company.contacts.filter(left_at=None).order_by("pk")

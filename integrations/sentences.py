@@ -45,6 +45,10 @@ WHAT: dict[str, str | Promise] = {
         "of no use. Visma eAccounting goes on numbering new customers."
     ),
     "archived": _("This company is archived. Restore it first."),
+    "not_undoable": _(
+        "The company was unlinked, or linked anew, after this update. What was there before can only be put back in "
+        "Visma eAccounting itself."
+    ),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
     "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
     "contact_gone": _("The chosen contact person is no longer there. Choose another."),
@@ -279,6 +283,8 @@ def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
         return sentence(parameters.get("code", ""), {"name": "", **parameters})
     if kind == EventKind.BLOCKED:
         return sentence(parameters.get("reason", ""))
+    if kind == EventKind.CONTACT_CHOSEN and not parameters.get("name"):
+        return gettext("chose to have no contact person in Visma eAccounting")
     english = parameters.get("name_english") if (get_language() or "en").startswith("en") else ""
     named = english or parameters.get("name") or parameters.get("number")
     fields = ", ".join(str(field.label) for name, field in BY_PROPERTY.items() if name in parameters.get("fields", []))

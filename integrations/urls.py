@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import card, connection, numbers, other_company
+from integrations.views import card, connection, contact_person, numbers, other_company, undoing
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -24,11 +24,12 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}panel/", card.panel, name="panel"),
     path(f"{_CARD}add/", card.add_customer, name="add-customer"),
     path(f"{_CARD}update/", card.update_customer, name="update-customer"),
-    path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
+    path(f"{_CARD}contact-person/", contact_person.contact_person, name="contact-person"),
     path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
     path(f"{_CARD}link-instead/", card.link_instead, name="link-instead"),
     path(f"{_CARD}look-again/", card.look_again, name="look-again"),
     path(f"{_CARD}cancel/", card.cancel, name="cancel"),
     path(f"{_CARD}try-again/", card.try_again, name="try-again"),
+    path(f"{_CARD}updates/<int:push_id>/", undoing.former_values, name="former-values"),
     path(f"{_CARD}unlink/", card.unlink, name="unlink"),
 ]
