@@ -18,7 +18,14 @@ from integrations.services.decisions import cancel, create_anyway, link_instead,
 from integrations.services.linking import link, unlink
 from integrations.services.looking import current_connection, link_of, links_of
 from integrations.services.undoing import put_back
-from integrations.services.wishes import choose_contact, request_create, request_update, settle_differences, try_again
+from integrations.services.wishes import (
+    check_create,
+    choose_contact,
+    request_create,
+    request_update,
+    settle_differences,
+    try_again,
+)
 
 __all__ = [
     "AlreadyLinked",
@@ -34,6 +41,7 @@ __all__ = [
     "TermsNotAllowed",
     "TermsNotConfirmed",
     "cancel",
+    "check_create",
     "choose_contact",
     "create_anyway",
     "current_connection",
