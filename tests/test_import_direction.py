@@ -24,7 +24,7 @@ LEVELS = [
     ["integrations.delivery"],
     ["integrations.refusing", "integrations.offers", "integrations.customer_index"],
     ["integrations.tasks", "integrations.services"],
-    ["integrations.connecting"],
+    ["integrations.connecting", "integrations.asking"],
     ["integrations"],  # panel, forms, views, urls, admin, checks, commands, template tags
     ["limego_visma"],
 ]

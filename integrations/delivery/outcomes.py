@@ -258,7 +258,11 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         _lock(push)
         push.finish(now=now)
         _remember(push, customer, now)
-        link.mark_sent(values=values, answered=mapping.owned(customer.raw), user=push.requested_by, now=now)
+        answered = mapping.owned(customer.raw)
+        if push.values:
+            link.mark_sent(values=values, answered=answered, user=push.requested_by, now=now)
+        else:
+            link.mark_equal(values=values, answered=answered)
         link.shorten(push.shorter)
         told = {"fields": sorted(push.values or {}), "push": push.pk}
         _event(push, EventKind.UPDATED if push.values else EventKind.UNCHANGED, told)

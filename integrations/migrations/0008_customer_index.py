@@ -27,12 +27,22 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='connection',
+            name='index_erasing',
+            field=models.BooleanField(db_default=False, default=False),
+        ),
+        migrations.AddField(
+            model_name='connection',
             name='index_failure',
             field=models.CharField(blank=True, db_default='', default='', max_length=50),
         ),
         migrations.AddField(
             model_name='connection',
             name='index_full_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='connection',
+            name='index_lease_until',
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(

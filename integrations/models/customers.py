@@ -1,7 +1,7 @@
 """The link of a company here to a customer there."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -82,6 +82,13 @@ class CustomerLink(models.Model):
         self.sent_at, self.sent_by, self.broken = now, user, ""
         self.save(update_fields=["sent", "answered", "kept", "sent_at", "sent_by", "broken"])
 
+    def mark_equal(self, *, values: dict[str, str], answered: dict[str, str]) -> None:
+        """Remember that eAccounting already had these values: nothing was sent. It is not broken then."""
+        self._agree(here=values, there=answered)
+        self.kept = [name for name in self.kept if name not in values]
+        self.broken = ""
+        self.save(update_fields=["sent", "answered", "kept", "broken"])
+
     def keep(self, *, here: dict[str, str], there: dict[str, str]) -> None:
         """Remember that a person saw both sides of these values and left eAccounting's as they are."""
         self._agree(here=here, there=there)
@@ -98,7 +105,16 @@ class CustomerLink(models.Model):
             self.shorter = {**self.shorter, **shorter}
             self.save(update_fields=["shorter"])
 
+    @classmethod
+    def follow(cls, *, connection: Connection, customers: Collection[UUID], returned: Collection[int] = ()) -> None:
+        """Break or mend the links to these customers as they are there: inactive, active, or `returned` rows."""
+        links = cls.objects.filter(connection=connection, customer__customer_id__in=customers)
+        links.filter(broken="", customer__is_active=False).update(broken=cls.Broken.INACTIVE)
+        links.filter(broken=cls.Broken.INACTIVE, customer__is_active=True).update(broken="")
+        if returned:
+            links.filter(broken=cls.Broken.DELETED, customer__in=returned).update(broken="")
+
     def mark_broken(self, reason: str) -> None:
-        """Record that the customer is gone there."""
+        """Record that the customer is gone there; "": it is back."""
         self.broken = reason
         self.save(update_fields=["broken"])

@@ -1,12 +1,14 @@
 """A customer in eAccounting as we last saw it, whether a company here is linked to it or not."""
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
 from django.contrib.postgres.indexes import GinIndex
-from django.db import models
+from django.db import models, transaction
+from django.db.models import F, QuerySet
 
 from accounts.models import Account
 from companies.models import Company
@@ -119,6 +121,66 @@ class RemoteCustomer(models.Model):
             [row], update_conflicts=True, unique_fields=["connection", "customer_id"], update_fields=cls.SEEN
         )
         return remote
+
+    @classmethod
+    def take_in(
+        cls, *, connection: Connection, rows: list["RemoteCustomer"], unread: Collection[UUID], began: datetime
+    ) -> list[int]:
+        """Keep what a reading answered that began at `began`; return the customers of these that were gone until now.
+
+        A row that somebody stored since then is newer and stays. Of the others only those that differ are written,
+        and for all that are there, those in `unread` too, that they were seen. The locks are taken in one order, so
+        that two readings never wait for each other; `remember` holds one row only.
+        """
+        answered = {row.customer_id: row for row in rows}
+        known = {row.customer_id: row for row in cls._locked(connection, {*answered, *unread})}
+        older = {key: row for key, row in known.items() if row.seen_at <= began}
+        changed = [key for key in sorted(answered.keys() & older) if answered[key].differs_from(older[key])]
+        RemoteCustomer.objects.bulk_create(
+            [answered[key] for key in changed],
+            update_conflicts=True,
+            unique_fields=["connection", "customer_id"],
+            update_fields=cls.SEEN,
+        )
+        # Whoever stores one of these just now knows something newer.
+        new = [answered[key] for key in sorted(answered.keys() - known.keys())]
+        RemoteCustomer.objects.bulk_create(new, ignore_conflicts=True)
+        same = [row.pk for key, row in older.items() if key not in changed]
+        cls.objects.filter(pk__in=same).update(seen_at=began)
+        return [older[key].pk for key in changed if older[key].gone_at is not None]
+
+    @classmethod
+    def _locked(cls, connection: Connection, keys: Collection[UUID]) -> QuerySet["RemoteCustomer"]:
+        rows = cls.objects.select_for_update(no_key=True).filter(connection=connection, customer_id__in=keys)
+        return rows.order_by("customer_id")
+
+    @classmethod
+    def unseen_since(cls, moment: datetime, *, connection: Connection) -> QuerySet["RemoteCustomer"]:
+        """Those that no reading came by since then, the linked ones first."""
+        rows = cls.objects.filter(connection=connection, gone_at=None, seen_at__lt=moment)
+        return rows.order_by(F("link").asc(nulls_last=True), "seen_at", "pk")
+
+    def mark_seen(self, *, now: datetime) -> None:
+        """It is there, or at least nobody can tell otherwise."""
+        RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(seen_at=now)
+
+    def mark_gone(self, *, now: datetime) -> bool:
+        """It was asked for at `now` and is not there. Return False when somebody saw it since."""
+        return bool(RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(gone_at=now, seen_at=now))
+
+    @classmethod
+    def without_link(cls, connection: Connection) -> QuerySet["RemoteCustomer"]:
+        """Those that no company here is linked to."""
+        return cls.objects.filter(connection=connection, link=None)
+
+    @classmethod
+    def erase_some(cls, *, connection: Connection, most: int) -> int:
+        """Delete so many that are not linked; return how many. Linking waits, and then finds them gone."""
+        with transaction.atomic():
+            free = cls.without_link(connection).order_by("customer_id").select_for_update(of=("self",))
+            ids = list(free.values_list("pk", flat=True)[:most])
+            # Once more, now that they are locked: one may have been linked since it was chosen.
+            return cls.objects.filter(pk__in=ids, link=None).delete()[0]
 
     @property
     def city(self) -> str:

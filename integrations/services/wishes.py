@@ -42,27 +42,37 @@ def request_create(
     """
     with transaction.atomic():
         company, connection, gone = _creatable(company, terms)
-        here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
-        if confirmed is not None:
-            confirmed = {**here, **_in_form(confirmed, company)}
-        _refuse_problems(here if confirmed is None else confirmed)
+        wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
         if gone:
             forget(gone, company=company, connection=connection, user=user)
-        push = _record(
-            user,
-            company,
-            connection,
-            kind=Kind.CREATE,
-            contact=contact,
-            terms=terms,
-            confirmed=confirmed,
-            shorter=_shorter(here, confirmed or {}),
-            create_anyway=bool(judged),
-            seen_ids=sorted(judged),
-        )
+        push = _record(user, company, connection, **wish)
         asked = EventKind.CREATE_ANYWAY if judged else EventKind.CREATE_REQUESTED
         Event.add(asked, connection=connection, company=company, actor=user)
     return push
+
+
+def wish_to_create(
+    company: Company,
+    *,
+    contact: Contact | None,
+    confirmed: Values | None,
+    terms: TermsOfPayment | None,
+    judged: Collection[str] = (),
+) -> dict[str, object]:
+    """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
+    here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
+    if confirmed is not None:
+        confirmed = {**here, **_in_form(confirmed, company)}
+    _refuse_problems(here if confirmed is None else confirmed)
+    return {
+        "kind": Kind.CREATE,
+        "contact": contact,
+        "terms": terms,
+        "confirmed": confirmed,
+        "shorter": _shorter(here, confirmed or {}),
+        "create_anyway": bool(judged),
+        "seen_ids": sorted(judged),
+    }
 
 
 def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
@@ -88,10 +98,9 @@ def _creatable(company: Company, terms: TermsOfPayment | None) -> tuple[Company,
 
 
 def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
-    default = connection.default_terms
-    if default is None or connection.terms_confirmed_at is None or not default.is_choosable:
-        raise TermsNotConfirmed
-    if chosen is None or chosen == default:
+    if connection.terms_problem:
+        raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
+    if chosen is None or chosen == connection.default_terms:
         return
     if chosen.connection_id != connection.pk or not (chosen.is_choosable and chosen.offered):
         raise TermsNotAllowed
@@ -113,14 +122,13 @@ def _shorter(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
     return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
 
 
-def _record(user: User, company: Company, connection: Connection, *, kind: Kind, **wish: object) -> Push:
+def _record(user: User, company: Company, connection: Connection, **wish: object) -> Push:
     """Write the wish into the outbox and poke a worker once it is committed."""
     now = database_now()
     push = Push.objects.create(
         account_id=company.account_id,
         connection=connection,
         company=company,
-        kind=kind,
         requested_by=user,
         requested_at=now,
         next_attempt_at=now,
