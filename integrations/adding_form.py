@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.safestring import mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_countries import countries
@@ -65,7 +64,11 @@ class AddForm(forms.Form):
     """What is about to be sent. One input for each property; those of a person only when one is chosen."""
 
     contact = forms.ModelChoiceField(
-        label=_("Contact person"), queryset=Contact.objects.none(), required=False, empty_label=_("None")
+        label=_("Contact person"),
+        queryset=Contact.objects.none(),
+        required=False,
+        empty_label=_("None"),
+        error_messages={"invalid_choice": _("This person cannot be chosen any more. Choose another, or nobody.")},
     )
     terms = TermsChoice(
         label=_("Terms of payment"),
@@ -125,10 +128,10 @@ class AddForm(forms.Form):
         here, shown = self.opening.here.get(field.remote, ""), self.opening.values.get(field.remote, "")
         if max(len(here), len(shown)) > field.limit:
             return format_html(
-                '<span data-counts="id_{}" data-limit="{}"{}>{}</span> {}',
+                '<span data-counts="id_{}" data-limit="{}" class="{}">{}</span> {}',
                 field.remote,
                 field.limit,
-                mark_safe(' class="text-danger"') if len(shown) > field.limit else "",  # noqa: S308  # our own words
+                "text-danger" if len(shown) > field.limit else "",
                 _counted(len(shown), field.limit),
                 gettext("Give Visma eAccounting a shorter form. It is remembered until the value in Lime Go changes."),
             )
