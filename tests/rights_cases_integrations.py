@@ -22,6 +22,7 @@ from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.offers import mark_of
 from integrations.there import There
 from tests.rights import Case, Cast, Words
+from tests.sheets import confirmed
 
 NOW = datetime.now(UTC)
 Make = Callable[[Account], Words]
@@ -235,6 +236,17 @@ def _put_back(cast: Cast) -> Words:
     return {"Telephone": "ours", **_seen(cast.account, push=push.pk)} if push else {}
 
 
+def _create(cast: Cast) -> Words:
+    """What stands on the create sheet of the company that was made last."""
+    company = Company.objects.order_by("-pk").first()
+    return confirmed(company, contact=company.contacts.first()) if company else {}
+
+
+def _create_with_foreign_person(cast: Cast) -> Words:
+    company = Company.objects.order_by("-pk").first()
+    return {**(confirmed(company) if company else {}), **_foreign_person(cast)}
+
+
 def _other_terms(cast: Cast) -> Words:
     return {"terms": _terms(Connection.objects.get(account=cast.account)).pk}
 
@@ -292,7 +304,9 @@ CASES = [
         foreign_data=lambda cast: _start_over(cast.other_account),
     ),
     _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
-    _card("integrations:add-customer", _connected, data=_person, foreign_data=_foreign_person),
+    _card("integrations:add-customer", _connected, get=200, data=_create, foreign_data=_create_with_foreign_person),
+    # eAccounting is asked who the company could be, and does not answer here.
+    _card("integrations:possible-customers", _connected, get=200, post=405),
     _card("integrations:update-customer", _linked),
     _card("integrations:contact-person", _linked, get=200, data=_seen_person, foreign_data=_foreign_seen_person),
     _card("integrations:former-values", _updated, get=200, data=_put_back),

@@ -219,15 +219,6 @@ def test_the_version_moves_with_what_is_shown(world: World) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_a_sole_contact_is_preselected(world: World, admin: Client) -> None:
-    world.connect()
-    address = f"/companies/{world.company.pk}/"
-    contact = world.contact()
-    assert f'<option value="{contact.pk}" selected>' in admin.get(address).content.decode()
-    world.contact("Bo")
-    assert "selected>" not in admin.get(address).content.decode().split('id="visma-eaccounting"')[1]
-
-
 def test_an_archived_company_offers_nothing(world: World) -> None:
     world.link(world.connect())
     world.company.archive(now=NOW)
