@@ -1,6 +1,4 @@
-"""Forms of the integration: the reference on the edit page, the contact person."""
-
-from typing import Any
+"""Forms of the integration: the reference on the edit page."""
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,7 +7,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from companies.models import Company, Contact
+from companies.models import Company
 from companies.sections import Section
 from integrations import services
 from integrations.delivery import live
@@ -114,17 +112,3 @@ def _reason_now(error: Exception) -> str:
     if isinstance(error, EAccountingError) and error.retryable:
         return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
     return sentence(code)
-
-
-class ContactChoiceForm(forms.Form):
-    """One of the company's people as its contact person in eAccounting."""
-
-    contact = forms.ModelChoiceField(
-        label=_("Contact person"), queryset=Contact.objects.none(), empty_label=None, widget=forms.RadioSelect
-    )
-
-    def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:  # Django's own
-        super().__init__(*args, **kwargs)
-        field = self.fields["contact"]
-        if isinstance(field, forms.ModelChoiceField):
-            field.queryset = company.contacts.filter(left_at=None).order_by("pk")

@@ -9,6 +9,7 @@ from integrations.refusing import (
     NotConnected,
     NothingToDecide,
     NotLinked,
+    NotUndoable,
     Refusal,
     TermsNotAllowed,
     TermsNotConfirmed,
@@ -16,6 +17,7 @@ from integrations.refusing import (
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
 from integrations.services.linking import link, unlink
 from integrations.services.looking import current_connection, link_of, links_of
+from integrations.services.undoing import put_back
 from integrations.services.wishes import (
     check_create,
     choose_contact,
@@ -33,6 +35,7 @@ __all__ = [
     "LinkedElsewhere",
     "NotConnected",
     "NotLinked",
+    "NotUndoable",
     "NothingToDecide",
     "Refusal",
     "TermsNotAllowed",
@@ -47,6 +50,7 @@ __all__ = [
     "link_of",
     "links_of",
     "look_again",
+    "put_back",
     "request_create",
     "request_update",
     "settle_differences",

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Account, Role
-from integrations import connecting, offers, services, tasks
+from integrations import connecting, customer_index, offers, services, tasks
 from integrations.delivery import live
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError
@@ -184,11 +184,13 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
             "waiting": connecting.waiting_count(connection),
             "unknown": connecting.unknown_count(connection),
             "link_count": CustomerLink.objects.filter(connection=connection).count(),
+            "unlinked": customer_index.unlinked_count(connection),
         }
         return render(request, "integrations/disconnect.html", context)
+    erase = "erase" in request.POST
     try:
         seen = connecting.marked(request.account, request.POST.get("mark", ""))
-        cancelled = connecting.disconnect(user=request.user, connection=seen)
+        cancelled = connecting.disconnect(user=request.user, connection=seen, erase=erase)
     except connecting.Superseded as refusal:
         messages.error(request, sentence(refusal.code))
     except LockTaken:
@@ -197,5 +199,8 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
         parts = [_("Disconnected. All links are kept.")]
         if cancelled:
             parts.append(cancelled_actions(cancelled))
+        if erase:
+            tasks.poke_upkeep()
+            parts.append(_("The copy of the customers that are not linked is being erased."))
         messages.success(request, " ".join(parts))
     return redirect("integrations:connection")

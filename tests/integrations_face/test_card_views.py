@@ -6,7 +6,6 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from companies.models import Contact
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, Kind, Push, PushState, WaitReason
 from integrations.sentences import sentence
@@ -35,7 +34,7 @@ def test_a_poll_is_answered_by_what_is_new(admin: Client, world: World) -> None:
     world.link(connection)
     settled = admin.get(address, {"version": version})
     assert settled.status_code == 286
-    assert "hx-get" not in settled.content.decode()
+    assert "hx-trigger" not in settled.content.decode()
     assert "Visma eAccounting: In Visma eAccounting, up to date" in settled.content.decode()  # read out
     assert admin.get(address, {"version": world.panel().version}).status_code == 286
 
@@ -107,35 +106,6 @@ def test_updating_records_the_wish(admin: Client, world: World) -> None:
     world.link(connection)
     assert "The information is being updated in Visma eAccounting." in said(admin, _url(world, "update"))
     assert Push.objects.get().kind == Kind.UPDATE
-
-
-def test_a_contact_person_is_chosen_among_the_companys_people(admin: Client, world: World) -> None:
-    address = _url(world, "contact-person")
-    assert sentence("not_linked") in admin.get(address, follow=True).content.decode()
-    link = world.link(world.connect())
-    contact, gone = world.contact(), world.contact("Bo")
-    gone.mark_left(now=NOW)
-    page = admin.get(address).content.decode()
-    assert "One of the company's people" in page
-    assert "Bo Öberg" not in page
-    assert admin.post(address, {"contact": gone.pk}).status_code == 200
-    assert not Push.objects.exists()
-    said(admin, address, {"contact": contact.pk})
-    link.refresh_from_db()
-    assert link.contact == contact
-    assert Push.objects.get().groups == ["contact"]
-
-
-def test_a_new_contact_person_is_added_and_chosen(admin: Client, world: World) -> None:
-    link = world.link(world.connect())
-    address = _url(world, "contact-person")
-    assert "One of the company" not in admin.get(address).content.decode()
-    page = admin.post(address, {"who": "new", "mobile": "x", "title": "VD"}).content.decode()
-    assert 'value="VD"' in page
-    assert not Contact.objects.exists()
-    said(admin, address, {"who": "new", "first_name": "Göran"})
-    link.refresh_from_db()
-    assert str(link.contact) == "Göran"
 
 
 def _deciding(world: World, sandbox: Sandbox, **fields: object) -> tuple[Push, str]:
