@@ -15,6 +15,7 @@
     }
     for (const button of form.querySelectorAll("[data-counted]")) {
       button.textContent = JSON.parse(button.dataset.counted)[names.length];
+      button.disabled = "needsChoice" in button.dataset && !names.length;
     }
     for (const row of sides.querySelectorAll("[data-row]")) {
       const input = row.querySelector("input[value=ours]");

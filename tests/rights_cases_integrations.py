@@ -72,6 +72,11 @@ def _connected(account: Account) -> Words:
     return {"company_id": _company(account).pk}
 
 
+def _somebody(account: Account) -> Words:
+    """A company that can be linked, and a customer's reference."""
+    return {**_connected(account), "customer_id": uuid4()}
+
+
 def _linked(account: Account) -> Words:
     """A company that is a customer."""
     connection, company = _connection(account), _company(account)
@@ -175,11 +180,6 @@ def _foreign_mark(cast: Cast) -> Words:
 
 def _prefix(cast: Cast) -> Words:
     return {"who": "lime_go", "number_prefix": "LG", **_mark(cast)}
-
-
-def _candidate(_cast: Cast) -> Words:
-    push = Push.objects.order_by("-pk").first()
-    return {"customer": push.candidates[0]["id"]} if push else {}
 
 
 def _person(_cast: Cast) -> Words:
@@ -297,8 +297,10 @@ CASES = [
     _card("integrations:contact-person", _linked, get=200, data=_seen_person, foreign_data=_foreign_seen_person),
     _card("integrations:former-values", _updated, get=200, data=_put_back),
     _card("integrations:create-anyway", _deciding),
+    _card("integrations:link", _connected, get=200, post=405),
+    _card("integrations:reference", _connected, get=200, post=405),
     # eAccounting is asked who it is before anything is linked, and does not answer here.
-    _card("integrations:link-instead", _deciding, data=_candidate, changes=False),
+    _card("integrations:link-customer", _somebody, get=200, post=200, changes=False),
     _card("integrations:look-again", _lost),
     _card("integrations:cancel", _waiting),
     _card("integrations:try-again", _failed),

@@ -15,7 +15,7 @@ from integrations.refusing import (
     TermsNotConfirmed,
 )
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
-from integrations.services.linking import link, unlink
+from integrations.services.linking import link, undecided, unlink, why_not_link
 from integrations.services.looking import current_connection, link_of, links_of
 from integrations.services.undoing import put_back
 from integrations.services.wishes import (
@@ -55,5 +55,7 @@ __all__ = [
     "request_update",
     "settle_differences",
     "try_again",
+    "undecided",
     "unlink",
+    "why_not_link",
 ]

@@ -13,12 +13,9 @@ from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.models import Company
 from integrations import services
-from integrations.delivery import live
-from integrations.eaccounting.errors import EAccountingError
 from integrations.models import Push
 from integrations.panel import panel_of
 from integrations.sentences import sentence
-from integrations.tokens import NotConnected
 
 
 def _company(request: SignedInRequest, company_id: int) -> Company:
@@ -75,27 +72,6 @@ def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
     company = _company(request, company_id)
     push = _push(request, company)
     return _do(request, company, lambda: services.create_anyway(user=request.user, push=push))
-
-
-@require(Role.USER)
-@require_POST
-def link_instead(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """One of the possible duplicates is this company: link it, as eAccounting has it now."""
-    company = _company(request, company_id)
-    push = _push(request, company)
-    offered = {candidate["id"] for candidate in push.candidates}
-    chosen = request.POST.get("customer", "")
-    if chosen not in offered:
-        messages.error(request, sentence("nothing_to_decide"))
-        return _to_card(company)
-    try:
-        customer = live.read_customer(push.connection, customer_id=chosen)
-    except (live.TooBusy, NotConnected, EAccountingError) as error:
-        words = _("Nothing was linked. %(why)s") % {"why": sentence(error.code)}
-        messages.error(request, words)
-        return _to_card(company)
-    done = _("The company is linked to %(name)s. Nothing was changed there.") % {"name": customer.name}
-    return _do(request, company, lambda: services.link_instead(user=request.user, push=push, customer=customer), done)
 
 
 @require(Role.USER)

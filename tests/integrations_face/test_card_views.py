@@ -115,16 +115,6 @@ def _deciding(world: World, sandbox: Sandbox, **fields: object) -> tuple[Push, s
     return world.push(world.connect(), **{**values, **fields}), customer
 
 
-def test_a_candidate_is_linked_instead_only_when_it_was_offered(admin: Client, world: World, sandbox: Sandbox) -> None:
-    push, customer = _deciding(world, sandbox)
-    other = str(sandbox.customers()[1]["Id"])
-    assert sentence("nothing_to_decide") in said(admin, _url(world, "link-instead"), {"customer": other})
-    # Those tokens are not the sandbox's: eAccounting refuses, and nothing is linked.
-    assert "Nothing was linked." in said(admin, _url(world, "link-instead"), {"customer": customer})
-    push.refresh_from_db()
-    assert push.wait_reason == WaitReason.DECISION
-
-
 def test_decisions_are_recorded_once(admin: Client, world: World, sandbox: Sandbox) -> None:
     push, _customer = _deciding(world, sandbox, state=PushState.UNKNOWN, unknown_since=NOW)
     assert "Visma eAccounting is asked once more." in said(admin, _url(world, "look-again"))
@@ -152,7 +142,7 @@ def test_a_broken_link_is_forgotten(admin: Client, world: World) -> None:
     assert sentence("not_linked") in said(admin, _url(world, "unlink"))
 
 
-@pytest.mark.parametrize("name", ["create-anyway", "link-instead", "look-again", "cancel", "try-again"])
+@pytest.mark.parametrize("name", ["create-anyway", "look-again", "cancel", "try-again"])
 def test_without_a_wish_there_is_nothing_to_decide(admin: Client, world: World, name: str) -> None:
     world.connect()
     assert admin.post(_url(world, name)).status_code == 404
