@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import card, connection, numbers, other_company
+from integrations.views import card, connection, numbers, other_company, updating
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -23,7 +23,8 @@ urlpatterns: list[URLPattern] = [
     path("integrations/visma-eaccounting/callback/", connection.callback, name="callback"),
     path(f"{_CARD}panel/", card.panel, name="panel"),
     path(f"{_CARD}add/", card.add_customer, name="add-customer"),
-    path(f"{_CARD}update/", card.update_customer, name="update-customer"),
+    path(f"{_CARD}update/", updating.update, name="update-customer"),
+    path(f"{_CARD}check/", updating.check, name="check-customer"),
     path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
     path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
     path(f"{_CARD}link-instead/", card.link_instead, name="link-instead"),

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from accounts.models import Account, Role, User
 from companies.models import Company, Contact
+from integrations.link_rows import rows_of
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -18,6 +19,7 @@ from integrations.models import (
     WaitReason,
 )
 from integrations.offers import mark_of
+from integrations.sides_form import SidesForm
 from tests.rights import Case, Cast, Words
 
 NOW = datetime.now(UTC)
@@ -173,6 +175,15 @@ def _person(_cast: Cast) -> Words:
     return {"contact": contact.pk} if contact else {}
 
 
+def _chosen_sides(_cast: Cast) -> Words:
+    """What the update sheet posts when every value of ours is chosen."""
+    link = CustomerLink.objects.select_related("company", "customer", "contact").order_by("-pk").first()
+    if link is None:
+        return {}
+    form = SidesForm(rows=rows_of(link.company, link, there={}), about=str(link.reference))
+    return {"seen": form["seen"].value(), **{choice.row.key: "ours" for choice in form.choices}}
+
+
 def _foreign_person(cast: Cast) -> Words:
     _company(cast.other_account)
     return _person(cast)
@@ -235,7 +246,9 @@ CASES = [
     ),
     _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
     _card("integrations:add-customer", _connected, data=_person, foreign_data=_foreign_person),
-    _card("integrations:update-customer", _linked),
+    _card("integrations:update-customer", _linked, get=200, data=_chosen_sides),
+    # eAccounting does not answer here: nothing new is known.
+    _card("integrations:check-customer", _linked, changes=False),
     _card("integrations:contact-person", _linked, get=200, data=_person, foreign_data=_foreign_person),
     _card("integrations:create-anyway", _deciding),
     # eAccounting is asked who it is before anything is linked, and does not answer here.

@@ -74,14 +74,6 @@ def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 
 @require(Role.USER)
-@require_POST
-def update_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Update the information in Visma eAccounting."""
-    company = _company(request, company_id)
-    return _do(request, company, lambda: services.request_update(user=request.user, company=company))
-
-
-@require(Role.USER)
 def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Add a contact person: choose one of the company's people, or add one."""
     company = _company(request, company_id)

@@ -100,15 +100,6 @@ def test_adding_twice_or_without_terms_or_values_is_refused_in_words(admin: Clie
     assert not Push.objects.exists()
 
 
-def test_updating_records_the_wish(admin: Client, world: World) -> None:
-    assert sentence("not_connected") in said(admin, _url(world, "update"))
-    connection = world.connect()
-    assert sentence("not_linked") in said(admin, _url(world, "update"))
-    world.link(connection)
-    assert "The information is being updated in Visma eAccounting." in said(admin, _url(world, "update"))
-    assert Push.objects.get().kind == Kind.UPDATE
-
-
 def test_a_contact_person_is_chosen_among_the_companys_people(admin: Client, world: World) -> None:
     address = _url(world, "contact-person")
     assert sentence("not_linked") in admin.get(address, follow=True).content.decode()
