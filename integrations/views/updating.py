@@ -92,9 +92,7 @@ def _settle(request: SignedInRequest, linked: _Linked) -> HttpResponse:
     """Record what was chosen of what the page showed. Raises a Refusal."""
     seen = seen_in(request.POST, about=str(linked.link.reference))
     if seen is None or seen.here != here_of(linked.company, linked.link):
-        words = _(
-            "This company was changed here after you opened this. Nothing was sent. Look at the differences again."
-        )
+        words = _("This company was changed after you opened this. Nothing was sent. Look at the differences again.")
         return _open(request, linked, notice=words)
     form = linked.form(seen.there, request.POST)
     if not form.is_valid():
