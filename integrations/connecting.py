@@ -3,6 +3,7 @@
 Connecting, refreshing and disconnecting exclude each other by the same lock (locks.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.gateway import http, oauth_config
 from integrations.locks import token_lock
-from integrations.models import Connection, Event, EventKind, Push, PushState, TermsOfPayment
+from integrations.models import Connection, Event, EventKind, Push, PushState, TermsOfPayment, WaitReason
 from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
 from integrations.tokens import revocable, revoke_quietly
@@ -116,6 +117,7 @@ def _kept(user: User, account: Account, grant: _Grant) -> Connection:
                 connection, tokens=grant.tokens, user=user, answered=grant.answered, blocked=grant.blocked, now=now
             )
             return connection
+        _cancel_waiting(current, user, EventKind.CANCELLED_LEAVING)
         current.step_aside()
     connection.connect(tokens=grant.tokens, user=user, now=now)
     if grant.answered:
@@ -242,12 +244,18 @@ def disconnect(*, user: User | None, connection: Connection) -> int:
 
 
 def _leave(connection: Connection, user: User | None) -> int:
-    """Forget the tokens and cancel what waits, with a line in each company's activity. Return how many."""
+    """Forget the tokens and cancel what waits. Return how many wishes that were."""
     connection.disconnect()
-    companies = Push.cancel_waiting(connection=connection, now=database_now())
-    Event.add_to_each(companies, EventKind.CANCELLED_WITH, connection=connection, actor=user)
-    parameters = {"cancelled": len(companies), "name": connection.name}
+    cancelled = _cancel_waiting(connection, user, EventKind.CANCELLED_WITH)
+    parameters = {"cancelled": cancelled, "name": connection.name}
     Event.add(EventKind.DISCONNECTED, connection=connection, actor=user, parameters=parameters)
+    return cancelled
+
+
+def _cancel_waiting(connection: Connection, user: User | None, why: EventKind) -> int:
+    """Cancel what waits, with a line in each company's activity. Return how many."""
+    companies = Push.cancel_waiting(connection=connection, now=database_now())
+    Event.add_to_each(companies, why, connection=connection, actor=user)
     return len(companies)
 
 
@@ -269,14 +277,18 @@ def test(connection: Connection) -> str:
     return upkeep.apply_settings(connection, live.read_company_settings(connection))
 
 
-def choose_terms(*, user: User, connection: Connection, terms: TermsOfPayment) -> None:
-    """Confirm the terms of payment that new customers get."""
+def choose_terms(
+    *, user: User, connection: Connection, terms: TermsOfPayment, offered: Iterable[TermsOfPayment] | None = None
+) -> None:
+    """Confirm the terms of new customers, and which may be chosen instead (None: as before); what waited goes on."""
     now = database_now()
     with transaction.atomic():
+        if offered is not None:
+            connection.offer_terms(ids=[one.pk for one in offered])
         connection.choose_terms(terms=terms, user=user, now=now)
         parameters = {"name": terms.name, "name_english": terms.name_english}
         Event.add(EventKind.TERMS_CHOSEN, connection=connection, actor=user, parameters=parameters)
-        Push.pull_forward(connection=connection, now=now)
+        Push.pull_forward(connection=connection, now=now, reasons=(WaitReason.TERMS,))
 
 
 def suggested_terms(connection: Connection) -> TermsOfPayment | None:

@@ -46,6 +46,9 @@ class Point(StrEnum):
     SWEEP_FOUND = "sweep found"
     PROBE_ANSWERED = "probe answered"
     TERMS_ANSWERED = "terms answered"
+    # The index of the customers
+    INDEX_PAGE_READ = "index page read"
+    INDEX_PAGE_STORED = "index page stored"
     # The connection page
     CODE_EXCHANGED = "code exchanged"
     CONNECTION_SAVING = "connection saving"

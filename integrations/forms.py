@@ -1,4 +1,4 @@
-"""Forms of the integration: the reference on the edit page, the terms, the contact person."""
+"""Forms of the integration: the reference on the edit page, the contact person."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from integrations import services
 from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError, NotFound
 from integrations.eaccounting.types import Customer
-from integrations.models import Connection, CustomerLink, Origin, Push, TermsOfPayment
+from integrations.models import Connection, CustomerLink, Origin, Push
 from integrations.references import NotAReference, parse_reference
 from integrations.sentences import sentence
 from integrations.tokens import NotConnected
@@ -114,23 +114,6 @@ def _reason_now(error: Exception) -> str:
     if isinstance(error, EAccountingError) and error.retryable:
         return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
     return sentence(code)
-
-
-class TermsForm(forms.Form):
-    """The terms of payment that new customers get."""
-
-    terms = forms.ModelChoiceField(
-        label=_("Terms of payment for new customers"),
-        queryset=TermsOfPayment.objects.none(),
-        empty_label=None,
-        help_text=_("Check that this is right: every customer that is added from here gets these terms of payment."),
-    )
-
-    def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:  # Django's own
-        super().__init__(*args, **kwargs)
-        field = self.fields["terms"]
-        if isinstance(field, forms.ModelChoiceField):
-            field.queryset = connection.choosable_terms()
 
 
 class ContactChoiceForm(forms.Form):

@@ -45,7 +45,13 @@ class CannotSendValues(Refusal):
 
 
 class TermsNotConfirmed(Refusal):
+    """No admin has confirmed the terms of payment for new customers as they are now; the code says why."""
+
     code = "terms_not_chosen"
+
+    def __init__(self, code: str = code, **parameters: object) -> None:
+        self.code = code
+        super().__init__(**parameters)
 
 
 class TermsNotAllowed(Refusal):
@@ -68,6 +74,12 @@ class NothingToDecide(Refusal):
     """The push was decided, cancelled or finished meanwhile."""
 
     code = "nothing_to_decide"
+
+
+class NothingToAsk(Refusal):
+    """An admin mended it meanwhile: the person can go on by themselves."""
+
+    code = "nothing_to_ask"
 
 
 class OfferGone(Refusal):

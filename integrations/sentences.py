@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
 from integrations.models import EventKind, Kind
+from integrations.terms_words import changed, gone
 
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
@@ -28,10 +29,6 @@ WHAT: dict[str, str | Promise] = {
     "already_under_way": _("This is already being sent. Wait until it is done."),
     "terms_not_chosen": _("Terms of payment for new customers have not been chosen. An admin can choose them."),
     "terms_not_allowed": _("These terms of payment cannot be chosen for new customers any more. Choose others."),
-    "terms_gone": _(
-        "The chosen terms of payment no longer exist in Visma eAccounting. An "
-        "admin has to choose others in the settings."
-    ),
     "numbers_used_up": _(
         "The customer numbers that Lime Go would give are taken in Visma eAccounting. "
         "An admin can choose other numbers in the settings; then try again."
@@ -46,6 +43,10 @@ WHAT: dict[str, str | Promise] = {
     ),
     "archived": _("This company is archived. Restore it first."),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
+    "nothing_to_ask": _("There is nothing to ask an admin for any more: you can go on by yourself."),
+    "asked_long_ago": _(
+        "This was asked for more than seven days ago and waited for an admin. It can be sent now. Is it still wanted?"
+    ),
     "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
     "contact_gone": _("The chosen contact person is no longer there. Choose another."),
     "crashed": _(
@@ -229,6 +230,8 @@ _WITH_PARAMETERS = {
     "linked_elsewhere": _linked_elsewhere,
     "values": _values,
     "already_under_way": _under_way,
+    "terms_gone": gone,
+    "terms_changed": changed,
 }
 
 
@@ -277,6 +280,8 @@ def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
     said = str(kind.label)
     if kind == EventKind.FAILED:
         return sentence(parameters.get("code", ""), {"name": "", **parameters})
+    if kind == EventKind.TERMS_LOST:
+        return sentence(parameters.get("code", ""), parameters)
     if kind == EventKind.BLOCKED:
         return sentence(parameters.get("reason", ""))
     english = parameters.get("name_english") if (get_language() or "en").startswith("en") else ""

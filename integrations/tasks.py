@@ -2,6 +2,7 @@
 
 import logging
 import time
+from datetime import datetime
 from functools import cache
 
 from celery import Task, current_app, shared_task
@@ -13,7 +14,7 @@ from redis.exceptions import RedisError
 from integrations import offers
 from integrations.clock import database_now
 from integrations.crashpoints import Point, reach
-from integrations.delivery import upkeep
+from integrations.delivery import indexing, upkeep
 from integrations.delivery.deliver import deliver, deliver_next
 from integrations.models import Push
 
@@ -48,7 +49,7 @@ def poke_upkeep() -> None:
     _poke(look_after_connections, {})
 
 
-def _poke(task: "Task[..., None]", arguments: dict[str, int]) -> None:
+def _poke(task: "Task[..., None]", arguments: dict[str, int | str]) -> None:
     """Send a message. Never fails and never takes long: the sweeper finds the row anyway."""
     if time.monotonic() < _quiet["until"]:
         return
@@ -108,6 +109,7 @@ def look_after_connections(**_later: object) -> None:
     """Hand each connection that is due for upkeep on to a task of its own."""
     now = database_now()
     upkeep.look_after(now=now, hand_on=_hand_on)
+    indexing.look_after(now=now, hand_on=_index)
     for account_id in offers.expired(now=now):
         end_offer.apply_async(kwargs={"account_id": account_id}, expires=UPKEEP_EXPIRES)
 
@@ -120,6 +122,21 @@ def _hand_on(connection_id: int) -> None:
 def look_after(*, connection_id: int, **_later: object) -> None:
     """Probe a blocked connection, fetch its terms, or keep its grant alive."""
     upkeep.look_after_one(connection_id)
+
+
+def _index(connection_id: int, lease: datetime) -> None:
+    """A message that is lost is sent again once the lease is over."""
+    _poke(index_customers, {"connection_id": connection_id, "lease": lease.isoformat()})
+
+
+@shared_task
+def index_customers(*, connection_id: int, lease: str, **_later: object) -> None:
+    """Read one page of a connection's customers; the next one is another message, so that others get their turn."""
+    following = indexing.step(connection_id, lease=datetime.fromisoformat(lease))
+    if following:
+        _index(connection_id, following)
+    else:
+        indexing.look_after(now=database_now(), hand_on=_index)
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import card, connection, numbers, other_company, updating
+from integrations.views import adding, asking, card, connection, numbers, other_company, terms, updating
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -14,15 +14,17 @@ urlpatterns: list[URLPattern] = [
     path(_EACCOUNTING, connection.connection_page, name="connection"),
     path(f"{_EACCOUNTING}connect/", connection.connect, name="connect"),
     path(f"{_EACCOUNTING}test/", connection.test_connection, name="test"),
-    path(f"{_EACCOUNTING}terms/", connection.choose_terms, name="choose-terms"),
-    path(f"{_EACCOUNTING}terms/reload/", connection.reload_terms, name="reload-terms"),
+    path(f"{_EACCOUNTING}terms/", terms.choose_terms, name="choose-terms"),
+    path(f"{_EACCOUNTING}terms/reload/", terms.reload_terms, name="reload-terms"),
+    path(f"{_EACCOUNTING}terms/other/", terms.other_terms, name="other-terms"),
     path(f"{_EACCOUNTING}numbers/", numbers.choose_numbers, name="choose-numbers"),
     path(f"{_EACCOUNTING}disconnect/", connection.disconnect, name="disconnect"),
     path(f"{_EACCOUNTING}other-company/", other_company.other_company, name="other-company"),
     # Registered with Visma as the redirect URI: it must never change.
     path("integrations/visma-eaccounting/callback/", connection.callback, name="callback"),
     path(f"{_CARD}panel/", card.panel, name="panel"),
-    path(f"{_CARD}add/", card.add_customer, name="add-customer"),
+    path(f"{_CARD}add/", adding.add_customer, name="add-customer"),
+    path(f"{_CARD}add/possible/", adding.possible_customers, name="possible-customers"),
     path(f"{_CARD}update/", updating.update, name="update-customer"),
     path(f"{_CARD}check/", updating.check, name="check-customer"),
     path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
@@ -31,5 +33,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}look-again/", card.look_again, name="look-again"),
     path(f"{_CARD}cancel/", card.cancel, name="cancel"),
     path(f"{_CARD}try-again/", card.try_again, name="try-again"),
+    path(f"{_CARD}ask-admin/", asking.ask_admin, name="ask-admin"),
+    path(f"{_CARD}send-now/", asking.send_now, name="send-now"),
     path(f"{_CARD}unlink/", card.unlink, name="unlink"),
 ]

@@ -8,6 +8,8 @@ ROUTES = {
     "integrations.tasks.deliver_push": {"queue": "clicks"},
     # Runs, retries and lost pokes: whoever takes these messages pulls rows, in turn.
     "integrations.tasks.pull": {"queue": "bulk"},
+    # One page of the customers' index, at most two of these at once (delivery/indexing.py).
+    "integrations.tasks.index_customers": {"queue": "bulk"},
     # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who pulls
     # sweeps too: when all of them are busy, there is nobody to wake anyway.
     "integrations.tasks.sweep": {"queue": "sweep"},

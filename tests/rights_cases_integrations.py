@@ -18,6 +18,7 @@ from integrations.models import (
     TermsOfPayment,
     WaitReason,
 )
+from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.offers import mark_of
 from integrations.sides_form import SidesForm
 from tests.rights import Case, Cast, Words
@@ -99,6 +100,17 @@ def _deciding(account: Account) -> Words:
 
 def _waiting(account: Account) -> Words:
     return _push(account, wait_reason=WaitReason.RETRY)
+
+
+def _without_terms(account: Account) -> Words:
+    """A company that can be added when an admin has confirmed the terms of payment."""
+    words = _connected(account)
+    Connection.objects.filter(account=account).update(terms_confirmed_at=None)
+    return words
+
+
+def _asked_long_ago(account: Account) -> Words:
+    return _push(account, wait_reason=WaitReason.DECISION, failure=ASKED_LONG_AGO)
 
 
 def _lost(account: Account) -> Words:
@@ -227,6 +239,7 @@ CASES = [
         foreign_data=_foreign_terms,
     ),
     Case("integrations:reload-terms", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
+    Case("integrations:other-terms", needs=Role.ADMIN, ids=_only_connected),
     Case("integrations:choose-numbers", needs=Role.ADMIN, post=302, ids=_numbers_offered, data=_prefix),
     Case(
         "integrations:disconnect",
@@ -256,5 +269,7 @@ CASES = [
     _card("integrations:look-again", _lost),
     _card("integrations:cancel", _waiting),
     _card("integrations:try-again", _failed),
+    _card("integrations:ask-admin", _without_terms),
+    _card("integrations:send-now", _asked_long_ago),
     _card("integrations:unlink", _linked),
 ]

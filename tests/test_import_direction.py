@@ -15,16 +15,16 @@ LEVELS = [
     ["integrations.eaccounting"],
     [
         *(f"integrations.{name}" for name in ("clock", "constraints", "crashpoints", "fields", "gateway", "limiter")),
-        *(f"integrations.{name}" for name in ("locks", "references", "shielding")),
+        *(f"integrations.{name}" for name in ("locks", "references", "registration_keys", "shielding")),
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
-    ["integrations.duplicates", "integrations.comparing"],
+    ["integrations.duplicates", "integrations.comparing", "integrations.likeness"],
     ["integrations.tokens"],
     ["integrations.delivery"],
-    ["integrations.refusing", "integrations.offers"],
+    ["integrations.refusing", "integrations.offers", "integrations.customer_index"],
     ["integrations.tasks", "integrations.services"],
-    ["integrations.connecting"],
+    ["integrations.connecting", "integrations.asking"],
     ["integrations"],  # panel, forms, views, urls, admin, checks, commands, template tags
     ["limego_visma"],
 ]

@@ -28,7 +28,8 @@ from integrations.tokens import NotConnected
 
 # What has to be as it was when the token was taken, and what a create needs beside.
 _USABLE = ["state", "blocked_reason", "generation", "number_prefix", "duplicates_refused", "terms_confirmed_at"]
-_USABLE += [f"default_terms__{name}" for name in ("remote_id", "for_sales", "gone_at")]
+_TERMS = ("remote_id", "for_sales", "gone_at", "name", "name_english", "days", "kind")
+_USABLE += ["terms_were", *(f"default_terms__{name}" for name in _TERMS)]
 
 
 def run(push: Push, calls: Calls) -> None:
@@ -148,13 +149,13 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
 def _terms(push: Push, connection: Connection) -> TermsOfPayment:
     """Return the terms that were confirmed for this customer, else the default. Raises CannotSend without any."""
     default = connection.default_terms
-    if default is None or connection.terms_confirmed_at is None or not default.is_choosable:
-        raise CannotSend("terms_gone" if default else "terms_not_chosen")
+    if default is None or connection.terms_problem:
+        raise CannotSend(connection.terms_problem, **connection.terms_particulars)
     if push.terms_id is None or push.terms_id == connection.default_terms_id:
         return default
     chosen = TermsOfPayment.objects.get(pk=push.terms_id)
     if not (chosen.is_choosable and chosen.offered):
-        raise CannotSend("terms_not_allowed" if chosen.is_choosable else "terms_gone")
+        raise CannotSend("terms_not_allowed")
     return chosen
 
 

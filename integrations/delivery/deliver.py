@@ -5,12 +5,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from accounts.models import Role
 from integrations.clock import Clock, ticking
 from integrations.crashpoints import Point, reach
-from integrations.delivery import creating, outcomes, times, updating
+from integrations.delivery import creating, outcomes, parking, times, updating
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.errors import EAccountingError
@@ -109,6 +109,9 @@ def _refuse(push: Push, reason: CannotSend, calls: Calls) -> None:
     failure = outcomes.failure_of(reason.code, reason.parameters)
     if push.state == PushState.UNKNOWN and (push.kind == Kind.CREATE or reason.code == CRASHED):
         push.wait(WaitReason.DECISION, until=None, failure=failure)
+    elif parking.is_for_admin(push, reason.code):
+        with transaction.atomic():
+            parking.wait_for_terms(push, failure=failure, now=calls.clock())
     else:
         outcomes.refuse(push, failure=failure, now=calls.clock())
 

@@ -29,6 +29,12 @@ def read_customer(connection: Connection, *, customer_id: str) -> Customer:
     return _read(connection, lambda client, left: client.get_customer(customer_id=customer_id, deadline=left))
 
 
+def find_customers(connection: Connection, *, filter: str) -> list[Customer]:  # noqa: A002  # what it is called there
+    """Return the customers that a filter finds. Raises TooBusy, NotConnected and every EAccountingError."""
+    page = _read(connection, lambda client, left: client.list_customers(filter=filter, deadline=left))
+    return list(page.customers)
+
+
 def read_company_settings(connection: Connection) -> CompanySettings:
     """Return the settings of the connected company: the test of a connection. Raises as read_customer."""
     return _read(connection, lambda client, left: client.get_company_settings(deadline=left))

@@ -16,13 +16,21 @@ from integrations.models import Connection, Event, EventKind
 Answer = TypeVar("Answer")
 
 
-def read(connection: Connection, call: Callable[[Client, float], Answer], *, seconds: float, patience: float) -> Answer:
+def read(
+    connection: Connection,
+    call: Callable[[Client, float], Answer],
+    *,
+    seconds: float,
+    patience: float,
+    ahead: float = limiter.CLICK_AHEAD,
+) -> Answer:
     """Make one read that takes at most `seconds`, waiting at most `patience` seconds for its turn.
 
+    What nobody waits for books its slot less far `ahead` (limiter.BULK_AHEAD) and so stands in nobody's way.
     Raises NotConnected, BudgetError and every EAccountingError.
     """
     end = time.monotonic() + seconds
-    calls = Calls(connection=connection, clock=database_now, patience=patience)
+    calls = Calls(connection=connection, clock=database_now, patience=patience, ahead=ahead)
     try:
         answer = _attempt(calls, call, end)
     except Forbidden as error:

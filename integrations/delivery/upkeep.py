@@ -11,11 +11,12 @@ from django.db.models import Q
 from integrations import tokens
 from integrations.clock import database_now
 from integrations.crashpoints import Point, reach
+from integrations.delivery.nights import last_night, not_since_last_night
 from integrations.delivery.reads import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
 from integrations.limiter import PATIENCE, BudgetError
-from integrations.models import BlockedReason, Connection, Event, EventKind, Push
+from integrations.models import BlockedReason, Connection, Event, EventKind, Push, WaitReason
 from integrations.tokens import NotConnected
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,22 @@ def read_terms(connection_id: int) -> None:
     )
     reach(Point.TERMS_ANSWERED)
     with transaction.atomic():
-        connection.store_terms(answered=answered, now=database_now())
+        rows = Connection.without_tokens().select_related("default_terms").select_for_update(no_key=True, of=("self",))
+        connection = rows.get(pk=connection_id)
+        before, now = connection.terms_problem, database_now()
+        connection.store_terms(answered=answered, now=now)
+        _note_news_of_terms(connection, before, now=now)
+
+
+def _note_news_of_terms(connection: Connection, before: str, *, now: datetime) -> None:
+    """Say in the timeline that the chosen terms are gone, changed, or back; then what waits for them goes on."""
+    problem = connection.terms_problem
+    if problem and problem != before:
+        parameters = {"code": problem, **connection.terms_particulars}
+        Event.add(EventKind.TERMS_LOST, connection=connection, parameters=parameters)
+    elif before and not problem:
+        Event.add(EventKind.TERMS_BACK, connection=connection)
+        Push.pull_forward(connection=connection, now=now, reasons=(WaitReason.TERMS,))
 
 
 def look_after_one(connection_id: int) -> None:
@@ -45,7 +61,7 @@ def look_after_one(connection_id: int) -> None:
     try:
         if connection.blocked_reason:
             probe(connection)
-        elif connection.terms_read_at is None:
+        elif _terms_are_due(connection):
             read_terms(connection.pk)
         else:
             tokens.access(connection.pk, clock=database_now, patience=PATIENCE)
@@ -53,15 +69,21 @@ def look_after_one(connection_id: int) -> None:
         log.info("connection %s: %s", connection.pk, error)
 
 
+def _terms_are_due(connection: Connection) -> bool:
+    read_at, zone = connection.terms_read_at, connection.account.zone
+    return read_at is None or read_at < last_night(now=database_now(), zone=zone)
+
+
 def look_after(*, now: datetime, hand_on: Callable[[int], None] = look_after_one) -> None:
     """Book what is due and hand each connection on: to a task of its own, so that a slow one holds up nobody.
 
-    Due are terms that were never fetched, the probes of blocked connections, and tokens that nobody has used for so
-    long that the grant could end.
+    Due are terms that were never fetched or not since the account's last night, the probes of blocked connections,
+    and tokens that nobody has used for so long that the grant could end.
     """
     due = Connection.without_tokens().filter(Q(probe_at=None) | Q(probe_at__lte=now), state=Connection.State.CONNECTED)
+    terms = Q(terms_read_at=None) | not_since_last_night("terms_read_at", now=now)
     idle = Q(issued_at__lte=now - IDLE_FOR)
-    for connection in due.filter(~Q(blocked_reason="") | Q(terms_read_at=None) | idle).order_by("pk"):
+    for connection in due.filter(~Q(blocked_reason="") | terms | idle).order_by("pk"):
         if connection.book_upkeep(now=now):
             hand_on(connection.pk)
 

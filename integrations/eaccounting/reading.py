@@ -63,11 +63,11 @@ def moment(source: Mapping[str, Json], name: str) -> datetime | None:
     value = source.get(name)
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        if found is None:
+            return None
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    if found is None:
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def day(source: Mapping[str, Json], name: str) -> date | None:

@@ -6,6 +6,7 @@ and is tolerant of everything else: eAccounting adds properties every few months
 
 import base64
 import binascii
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -172,6 +173,41 @@ class CustomerPage:
     customers: tuple[Customer, ...]
     server_time: datetime
     """eAccounting's clock (UTC) when the first page was read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerSlice:
+    """One page of the customers. A row that is no customer is counted, and costs the others nothing."""
+
+    customers: tuple[Customer, ...]
+    unread: int
+    unread_ids: tuple[str, ...]
+    """Of the rows that are no customers: the ids that could be read nevertheless."""
+    is_last: bool
+    results: int | None
+    """How many customers there are on all pages, as far as eAccounting says so."""
+    server_time: datetime
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Json], *, is_last: bool, results: int | None, server_time: datetime) -> Self:
+        """Read each row by itself; the last one of several with the same id counts."""
+        customers: dict[str, Customer] = {}
+        unread: list[str | None] = []
+        for row in rows:
+            try:
+                customer = Customer.from_json(row)
+            except UnexpectedAnswer:
+                unread.append(optional_id(row, "Id") if isinstance(row, dict) else None)
+            else:
+                customers[customer.id] = customer
+        return cls(
+            customers=tuple(customers.values()),
+            unread=len(unread),
+            unread_ids=tuple(key for key in unread if key),
+            is_last=is_last,
+            results=results,
+            server_time=server_time,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

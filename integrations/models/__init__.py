@@ -2,9 +2,10 @@
 
 from integrations.models.connection import Connection
 from integrations.models.connection_row import BlockedReason
-from integrations.models.customers import CustomerLink, Origin, RemoteCustomer
+from integrations.models.customers import CustomerLink, Origin
 from integrations.models.event import Event, EventKind
 from integrations.models.push import Push
+from integrations.models.remote_customer import RemoteCustomer
 from integrations.models.states import Kind, PushState, WaitReason
 from integrations.models.terms import TermsOfPayment
 

@@ -29,6 +29,7 @@ CONNECT_FIELDS = [
     "last_error",
     "broken_at",
     "refused_at",
+    "index_erasing",
 ]
 
 
@@ -60,6 +61,15 @@ class Connection(ConnectionRow):
         """The rows for those who only look: readable even when the key of the tokens is gone."""
         return cls.objects.defer("access_token", "refresh_token")
 
+    @classmethod
+    def index_due(cls, *, now: datetime) -> models.QuerySet["Connection"]:
+        """Those whose next step of the index may be taken: terms come first, a blocked connection waits."""
+        is_time = Q(index_due_at=None) | Q(index_due_at__lte=now)
+        works = Q(state=cls.State.CONNECTED, blocked_reason="", terms_read_at__isnull=False)
+        free = Q(index_lease_until=None) | Q(index_lease_until__lte=now)
+        rows = cls.without_tokens().filter(works & is_time | Q(index_erasing=True), free)
+        return rows.order_by(F("index_due_at").asc(nulls_first=True), "pk")
+
     def connect(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
         """Take the tokens of a finished authorization; a new generation begins."""
         self.state, self.is_current = self.State.CONNECTED, True
@@ -75,6 +85,7 @@ class Connection(ConnectionRow):
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
         self.last_error, self.broken_at, self.refused_at = "", None, None
+        self.index_erasing = False
         # A new grant has nothing to do with the tokens of the old one, which may not even be readable any more.
         self.refresh_token, self.scope = "", ""
         self._take(tokens, now)
@@ -91,9 +102,9 @@ class Connection(ConnectionRow):
         self.connected_by, self.connected_at = user, now
         self.probe_at = now if self.blocked_reason else None
         # Which terms new customers get is confirmed anew, whoever confirmed them in an earlier time.
-        self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at = None, None, None
+        self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at, self.terms_were = None, None, None, None
         fields = ["state", "is_current", "generation", "connected_by", "connected_at", "probe_at"]
-        self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at"])
+        self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
 
     def decline(self) -> None:
         """Forget an offered grant; a company that was never connected leaves nothing behind."""
@@ -209,13 +220,11 @@ class Connection(ConnectionRow):
         )
         return False
 
-    def choose_terms(self, *, terms: TermsOfPayment, user: User, now: datetime) -> None:
-        """Confirm the terms of payment that new customers get."""
-        self.default_terms, self.terms_confirmed_by, self.terms_confirmed_at = terms, user, now
-        self.save(update_fields=["default_terms", "terms_confirmed_by", "terms_confirmed_at"])
-
     def store_terms(self, *, answered: Iterable[AnsweredTerms], now: datetime) -> None:
-        """Keep the list of terms as eAccounting answered it; those no longer in it are marked, never deleted."""
+        """Keep the list of terms as eAccounting answered it; those no longer in it are marked, never deleted.
+
+        The caller holds this row, read with its chosen terms: an admin may be choosing others at this moment.
+        """
         for terms in answered:
             TermsOfPayment.objects.update_or_create(
                 connection=self,
@@ -233,13 +242,24 @@ class Connection(ConnectionRow):
             )
         missing = TermsOfPayment.objects.filter(connection=self, gone_at=None, seen_at__lt=now)
         missing.update(gone_at=now)
-        self.terms_read_at = now
-        self.save(update_fields=["terms_read_at"])
+        self.note_terms_read(now=now)
 
     def choosable_terms(self) -> "models.QuerySet[TermsOfPayment]":
         """The terms that new customers can get, in a steady order."""
         choosable = TermsOfPayment.objects.filter(connection=self, gone_at=None, for_sales=True)
         return choosable.order_by("kind", "days", "pk")
+
+    def offered_terms(self) -> list[TermsOfPayment]:
+        """The terms that may be chosen when a customer is added: the default first, then what the admin allows."""
+        allowed = self.choosable_terms().filter(Q(offered=True) | Q(pk=self.default_terms_id))
+        return sorted(allowed, key=lambda terms: terms.pk != self.default_terms_id)
+
+    def offer_terms(self, *, ids: Iterable[int]) -> None:
+        """Let these terms be chosen when a customer is added, and no others beside the default."""
+        rows = TermsOfPayment.objects.filter(connection=self)
+        chosen = list(ids)
+        rows.filter(pk__in=chosen).update(offered=True)
+        rows.exclude(pk__in=chosen).update(offered=False)
 
     def reread_terms(self) -> None:
         """eAccounting does not know our terms any more: the list is fetched again at the next upkeep."""

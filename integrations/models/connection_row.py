@@ -7,8 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, User
 from integrations.fields import EncryptedTextField
+from integrations.models.chosen_terms import ChosenTerms
+from integrations.models.index_state import IndexState
 from integrations.models.numbers import NumberSeries
-from integrations.models.terms import TermsOfPayment
 
 LONGEST_MARGIN = timedelta(minutes=10)
 LONGEST_SCOPE = 255
@@ -32,7 +33,7 @@ class BlockedReason(models.TextChoices):
     SANDBOX_CLIENT = "sandbox_client", _("A sandbox client meets a live company")
 
 
-class ConnectionRow(NumberSeries):
+class ConnectionRow(NumberSeries, ChosenTerms, IndexState):
     """One (account, eAccounting company)."""
 
     class State(models.TextChoices):
@@ -72,13 +73,6 @@ class ConnectionRow(NumberSeries):
     country = models.CharField(max_length=2, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     company_terms_id = models.UUIDField(null=True, blank=True)
-
-    default_terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    terms_confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    terms_confirmed_at = models.DateTimeField(null=True, blank=True)
-    terms_read_at = models.DateTimeField(null=True, blank=True)
-    # What the chosen terms were called and meant when eAccounting renamed or changed them since; None: unchanged.
-    terms_were = models.JSONField(null=True, blank=True)
 
     connected_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     connected_at = models.DateTimeField()

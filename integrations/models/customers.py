@@ -1,7 +1,7 @@
-"""A customer in eAccounting as we last saw it, and its link to a company here."""
+"""The link of a company here to a customer there."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -10,59 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, User
 from companies.models import Company, Contact
-from integrations.eaccounting.types import Customer
 from integrations.models.connection import Connection
-
-
-class RemoteCustomer(models.Model):
-    """A customer in eAccounting, as it last answered. `answered` holds the properties that we write."""
-
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
-    customer_id = models.UUIDField()
-    number = models.CharField(max_length=50, blank=True)
-    name = models.CharField(max_length=255, blank=True)
-    registration_number = models.CharField(max_length=50, blank=True)
-    answered = models.JSONField(default=dict)
-    terms_id = models.UUIDField(null=True, blank=True)
-    is_active = models.BooleanField(default=True)
-    unpaid_amount = models.DecimalField(max_digits=18, decimal_places=2, null=True, blank=True)
-    changed_utc = models.DateTimeField(null=True, blank=True)
-    seen_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["connection", "customer_id"], name="remote_customer_once_per_connection")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.number})" if self.number else self.name
-
-    @classmethod
-    def remember(
-        cls, *, connection: Connection, customer: Customer, answered: dict[str, str], now: datetime
-    ) -> "RemoteCustomer":
-        """Keep what eAccounting answered about a customer; `answered` holds the owned properties."""
-        seen: dict[str, Any] = {
-            "number": customer.number,
-            "name": customer.name,
-            "registration_number": customer.registration_number,
-            "answered": answered,
-            "terms_id": customer.terms_of_payment_id,
-            "is_active": customer.is_active,
-            "unpaid_amount": customer.unpaid_amount,
-            "changed_utc": customer.changed_utc,
-            "seen_at": now,
-        }
-        row = RemoteCustomer(
-            account_id=connection.account_id, connection=connection, customer_id=UUID(customer.id), **seen
-        )
-        key = ["connection", "customer_id"]
-        # One statement, whether it is there or not.
-        [remote] = RemoteCustomer.objects.bulk_create(
-            [row], update_conflicts=True, unique_fields=key, update_fields=[*seen]
-        )
-        return remote
+from integrations.models.remote_customer import RemoteCustomer
 
 
 class Origin(models.TextChoices):
@@ -155,6 +104,15 @@ class CustomerLink(models.Model):
         if shorter:
             self.shorter = {**self.shorter, **shorter}
             self.save(update_fields=["shorter"])
+
+    @classmethod
+    def follow(cls, *, connection: Connection, customers: Collection[UUID], returned: Collection[int] = ()) -> None:
+        """Break or mend the links to these customers as they are there: inactive, active, or `returned` rows."""
+        links = cls.objects.filter(connection=connection, customer__customer_id__in=customers)
+        links.filter(broken="", customer__is_active=False).update(broken=cls.Broken.INACTIVE)
+        links.filter(broken=cls.Broken.INACTIVE, customer__is_active=True).update(broken="")
+        if returned:
+            links.filter(broken=cls.Broken.DELETED, customer__in=returned).update(broken="")
 
     def mark_broken(self, reason: str) -> None:
         """Record that the customer is gone there; "": it is back."""

@@ -21,10 +21,13 @@ class EventKind(models.TextChoices):
     UNBLOCKED = "unblocked", _("Visma eAccounting accepts the connection again")
     TERMS_CHOSEN = "terms_chosen", _("chose the terms of payment for new customers")
     NUMBERS_CHOSEN = "numbers_chosen", _("chose the numbers of new customers")
+    TERMS_LOST = "terms_lost", _("The chosen terms of payment changed in Visma eAccounting")
+    TERMS_BACK = "terms_back", _("The chosen terms of payment are back in Visma eAccounting")
     TERMS_READ = "terms_read", _("reloaded the terms of payment")
     CREATE_REQUESTED = "create_requested", _("asked to add the company as a customer")
     UPDATE_REQUESTED = "update_requested", _("asked to update the customer")
     UNDO_REQUESTED = "undo_requested", _("asked to put back what was there before")
+    ADMIN_ASKED = "admin_asked", _("asked an admin")
     KEPT = "kept", _("kept what Visma eAccounting has")
     CONTACT_CHOSEN = "contact_chosen", _("chose the contact person")
     CREATED = "created", _("The customer was created")
@@ -38,6 +41,10 @@ class EventKind(models.TextChoices):
     UNLINKED = "unlinked", _("unlinked the company")
     FAILED = "failed", _("Sending failed")
     CANCELLED = "cancelled", _("cancelled sending")
+    CANCELLED_LEAVING = (
+        "cancelled_leaving",
+        _("connected another company in Visma eAccounting, which cancelled sending"),
+    )
     CANCELLED_WITH = "cancelled_with", _("disconnected Visma eAccounting, which cancelled sending")
 
 
@@ -66,14 +73,17 @@ class Event(models.Model):
         cls,
         kind: EventKind,
         *,
-        connection: Connection,
+        connection: Connection | None,
         company: Company | None = None,
         actor: User | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> "Event":
-        """Append one event."""
+        """Append one event; before the first connection it has to name a company. Raises ValueError."""
+        owner = connection or company
+        if owner is None:
+            raise ValueError("an event belongs to a connection or to a company")
         return cls.objects.create(
-            account_id=connection.account_id,
+            account_id=owner.account_id,
             kind=kind,
             connection=connection,
             company=company,

@@ -9,6 +9,7 @@ from django.db.models import Case, F, Q, When
 
 from accounts.models import User
 from integrations.models.push_queue import HEAD_START, PushQueue
+from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
 
 CRASHES_ALLOWED = 3
@@ -251,6 +252,12 @@ class Push(PushQueue):
         """A person wants another look at what became of bytes that left."""
         rows = Push.objects.filter(state=PushState.UNKNOWN, wait_reason=WaitReason.DECISION)
         return self._decide(rows, wait_reason=WaitReason.SETTLING, next_attempt_at=now, crashes=0)
+
+    def send_after_all(self, *, user: User, now: datetime) -> bool:
+        """A person says that what waited long for an admin is still wanted; it is their wish from now on."""
+        rows = Push.objects.filter(state=PushState.WAITING, wait_reason=WaitReason.DECISION, failure=ASKED_LONG_AGO)
+        wish = {"requested_by": user, "requested_at": now, "next_attempt_at": now}
+        return self._decide(rows, wait_reason="", **wish, **NO_TRIES, **NO_FAILURE)
 
     def cancel(self, *, now: datetime) -> bool:
         """Take the wish back while nothing was sent. What is UNKNOWN can never be cancelled."""

@@ -1,5 +1,6 @@
 """The outbox as a queue: which rows are due, whose turn it is, and who takes one."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -9,11 +10,13 @@ from django.db.models import Exists, F, OuterRef, Q
 from accounts.models import User
 from companies.models import Company
 from integrations.models.connection import Connection
-from integrations.models.push_row import PushRow
+from integrations.models.push_row import ASKED_LONG_AGO, PushRow
 from integrations.models.states import OPEN, PushState, WaitReason
 
 # What the first good answer after a silence, a reconnect or a lifted block may change.
 PULLED = (WaitReason.CONNECTION, WaitReason.RETRY, WaitReason.SETTLING, WaitReason.TWIN)
+# What has waited for an admin for longer is not sent before somebody has said that it is still wanted.
+ASK_AFTER = timedelta(days=7)
 # A new row is left to the worker that the click poked; those who pull take it when that poke seems lost.
 HEAD_START = timedelta(seconds=2)
 # What a worker needs of the rows beside a push; building the other columns would cost more than all the rest.
@@ -53,15 +56,23 @@ class PushQueue(PushRow):
         return cls.due(now=now).filter(Q(fence__gt=0) | Q(next_attempt_at__lte=now - HEAD_START))
 
     @classmethod
-    def pull_forward(cls, *, connection: Connection, now: datetime) -> None:
-        """Make the rows that wait for this connection due at once; those that a worker holds move by themselves."""
+    def pull_forward(cls, *, connection: Connection, now: datetime, reasons: Collection[WaitReason] = PULLED) -> None:
+        """Make the rows that wait for this connection due at once; those that a worker holds move by themselves.
+
+        What has waited for an admin for more than ASK_AFTER waits for a person's word instead. `reasons`: what those
+        rows wait for.
+        """
         later = Q(next_attempt_at=None) | Q(next_attempt_at__gt=now)
         rows = cls._default_manager.filter(later, connection=connection, state__in=OPEN, lease_until=None)
         with transaction.atomic():
             # Locked in one order and without waiting: two such updates at once would block each other for ever.
-            waiting = rows.filter(wait_reason__in=PULLED).order_by("pk").select_for_update(skip_locked=True)
-            ids = list(waiting.values_list("pk", flat=True))
-            cls._default_manager.filter(pk__in=ids).update(next_attempt_at=now)
+            waiting = rows.filter(wait_reason__in=reasons).order_by("pk").select_for_update(skip_locked=True)
+            found = cls._default_manager.filter(pk__in=list(waiting.values_list("pk", flat=True)))
+            old = found.filter(state=PushState.WAITING, unknown_since=None, requested_at__lt=now - ASK_AFTER)
+            for_admin = old.filter(wait_reason__in=(WaitReason.CONNECTION, WaitReason.TERMS))
+            # What somebody wanted so long ago may not be wanted any more.
+            for_admin.update(wait_reason=WaitReason.DECISION, next_attempt_at=None, failure=ASKED_LONG_AGO)
+            found.exclude(wait_reason=WaitReason.DECISION).update(next_attempt_at=now)
 
     @classmethod
     def waiting_on(cls, connection: Connection) -> models.QuerySet[Self]:

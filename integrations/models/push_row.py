@@ -11,6 +11,8 @@ from integrations.models.numbers import LONGEST_NUMBER
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
 from integrations.models.terms import TermsOfPayment
 
+ASKED_LONG_AGO = "asked_long_ago"  # the code of its sentence
+
 
 class PushRow(models.Model):
     """One row of the outbox."""
@@ -68,6 +70,21 @@ class PushRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk} ({self.state})"
+
+    @property
+    def waits_for_admin(self) -> bool:
+        """Whether nothing was sent and only an admin can let it go on."""
+        return self.state == PushState.WAITING and self.wait_reason in (WaitReason.CONNECTION, WaitReason.TERMS)
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it has waited for an admin from the beginning: recorded when one was asked (asking.py)."""
+        return self.waits_for_admin and self.fence == 0
+
+    @property
+    def is_asked_about(self) -> bool:
+        """Whether it waited so long for an admin that a person has to say whether it is still wanted."""
+        return self.wait_reason == WaitReason.DECISION and self.failure == ASKED_LONG_AGO
 
     @property
     def is_open(self) -> bool:

@@ -30,6 +30,11 @@ class TermsOfPayment(models.Model):
         return (self.name_english if english else self.name) or self.name or self.name_english
 
     @property
+    def meaning(self) -> dict[str, str | int | None]:
+        """What they are called and mean: when it changes, an admin has to look again."""
+        return {"name": self.name, "name_english": self.name_english, "days": self.days, "kind": self.kind}
+
+    @property
     def is_choosable(self) -> bool:
         """Whether new customers can get these terms."""
         return self.for_sales and self.gone_at is None

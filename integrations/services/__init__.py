@@ -17,7 +17,14 @@ from integrations.services.checking import look_there
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
 from integrations.services.linking import link, unlink
 from integrations.services.looking import current_connection, link_of, links_of
-from integrations.services.wishes import choose_contact, request_create, request_update, settle_differences, try_again
+from integrations.services.wishes import (
+    check_create,
+    choose_contact,
+    request_create,
+    request_update,
+    settle_differences,
+    try_again,
+)
 
 __all__ = [
     "AlreadyLinked",
@@ -32,6 +39,7 @@ __all__ = [
     "TermsNotAllowed",
     "TermsNotConfirmed",
     "cancel",
+    "check_create",
     "choose_contact",
     "create_anyway",
     "current_connection",

@@ -10,7 +10,7 @@ from integrations.comparing import Decision
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, RemoteCustomer
 from integrations.refusing import LinkedElsewhere, NotLinked
-from integrations.services.looking import current_connection, link_of, locked, refuse_under_way
+from integrations.services.looking import current_connection, forget, link_of, locked, refuse_under_way
 from integrations.services.wishes import settle
 
 
@@ -72,11 +72,4 @@ def unlink(*, user: User, company: Company) -> None:
         found = link_of(company, connection)
         if connection is None or found is None:
             raise NotLinked
-        found.delete()
-        Event.add(
-            EventKind.UNLINKED,
-            connection=connection,
-            company=company,
-            actor=user,
-            parameters={"name": found.customer.name, "number": found.customer.number},
-        )
+        forget(found, company=company, connection=connection, user=user)

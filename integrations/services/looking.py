@@ -1,9 +1,10 @@
-"""What the services look up: the account's connection, a company's links, and both under a lock."""
+"""What the services look up: the account's connection, a company's links, and both under a lock; how a link ends."""
 
 from django.db.models import QuerySet
 
+from accounts.models import User
 from companies.models import Company
-from integrations.models import Connection, CustomerLink, Push
+from integrations.models import Connection, CustomerLink, Event, EventKind, Push
 from integrations.models.states import OPEN
 from integrations.refusing import AlreadyUnderWay, Archived, NotConnected
 
@@ -28,6 +29,19 @@ def link_of(company: Company, connection: Connection | None) -> CustomerLink | N
     """Return the company's link on this connection, or None."""
     rows = CustomerLink.objects.select_related("customer", "contact", "sent_by")
     return rows.filter(company=company, connection=connection).first() if connection else None
+
+
+def forget(link: CustomerLink, *, company: Company, connection: Connection, user: User) -> None:
+    """Remove the link of a company that is locked; nothing changes in eAccounting."""
+    customer = link.customer
+    link.delete()
+    Event.add(
+        EventKind.UNLINKED,
+        connection=connection,
+        company=company,
+        actor=user,
+        parameters={"name": customer.name, "number": customer.number},
+    )
 
 
 def locked(company: Company) -> Company:

@@ -1,6 +1,6 @@
 """Adding a company as a customer, and updating the customer: each wish is one row of the outbox."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
@@ -19,7 +19,7 @@ from integrations.refusing import (
     TermsNotAllowed,
     TermsNotConfirmed,
 )
-from integrations.services.looking import connected, link_of, locked, refuse_under_way, under_way
+from integrations.services.looking import connected, forget, link_of, locked, refuse_under_way, under_way
 
 NO_CHANGES = Decision({}, {}, {}, {})
 
@@ -31,43 +31,76 @@ def request_create(
     contact: Contact | None = None,
     confirmed: Values | None = None,
     terms: TermsOfPayment | None = None,
+    judged: Collection[str] = (),
 ) -> Push:
-    """Record the wish to add the company as a customer.
+    """Record the wish to add the company as a customer, in place of one that is gone there.
 
     `confirmed`: the exact values that a person saw, blanks included, and `terms` those they chose; without them the
-    company's values and the default terms of the moment of sending. Raises NotConnected, TermsNotConfirmed,
+    company's values and the default terms of the moment of sending. `judged`: ids of the customers that they saw and
+    said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
     TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
     """
     with transaction.atomic():
-        company = locked(company)
-        connection = connected(company)
-        if CustomerLink.objects.filter(company=company, connection=connection).exists():
-            raise AlreadyLinked
-        refuse_under_way(company)
-        _refuse_terms(connection, terms)
-        here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
-        if confirmed is not None:
-            confirmed = {**here, **_in_form(confirmed, company)}
-        _refuse_problems(here if confirmed is None else confirmed)
-        push = _record(
-            user,
-            company,
-            connection,
-            kind=Kind.CREATE,
-            contact=contact,
-            terms=terms,
-            confirmed=confirmed,
-            shorter=_shorter(here, confirmed or {}),
-        )
-        Event.add(EventKind.CREATE_REQUESTED, connection=connection, company=company, actor=user)
+        company, connection, gone = _creatable(company, terms)
+        wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
+        if gone:
+            forget(gone, company=company, connection=connection, user=user)
+        push = _record(user, company, connection, **wish)
+        asked = EventKind.CREATE_ANYWAY if judged else EventKind.CREATE_REQUESTED
+        Event.add(asked, connection=connection, company=company, actor=user)
     return push
 
 
+def wish_to_create(
+    company: Company,
+    *,
+    contact: Contact | None,
+    confirmed: Values | None,
+    terms: TermsOfPayment | None,
+    judged: Collection[str] = (),
+) -> dict[str, object]:
+    """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
+    here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
+    if confirmed is not None:
+        confirmed = {**here, **_in_form(confirmed, company)}
+    _refuse_problems(here if confirmed is None else confirmed)
+    return {
+        "kind": Kind.CREATE,
+        "contact": contact,
+        "terms": terms,
+        "confirmed": confirmed,
+        "shorter": _shorter(here, confirmed or {}),
+        "create_anyway": bool(judged),
+        "seen_ids": sorted(judged),
+    }
+
+
+def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
+    """Tell, before a person fills in a sheet, that the company can be added now: to which connection.
+
+    Also the link to a customer that is gone there, which the create would replace. Raises as request_create, except
+    about values.
+    """
+    with transaction.atomic():
+        _company, connection, gone = _creatable(company, None)
+    return connection, gone
+
+
+def _creatable(company: Company, terms: TermsOfPayment | None) -> tuple[Company, Connection, CustomerLink | None]:
+    company = locked(company)
+    connection = connected(company)
+    link = link_of(company, connection)
+    if link and not link.broken:
+        raise AlreadyLinked
+    refuse_under_way(company)
+    _refuse_terms(connection, terms)
+    return company, connection, link
+
+
 def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
-    default = connection.default_terms
-    if default is None or connection.terms_confirmed_at is None or not default.is_choosable:
-        raise TermsNotConfirmed
-    if chosen is None or chosen == default:
+    if connection.terms_problem:
+        raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
+    if chosen is None or chosen == connection.default_terms:
         return
     if chosen.connection_id != connection.pk or not (chosen.is_choosable and chosen.offered):
         raise TermsNotAllowed
@@ -89,14 +122,13 @@ def _shorter(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
     return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
 
 
-def _record(user: User, company: Company, connection: Connection, *, kind: Kind, **wish: object) -> Push:
+def _record(user: User, company: Company, connection: Connection, **wish: object) -> Push:
     """Write the wish into the outbox and poke a worker once it is committed."""
     now = database_now()
     push = Push.objects.create(
         account_id=company.account_id,
         connection=connection,
         company=company,
-        kind=kind,
         requested_by=user,
         requested_at=now,
         next_attempt_at=now,
@@ -250,7 +282,12 @@ def try_again(*, user: User, push: Push) -> Push:
         raise NothingToDecide
     if push.kind == Kind.CREATE:
         return request_create(
-            user=user, company=push.company, contact=push.contact, confirmed=push.confirmed, terms=push.terms
+            user=user,
+            company=push.company,
+            contact=push.contact,
+            confirmed=push.confirmed,
+            terms=push.terms,
+            judged=push.seen_ids if push.create_anyway else (),
         )
     with transaction.atomic():
         company, link = _linked(push.company)

@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 
+from accounts.models import Role, User
 from companies.models import Company
 from integrations.badges import panels_of
 from integrations.due_dates import due_date
@@ -18,11 +19,13 @@ from integrations.models import Connection, Event, EventKind, TermsOfPayment
 from integrations.number_series import why_not_offered
 from integrations.panel import Panel, panel_of
 from integrations.sentences import event_words, sentence
+from integrations.terms_words import facts
 
 register = template.Library()
 
 ACTIVITY_LENGTH = 20
 JUST_NOW = 60  # seconds
+TELLS_OF_TERMS = ("integrations:connection", "integrations:choose-terms")
 
 
 @register.inclusion_tag("integrations/panel.html", takes_context=True)
@@ -54,6 +57,42 @@ def told(event: Event) -> str:
 def due_if_invoiced_today(terms: TermsOfPayment) -> date | None:
     """The day on which an invoice of today would fall due, where that can be said."""
     return due_date(invoiced=timezone.localdate(), kind=terms.kind, days=terms.days)
+
+
+@register.filter
+def facts_of(terms: TermsOfPayment) -> str:
+    """The kind and days of terms of payment, in words."""
+    return facts(terms.kind, terms.days)
+
+
+@register.simple_tag
+def explained(code: str, particulars: dict[str, Any] | None = None) -> str:
+    """The sentence of a code, in the reader's language: of a page, or of a mail."""
+    return sentence(code, particulars)
+
+
+@register.filter
+def terms_problem(connection: Connection) -> str:
+    """Why no customer can get the chosen terms of payment; blank when they can."""
+    code = connection.terms_problem
+    return sentence(code, connection.terms_particulars) if code else ""
+
+
+@register.inclusion_tag("integrations/terms_banner.html", takes_context=True)
+def terms_banner(context: RequestContext) -> dict[str, Any]:
+    """Tell an admin, on every page but the one that tells it anyway, that the chosen terms are gone or changed."""
+    request = context["request"]
+    match = request.resolver_match
+    if match is None or match.view_name in TELLS_OF_TERMS:
+        return {}
+    user = request.user
+    if not isinstance(user, User) or user.account_id is None or not user.may(Role.ADMIN):
+        return {}
+    rows = Connection.without_tokens().select_related("default_terms")
+    working = {"is_current": True, "state": Connection.State.CONNECTED}
+    connection = rows.filter(account_id=user.account_id, **working).exclude(default_terms=None).first()
+    is_lost = connection is not None and connection.terms_problem in ("terms_gone", "terms_changed")
+    return {"connection": connection} if is_lost else {}
 
 
 @register.filter

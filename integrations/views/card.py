@@ -64,16 +64,6 @@ def panel(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 
 @require(Role.USER)
-@require_POST
-def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """+ Add as customer in Visma eAccounting."""
-    company = _company(request, company_id)
-    chosen = request.POST.get("contact", "")
-    contact = get_object_or_404(company.contacts.filter(left_at=None), pk=chosen) if chosen.isdecimal() else None
-    return _do(request, company, lambda: services.request_create(user=request.user, company=company, contact=contact))
-
-
-@require(Role.USER)
 def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Add a contact person: choose one of the company's people, or add one."""
     company = _company(request, company_id)

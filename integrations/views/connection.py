@@ -1,4 +1,4 @@
-"""Settings → Integrations → Visma eAccounting: connect, choose terms, test, disconnect."""
+"""Settings → Integrations → Visma eAccounting: connect, test, disconnect."""
 
 from django.contrib import messages
 from django.db.models import Count
@@ -10,15 +10,15 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import SignedInRequest, require
 from accounts.models import Account, Role
 from integrations import connecting, offers, services, tasks
-from integrations.delivery import live, upkeep
+from integrations.delivery import live
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError
-from integrations.forms import TermsForm
 from integrations.gateway import oauth_config
-from integrations.limiter import BudgetError
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Event
 from integrations.sentences import rights_words, sentence
+from integrations.terms_form import TermsForm
+from integrations.terms_report import links_with_other_terms
 from integrations.tokens import NotConnected
 from integrations.views.other_company import cancelled_actions
 
@@ -40,23 +40,22 @@ def connection_page(request: SignedInRequest) -> HttpResponse:
     """The connection, whatever state it is in. Nothing is called for it."""
     connection = services.current_connection(request.account.pk)
     form = _terms_form(connection) if connection else None
-    return _page(request, connection, form)
+    return show(request, connection, form)
 
 
 def _terms_form(connection: Connection) -> TermsForm:
     return TermsForm(connection=connection, initial={"terms": connecting.suggested_terms(connection)})
 
 
-def _page(request: SignedInRequest, connection: Connection | None, form: TermsForm | None) -> HttpResponse:
-    chosen = connection.default_terms if connection else None
+def show(request: SignedInRequest, connection: Connection | None, form: TermsForm | None) -> HttpResponse:
+    """Draw the connection page, with the form as it was sent when something is wrong with it."""
     rows = Connection.without_tokens().filter(account=request.account)
     context = {
         "section": "settings",
         "connection": connection,
         "form": form,
         "rights": rights_words(connection.scope) if connection else [],
-        "terms_gone": bool(chosen and not chosen.is_choosable),
-        "terms": list(connection.choosable_terms()) if connection else [],
+        "other_terms": links_with_other_terms(connection).count() if connection else 0,
         "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,
         "earlier": list(rows.filter(is_current=False).annotate(kept=Count("links")).exclude(kept=0).order_by("name")),
         "offered": offers.open_to(request.user, request.account),
@@ -140,7 +139,7 @@ def _why_not_connected(error: EAccountingError) -> str:
     return sentence(error.code)
 
 
-def _current(request: SignedInRequest) -> Connection:
+def current_of(request: SignedInRequest) -> Connection:
     """Without the tokens: pages and buttons have to work whatever state these are in."""
     rows = Connection.without_tokens().select_related("default_terms", "connected_by")
     return get_object_or_404(rows.filter(account=request.account, is_current=True))
@@ -150,11 +149,11 @@ def _current(request: SignedInRequest) -> Connection:
 @require_POST
 def test_connection(request: SignedInRequest) -> HttpResponse:
     """Test connection: read the company settings."""
-    connection = _current(request)
+    connection = current_of(request)
     try:
         reason = connecting.test(connection)
     except (live.TooBusy, NotConnected, EAccountingError) as error:
-        messages.error(request, _live_reason(error))
+        messages.error(request, live_reason(error))
     else:
         if reason:
             messages.error(request, sentence(reason))
@@ -164,47 +163,17 @@ def test_connection(request: SignedInRequest) -> HttpResponse:
     return redirect("integrations:connection")
 
 
-def _live_reason(error: live.TooBusy | NotConnected | EAccountingError) -> str:
+def live_reason(error: live.TooBusy | NotConnected | EAccountingError) -> str:
+    """Say why a call failed that a person waited for; nothing repeats it by itself."""
     if isinstance(error, EAccountingError) and error.retryable:
         return _("Visma eAccounting does not answer just now. Try again in a moment.")
     return sentence(error.code)
 
 
 @require(Role.ADMIN)
-@require_POST
-def choose_terms(request: SignedInRequest) -> HttpResponse:
-    """Save the terms of payment for new customers."""
-    connection = _current(request)
-    form = TermsForm(request.POST, connection=connection)
-    if not form.is_valid():
-        return _page(request, connection, form)
-    terms = form.cleaned_data["terms"]
-    connecting.choose_terms(user=request.user, connection=connection, terms=terms)
-    words = _("New customers get the terms of payment %(terms)s. Check that this is right.")
-    messages.success(request, words % {"terms": terms})
-    return redirect("integrations:connection")
-
-
-@require(Role.ADMIN)
-@require_POST
-def reload_terms(request: SignedInRequest) -> HttpResponse:
-    """Reload the terms of payment now."""
-    connection = _current(request)
-    try:
-        upkeep.read_terms(connection.pk)
-    except BudgetError:
-        messages.error(request, sentence("too_busy"))
-    except (NotConnected, EAccountingError) as error:
-        messages.error(request, _live_reason(error))
-    else:
-        messages.success(request, _("The terms of payment are up to date."))
-    return redirect("integrations:connection")
-
-
-@require(Role.ADMIN)
 def disconnect(request: SignedInRequest) -> HttpResponse:
     """Say what disconnecting means, and do it."""
-    connection = _current(request)
+    connection = current_of(request)
     if request.method != "POST":
         context = {
             "section": "settings",

@@ -1,7 +1,8 @@
 """Sheets: what a button on the card opens. A dialog over the card where JavaScript runs, else a page of its own.
 
 A sheet's template extends `frame` and fills the blocks title, above, heading and content; its forms carry
-`hx-post="{{ request.path }}" hx-target="#sheet"` beside method and action.
+`{% if in_dialog %}hx-post="{{ request.path }}" hx-target="#sheet"{% endif %}` beside method and action: a page of
+its own has no dialog, and a form that names a target which is not there sends nothing.
 """
 
 from typing import Any
@@ -18,8 +19,9 @@ IN_DIALOG, AS_PAGE = "partials/sheet.html", "base.html"
 
 def render_sheet(request: SignedInRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     """Draw a sheet, in the dialog that asked for it or as a page."""
-    frame = IN_DIALOG if _is_for_dialog(request) else AS_PAGE
-    return render(request, template, {"frame": frame, "section": "companies", **context})
+    in_dialog = _is_for_dialog(request)
+    frame = IN_DIALOG if in_dialog else AS_PAGE
+    return render(request, template, {"frame": frame, "in_dialog": in_dialog, "section": "companies", **context})
 
 
 def leave_sheet(request: SignedInRequest, company: Company) -> HttpResponse:

@@ -35,9 +35,9 @@ def _connect_and_choose_terms(page: Page) -> None:
     expect(page.get_by_text("Connected to Nordvik Bygg AB (556677-8899)")).to_be_visible()
     terms = page.get_by_label("Terms of payment for new customers")
     expect(terms).to_be_visible(timeout=SETTLED)  # fetched by a worker, shown without a reload
-    expect(terms.locator("option:checked")).to_have_text("30 days")  # eAccounting's own default
+    expect(terms.get_by_role("radio", name="30 days", exact=True)).to_be_checked()  # eAccounting's own default
     assert_accessible(page)
-    terms.select_option("20 days")
+    terms.get_by_role("radio", name="20 days", exact=True).check()
     page.locator("#terms").get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("New customers get the terms of payment 20 days.")
 

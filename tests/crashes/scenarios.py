@@ -10,9 +10,19 @@ from integrations import connecting, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.delivery import live
+from integrations.delivery.indexing import lease_seconds
 from integrations.eaccounting.sandbox.store import Document
 from integrations.mapping import Group
-from integrations.models import BlockedReason, Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from integrations.models import (
+    BlockedReason,
+    Connection,
+    CustomerLink,
+    Origin,
+    Push,
+    PushState,
+    RemoteCustomer,
+    WaitReason,
+)
 from integrations.models.numbers import number_of
 from tests.crashes.orders import Fate
 from tests.crashes.stage import Stage
@@ -201,6 +211,27 @@ def _judge_terms(stage: Stage, _point: Point | None, _fate: Fate | None) -> None
     assert connection.choosable_terms().exists()
 
 
+def _others_index(stage: Stage) -> None:
+    """The lease is over while a process is dead or frozen: another one does the work."""
+    stage.pass_time(lease_seconds())
+    stage.ask_upkeep()
+    until(lambda: _is_indexed(stage), seconds=10, what="the index")
+
+
+def _is_indexed(stage: Stage) -> bool:
+    connection = Connection.objects.get(pk=stage.connection.pk)
+    return connection.is_index_filled and not connection.index_pass
+
+
+def _judge_index(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+    """Every customer is there, and no step is held by anybody."""
+    stage.upkeep_until(lambda: _is_indexed(stage))
+    connection = Connection.objects.get(pk=stage.connection.pk)
+    assert (connection.index_lease_until, connection.index_failure) == (None, "")
+    known = RemoteCustomer.objects.filter(connection=connection, gone_at=None)
+    assert {str(row.customer_id) for row in known} == {row["Id"] for row in stage.sandbox.customers()}
+
+
 # --- The connection page --------------------------------------------------------------------------------------
 
 
@@ -331,6 +362,12 @@ SCENARIOS = {
     "probe": Scenario(points=(Point.PROBE_ANSWERED,), prepare=_block, begin=Stage.ask_upkeep, judge=_judge_probe),
     "terms": Scenario(
         points=(Point.TERMS_ANSWERED,), prepare=_forget_terms, begin=Stage.ask_upkeep, judge=_judge_terms
+    ),
+    "index": Scenario(
+        points=(Point.INDEX_PAGE_READ, Point.INDEX_PAGE_STORED),
+        begin=Stage.ask_upkeep,
+        meanwhile=_others_index,
+        judge=_judge_index,
     ),
     "connect": Scenario(points=(Point.CODE_EXCHANGED, Point.CONNECTION_SAVING), begin=_connect, judge=_judge_connect),
     "reconnect": Scenario(

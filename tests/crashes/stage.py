@@ -38,7 +38,10 @@ SEND_BY_SECONDS = 0.4
 FROZEN_SECONDS = 0.6  # longer than send_by
 R4_SECONDS = 60.0
 PUSH_TIMES = ("lease_until", "next_attempt_at", "send_by", "unknown_since", "requested_at", "retrying_since")
-CONNECTION_TIMES = ("issued_at", "expires_at", "refresh_intent_at", "refused_at", "probe_at", "last_ok_at")
+CONNECTION_TIMES = (
+    *("issued_at", "expires_at", "refresh_intent_at", "refused_at", "probe_at", "last_ok_at"),
+    *("index_due_at", "index_lease_until", "index_began_at", "index_read_at", "index_full_at"),
+)
 
 
 @dataclass(kw_only=True)

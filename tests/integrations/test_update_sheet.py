@@ -360,8 +360,6 @@ def test_two_clicks_on_two_pages_end_with_the_newer_one(
     assert puts(sandbox) == 1
 
 
-def test_a_sheet_costs_one_call(
-    desk: Client, linked: CustomerLink, company: Company, sandbox: Sandbox
-) -> None:
+def test_a_sheet_costs_one_call(desk: Client, linked: CustomerLink, company: Company, sandbox: Sandbox) -> None:
     opened(desk, company)
     assert [call.method for call in sandbox.calls(path="/v2/customers")] == ["GET"]

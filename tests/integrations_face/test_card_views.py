@@ -92,7 +92,7 @@ def test_adding_twice_or_without_terms_or_values_is_refused_in_words(admin: Clie
     world.company.save_changes(now=NOW, values={"postal_code": ""})
     assert "Nothing was sent. Postal code is missing." in said(admin, _url(world, "add"))
     connection.terms.update(gone_at=NOW)
-    assert sentence("terms_not_chosen") in said(admin, _url(world, "add"))
+    assert "The chosen terms of payment “30 days” no longer exist" in said(admin, _url(world, "add"))
     world.link(connection)
     assert sentence("already_linked") in said(admin, _url(world, "add"))
     world.company.archive(now=NOW)

@@ -180,7 +180,7 @@ def _terms_gone(world: World) -> str:
     connection = world.connect()
     world.terms(connection, name_english="10 days")
     connection.terms.filter(name_english="30 days").update(gone_at=NOW)
-    return "The chosen terms of payment no longer exist"
+    return "The chosen terms of payment “30 days” no longer exist"
 
 
 def _terms_unconfirmed(world: World) -> str:
@@ -234,7 +234,7 @@ def test_the_page_needs_few_queries_whatever_there_is(
     connection = world.connect()
     for days in range(1, 9):
         connection.choose_terms(terms=world.terms(connection, days=days), user=world.admin, now=NOW)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         admin.get(PAGE)
 
 

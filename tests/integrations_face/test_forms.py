@@ -7,9 +7,9 @@ from django.test import Client
 
 from companies.models import Company
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.forms import TermsForm
 from integrations.models import Connection, CustomerLink, Push, WaitReason
 from integrations.sentences import sentence
+from integrations.terms_form import TermsForm
 from tests.integrations_face.conftest import COMPLETE, LATER, NOW, World, decide
 
 FIELD = "companyreferencesection-reference"

@@ -4,6 +4,7 @@ from django.template.loader import render_to_string
 
 from companies.models import Company
 from integrations import mapping
+from integrations.badges import panels_of
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
 from integrations.panel import panel_of
@@ -15,6 +16,7 @@ _LINKS = """
 select link.*, remote.customer_id as there from integrations_customerlink link
 join integrations_remotecustomer remote on remote.id = link.customer_id order by link.company_id
 """
+_drawn: set[object] = set()  # the cards that were drawn in this process, by what makes them look as they do
 ENDED = (PushState.DONE, PushState.FAILED, PushState.CANCELLED)
 
 
@@ -125,9 +127,18 @@ class Checks:
 
     def look_at_the_cards(self) -> None:
         """Look at each company's card: it can be drawn, and asks again while a worker can move something."""
-        for company in Company.objects.filter(pk__in=self._people.world.companies).order_by("pk"):
-            shown = panel_of(company=company, user=self._people.user)
-            assert shown.title in render_to_string("integrations/panel_answer.html", {"panel": shown})
+        companies = list(Company.objects.filter(pk__in=self._people.world.companies).order_by("pk"))
+        for company_id, shown in panels_of(companies=companies, user=self._people.user).items():
+            push, link = shown.push, shown.link
+            looks = (
+                shown.state,
+                push and (push.kind, push.state, push.wait_reason, push.failure),
+                link and link.broken,
+            )
+            if looks not in _drawn:  # drawing costs more than all the other checks, and equal ones look the same
+                card = panel_of(company=next(c for c in companies if c.pk == company_id), user=self._people.user)
+                assert card.title in render_to_string("integrations/panel_answer.html", {"panel": card})
+                _drawn.add(looks)
             moves = shown.push and shown.push.is_open and shown.push.next_attempt_at
             if moves and shown.connection and shown.connection.is_usable:
                 assert shown.poll_seconds, f"nobody would see what becomes of {shown.push}: {shown.state}"

@@ -1,0 +1,195 @@
+"""The form of the create sheet: the exact values that will be sent, checked as the CRM checks its own."""
+
+from collections.abc import Callable
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms import BoundField
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_countries import countries
+
+from companies import formats
+from companies.models import Contact
+from integrations import mapping
+from integrations.adding import PERSON, Opening
+from integrations.due_dates import due_date
+from integrations.mapping import BY_PROPERTY, COUNTRY, FIELDS, Values
+from integrations.models import TermsOfPayment
+from integrations.sentences import value_problem
+
+# The country's own rules for what a person types; the other values are only tidied.
+CHECKS: dict[str, Callable[[str, str], str]] = {
+    "CorporateIdentityNumber": formats.check_registration_number,
+    "InvoicePostalCode": formats.check_postal_code,
+    "Telephone": formats.check_phone,
+    "EmailAddress": lambda value, _country: formats.check_email(value),
+    "WwwAddress": lambda value, _country: formats.check_website(value),
+    "ContactPersonEmail": lambda value, _country: formats.check_email(value),
+    "ContactPersonPhone": formats.check_phone,
+    "ContactPersonMobile": formats.check_phone,
+}
+_TYPES = {
+    "Telephone": {"type": "tel"},
+    "EmailAddress": {"type": "email"},
+    "WwwAddress": {"inputmode": "url"},
+    "ContactPersonEmail": {"type": "email"},
+    "ContactPersonPhone": {"type": "tel"},
+    "ContactPersonMobile": {"type": "tel"},
+}
+
+
+IDENTIFYING = ("Name", "CorporateIdentityNumber")  # by which eAccounting is asked for possible duplicates
+
+
+class TermsChoice(forms.ModelChoiceField):
+    """Terms of payment, each with the day on which an invoice of today would fall due."""
+
+    def label_from_instance(self, obj: TermsOfPayment) -> str:  # type: ignore[override]  # a model of ours
+        """Name and sample due date."""
+        day = due_date(invoiced=timezone.localdate(), kind=obj.kind, days=obj.days)
+        if day is None:
+            return str(obj)
+        words = gettext("%(terms)s: an invoice of today would fall due %(day)s")
+        return words % {"terms": obj, "day": date_format(day, "DATE_FORMAT")}
+
+
+class AddForm(forms.Form):
+    """What is about to be sent. One input for each property; those of a person only when one is chosen."""
+
+    contact = forms.ModelChoiceField(
+        label=_("Contact person"), queryset=Contact.objects.none(), required=False, empty_label=_("None")
+    )
+    terms = TermsChoice(
+        label=_("Terms of payment"),
+        queryset=TermsOfPayment.objects.none(),
+        empty_label=None,
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": _("Choose terms of payment."),
+            "invalid_choice": _("These terms of payment cannot be chosen for new customers any more. Choose others."),
+        },
+    )
+    none_of_these = forms.BooleanField(required=False)
+
+    def __init__(self, data: QueryDict | None = None, *, opening: Opening) -> None:
+        super().__init__(data)
+        self.opening = opening
+        self._choose_among()
+        for field in FIELDS:
+            if field.remote in opening.here:
+                self.fields[field.remote] = self._input(field)
+        self.initial = {**opening.values, "contact": opening.contact, "terms": opening.terms}
+
+    @classmethod
+    def refused(cls, opening: Opening) -> "AddForm":
+        """The form of a sending that eAccounting refused, with its words at the fields it named."""
+        data = QueryDict(mutable=True)
+        data.update(opening.values)
+        data["contact"] = str(opening.contact.pk) if opening.contact else ""
+        data["terms"] = str(opening.terms.pk) if opening.terms else ""
+        form = cls(data, opening=opening)
+        for name in opening.refused_now:
+            words = gettext("Visma eAccounting refused this: %(words)s") % {"words": opening.messages[name]}
+            form.add_error(name, words)
+        return form
+
+    def _choose_among(self) -> None:
+        contact, terms = self.fields["contact"], self.fields["terms"]
+        if isinstance(contact, forms.ModelChoiceField) and isinstance(terms, forms.ModelChoiceField):
+            contact.queryset, terms.queryset = self.opening.people(), self.opening.offered_terms()
+
+    def _input(self, field: mapping.Field) -> forms.Field:
+        attributes = {"autocomplete": "off", **_TYPES.get(field.remote, {})}
+        attributes |= {"data-identifies": ""} if field.remote in IDENTIFYING else {}
+        if field.remote == COUNTRY:
+            choices = [("", gettext("None")), *countries] if not self.opening.here[COUNTRY] else list(countries)
+            return forms.ChoiceField(label=field.label, choices=choices, required=False)
+        return forms.CharField(
+            label=field.label,
+            required=field.required,
+            error_messages={"required": value_problem(field.remote, "missing", 0).words},
+            help_text=self._hint(field),
+            widget=forms.TextInput(attributes),
+        )
+
+    def _hint(self, field: mapping.Field) -> str:
+        """Say what has to be done about a value that is too long, or was typed on an earlier sheet."""
+        here, shown = self.opening.here.get(field.remote, ""), self.opening.values.get(field.remote, "")
+        if max(len(here), len(shown)) > field.limit:
+            return format_html(
+                '<span data-counts="id_{}" data-limit="{}">{}</span> {}',
+                field.remote,
+                field.limit,
+                _counted(len(shown), field.limit),
+                gettext("Give Visma eAccounting a shorter form. It is remembered until the value in Lime Go changes."),
+            )
+        if self.opening.refused and here != shown:
+            return gettext("In Lime Go: %(value)s") % {"value": here or gettext("nothing")}
+        return ""
+
+    def clean(self) -> None:
+        """Check each value by the rules of the country that was chosen, then its length."""
+        country = self.cleaned_data.get(COUNTRY) or self.opening.here[COUNTRY]
+        for name in self._properties():
+            if name in self.cleaned_data:
+                self._check(name, country)
+        if self.opening.alike and not self.cleaned_data.get("none_of_these"):
+            self.add_error("none_of_these", gettext("Say that none of these is this company, or link one instead."))
+
+    def _check(self, name: str, country: str) -> None:
+        try:
+            value = CHECKS.get(name, _tidy)(self.cleaned_data[name], country)
+        except ValidationError as error:
+            self.add_error(name, error)
+            return
+        self.cleaned_data[name] = value
+        if len(value) > BY_PROPERTY[name].limit:
+            self.add_error(name, value_problem(name, "too_long", len(value)).words)
+
+    def _properties(self) -> list[str]:
+        return [name for name in self.fields if name in BY_PROPERTY]
+
+    def confirmed(self) -> Values:
+        """The values to send, blanks included."""
+        return {name: self.cleaned_data[name] for name in self._properties()}
+
+    # --- For the template -------------------------------------------------------------------------
+
+    @cached_property
+    def urgent(self) -> list[BoundField]:
+        """What has to be given or mended first: what is missing, then what is too long, then what was refused."""
+        return [self[name] for name in self.opening.urgent if name in self.fields]
+
+    @cached_property
+    def rest(self) -> list[BoundField]:
+        """The other values of the company."""
+        names = [name for name in self._properties() if name not in PERSON and name not in self.opening.urgent]
+        return [self[name] for name in names]
+
+    @cached_property
+    def persons(self) -> list[BoundField]:
+        """The values of the chosen person; nothing without one."""
+        return [self[name] for name in PERSON if name in self.fields]
+
+    def point_at_first(self) -> None:
+        """Let the page open where something has to be done."""
+        names = list(self.errors) if self.is_bound else self.opening.urgent
+        first = next((name for name in [*self.opening.urgent, *self.fields] if name in names), "")
+        if first in self.fields:
+            self.fields[first].widget.attrs["autofocus"] = True
+
+
+def _tidy(value: str, _country: str) -> str:
+    return formats.text(value)
+
+
+def _counted(length: int, limit: int) -> str:
+    """Return how many characters of how many, the first number where count.js finds it."""
+    number = format_html("<strong>{}</strong>", length)
+    return format_html(gettext("{length} of {limit} characters."), length=number, limit=limit)

@@ -1,0 +1,107 @@
+"""Customers in eAccounting that could be the company which is about to be added, each with the reason in words.
+
+The index suggests them at once; eAccounting itself is asked while the sheet is open. What decides is neither: the
+engine asks again before anything is created (delivery/creating.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from companies.models import Company, Contact
+from integrations.customer_index import Reason, similar
+from integrations.delivery import live
+from integrations.duplicates import duplicate_filter
+from integrations.eaccounting.types import Customer
+from integrations.mapping import Values
+from integrations.models import Connection, CustomerLink
+
+WORDS = {
+    Reason.SAME_NUMBER: _("same registration number"),
+    Reason.SIMILAR_NAME: _("similar name"),
+    Reason.SAME_EMAIL_DOMAIN: _("same e-mail domain"),
+    Reason.SAME_CITY: _("same city"),
+}
+SAME_NAME = _("same name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """One of them, as it is shown."""
+
+    id: str
+    number: str
+    name: str
+    registration_number: str
+    city: str
+    is_active: bool
+    why: str
+    company: Company | None  # the one that is linked to it already
+    is_same: bool  # so likely that a person has to judge it
+    is_answered: bool = False  # by eAccounting itself, just now
+
+
+def suggested(*, connection: Connection, company: Company, contact: Contact | None) -> list[Alike]:
+    """Return what the index suggests, the likeliest first. A few queries, no call."""
+    found = similar(connection=connection, company=company, contact=contact)
+    return [
+        Alike(
+            id=str(one.customer.customer_id),
+            number=one.customer.number,
+            name=one.customer.name,
+            registration_number=one.customer.registration_number,
+            city=one.customer.city,
+            is_active=one.customer.is_active,
+            why=_in_words(WORDS[reason] for reason in one.reasons),
+            company=one.customer.company_here,
+            is_same=Reason.SAME_NUMBER in one.reasons,
+        )
+        for one in found
+    ]
+
+
+def asked(*, connection: Connection, values: Values) -> list[Alike]:
+    """Ask eAccounting, as the engine will: by registration number, else by name.
+
+    Raises TooBusy, NotConnected and every EAccountingError.
+    """
+    customers = live.find_customers(connection, filter=duplicate_filter(values))
+    reason = WORDS[Reason.SAME_NUMBER] if values["CorporateIdentityNumber"] else SAME_NAME
+    linked = _companies(connection, customers)
+    return [
+        Alike(
+            id=customer.id,
+            number=customer.number,
+            name=customer.name,
+            registration_number=customer.registration_number,
+            city=customer.city,
+            is_active=customer.is_active,
+            why=_in_words([reason]),
+            company=linked.get(customer.id),
+            is_same=True,
+            is_answered=True,
+        )
+        for customer in customers
+    ]
+
+
+def _in_words(reasons: Iterable[str | Promise]) -> str:
+    """One line, e.g. "Same registration number, similar name"."""
+    words = ", ".join(map(str, reasons))
+    return words[:1].upper() + words[1:]
+
+
+def _companies(connection: Connection, customers: Iterable[Customer]) -> dict[str, Company]:
+    ids = [UUID(customer.id) for customer in customers]
+    links = CustomerLink.objects.select_related("company", "customer")
+    found = links.filter(connection=connection, customer__customer_id__in=ids)
+    return {str(link.reference): link.company for link in found}
+
+
+def together(answered: list[Alike], known: list[Alike]) -> list[Alike]:
+    """Return both, each customer once; what eAccounting answered just now comes first."""
+    ids = {one.id for one in answered}
+    return [*answered, *(one for one in known if one.id not in ids)]

@@ -1,0 +1,213 @@
+"""A customer in eAccounting as we last saw it, whether a company here is linked to it or not."""
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+from uuid import UUID
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models, transaction
+from django.db.models import F, QuerySet
+
+from accounts.models import Account
+from companies.models import Company
+from companies.search import name_sort, search_text
+from integrations.eaccounting.types import Customer
+from integrations.models.connection import Connection
+from integrations.registration_keys import LONGEST_KEY, registration_key
+
+LONGEST_NAME, LONGEST_NUMBER = 255, 50
+HOME = "SE"  # how names are sorted as long as nobody knows the company's country
+_CENT, _MOST = Decimal("0.01"), Decimal(10) ** 16
+
+
+class RemoteCustomer(models.Model):
+    """A customer of a connected eAccounting company. `answered` holds the properties that we write."""
+
+    # What eAccounting answered, and what is worked out from it; a row is written when one of these differs.
+    COMPARED: ClassVar[tuple[str, ...]] = (
+        "number",
+        "name",
+        "registration_number",
+        "answered",
+        "terms_id",
+        "is_active",
+        "unpaid_amount",
+        "search_text",
+        "registration_key",
+        "name_sort",
+        "gone_at",
+    )
+    SEEN: ClassVar[tuple[str, ...]] = (*COMPARED, "changed_utc", "seen_at")
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
+    customer_id = models.UUIDField()
+    number = models.CharField(max_length=LONGEST_NUMBER, blank=True)
+    name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    registration_number = models.CharField(max_length=LONGEST_NUMBER, blank=True)
+    answered = models.JSONField(default=dict)
+    terms_id = models.UUIDField(null=True, blank=True)
+    is_active = models.BooleanField(default=True)
+    unpaid_amount = models.DecimalField(max_digits=18, decimal_places=2, null=True, blank=True)
+    changed_utc = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField()  # when the reading began that last answered it
+    gone_at = models.DateTimeField(null=True, blank=True)  # None: it is there
+    # How it is found: see companies/search.py and registration_keys.py.
+    search_text = models.TextField(blank=True, default="", db_default="")
+    registration_key = models.CharField(max_length=LONGEST_KEY, blank=True, default="", db_default="")
+    name_sort = models.CharField(max_length=250, db_collation="C", blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "customer_id"], name="remote_customer_once_per_connection")
+        ]
+        indexes = [
+            GinIndex(
+                name="remote_customer_search",
+                fields=["connection", "search_text"],
+                opclasses=["int8_ops", "gin_trgm_ops"],
+            ),
+            models.Index(name="remote_customer_registration", fields=["connection", "registration_key"]),
+            models.Index(name="remote_customer_number", fields=["connection", "number"]),
+            models.Index(name="remote_customer_list", fields=["connection", "name_sort", "id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})" if self.number else self.name
+
+    @classmethod
+    def of(
+        cls, *, connection: Connection, customer: Customer, answered: dict[str, str], now: datetime
+    ) -> "RemoteCustomer":
+        """Return an unsaved row of what eAccounting answered; `answered` holds the owned properties.
+
+        What no column can hold is cut or left out: one odd customer must not keep the others from being stored.
+        """
+        row = cls(
+            account_id=connection.account_id,
+            connection=connection,
+            customer_id=UUID(customer.id),
+            number=_storable(customer.number)[:LONGEST_NUMBER],
+            name=_storable(customer.name)[:LONGEST_NAME],
+            registration_number=_storable(customer.registration_number)[:LONGEST_NUMBER],
+            answered={name: _storable(value) for name, value in answered.items()},
+            terms_id=UUID(customer.terms_of_payment_id) if customer.terms_of_payment_id else None,
+            is_active=customer.is_active,
+            unpaid_amount=_amount(customer.unpaid_amount),
+            changed_utc=customer.changed_utc,
+            seen_at=now,
+        )
+        row._derive(city=_storable(customer.city), email=_storable(customer.email))
+        return row
+
+    def _derive(self, *, city: str, email: str) -> None:
+        """Work out by what it is found and sorted."""
+        self.search_text = search_text(
+            values=[self.name, self.number, city, email], registration_number=self.registration_number
+        )
+        self.registration_key = registration_key(self.registration_number)
+        self.name_sort = name_sort(self.name, country=self.connection.country or HOME)
+
+    @classmethod
+    def remember(
+        cls, *, connection: Connection, customer: Customer, answered: dict[str, str], now: datetime
+    ) -> "RemoteCustomer":
+        """Keep what eAccounting answered about a customer; `answered` holds the owned properties."""
+        row = cls.of(connection=connection, customer=customer, answered=answered, now=now)
+        # One statement, whether it is there or not.
+        [remote] = RemoteCustomer.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["connection", "customer_id"], update_fields=cls.SEEN
+        )
+        return remote
+
+    @classmethod
+    def take_in(
+        cls, *, connection: Connection, rows: list["RemoteCustomer"], unread: Collection[UUID], began: datetime
+    ) -> list[int]:
+        """Keep what a reading answered that began at `began`; return the customers of these that were gone until now.
+
+        A row that somebody stored since then is newer and stays. Of the others only those that differ are written,
+        and for all that are there, those in `unread` too, that they were seen. The locks are taken in one order, so
+        that two readings never wait for each other; `remember` holds one row only.
+        """
+        answered = {row.customer_id: row for row in rows}
+        known = {row.customer_id: row for row in cls._locked(connection, {*answered, *unread})}
+        older = {key: row for key, row in known.items() if row.seen_at <= began}
+        changed = [key for key in sorted(answered.keys() & older) if answered[key].differs_from(older[key])]
+        RemoteCustomer.objects.bulk_create(
+            [answered[key] for key in changed],
+            update_conflicts=True,
+            unique_fields=["connection", "customer_id"],
+            update_fields=cls.SEEN,
+        )
+        # Whoever stores one of these just now knows something newer.
+        new = [answered[key] for key in sorted(answered.keys() - known.keys())]
+        RemoteCustomer.objects.bulk_create(new, ignore_conflicts=True)
+        same = [row.pk for key, row in older.items() if key not in changed]
+        cls.objects.filter(pk__in=same).update(seen_at=began)
+        return [older[key].pk for key in changed if older[key].gone_at is not None]
+
+    @classmethod
+    def _locked(cls, connection: Connection, keys: Collection[UUID]) -> QuerySet["RemoteCustomer"]:
+        rows = cls.objects.select_for_update(no_key=True).filter(connection=connection, customer_id__in=keys)
+        return rows.order_by("customer_id")
+
+    @classmethod
+    def unseen_since(cls, moment: datetime, *, connection: Connection) -> QuerySet["RemoteCustomer"]:
+        """Those that no reading came by since then, the linked ones first."""
+        rows = cls.objects.filter(connection=connection, gone_at=None, seen_at__lt=moment)
+        return rows.order_by(F("link").asc(nulls_last=True), "seen_at", "pk")
+
+    def mark_seen(self, *, now: datetime) -> None:
+        """It is there, or at least nobody can tell otherwise."""
+        RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(seen_at=now)
+
+    def mark_gone(self, *, now: datetime) -> bool:
+        """It was asked for at `now` and is not there. Return False when somebody saw it since."""
+        return bool(RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(gone_at=now, seen_at=now))
+
+    @classmethod
+    def without_link(cls, connection: Connection) -> QuerySet["RemoteCustomer"]:
+        """Those that no company here is linked to."""
+        return cls.objects.filter(connection=connection, link=None)
+
+    @classmethod
+    def erase_some(cls, *, connection: Connection, most: int) -> int:
+        """Delete so many that are not linked; return how many. Linking waits, and then finds them gone."""
+        with transaction.atomic():
+            free = cls.without_link(connection).order_by("customer_id").select_for_update(of=("self",))
+            ids = list(free.values_list("pk", flat=True)[:most])
+            # Once more, now that they are locked: one may have been linked since it was chosen.
+            return cls.objects.filter(pk__in=ids, link=None).delete()[0]
+
+    @property
+    def city(self) -> str:
+        """The city of its invoices' address."""
+        return str(self.answered.get("InvoiceCity", ""))
+
+    @property
+    def email(self) -> str:
+        """Where its invoices go."""
+        return str(self.answered.get("EmailAddress", ""))
+
+    @property
+    def company_here(self) -> Company | None:
+        """The company that is linked to it; no further query where the rows were read with `link__company`."""
+        link = getattr(self, "link", None)
+        return link.company if link else None
+
+    def differs_from(self, other: "RemoteCustomer") -> bool:
+        """Whether one of the values that are compared is another; the time of a change alone is none."""
+        return any(getattr(self, name) != getattr(other, name) for name in self.COMPARED)
+
+
+def _storable(text: str) -> str:
+    """Return a text without what PostgreSQL refuses: NUL, and halves of signs that JSON can name."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _amount(amount: Decimal | None) -> Decimal | None:
+    """Return an amount as its column holds it; one that is far too large is none."""
+    return amount.quantize(_CENT) if amount is not None and abs(amount) < _MOST else None

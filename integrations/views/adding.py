@@ -1,0 +1,139 @@
+"""The create sheet: what will be sent, who it could be already, and then the wish."""
+
+from dataclasses import replace
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.access import SignedInRequest, require
+from accounts.models import Role
+from companies.models import Company
+from integrations import alike, mapping, services
+from integrations.adding import Opening, opening_of
+from integrations.adding_form import AddForm
+from integrations.delivery import live
+from integrations.eaccounting.errors import EAccountingError
+from integrations.mapping import COUNTRY
+from integrations.sentences import sentence, value_problem
+from integrations.tokens import NotConnected
+from integrations.views.sheets import leave_sheet, render_sheet
+
+LONGEST_ASKED = 255  # characters of a value that eAccounting is asked for
+
+
+def _company(request: SignedInRequest, company_id: int) -> Company:
+    return get_object_or_404(Company.objects.filter(account=request.account), pk=company_id)
+
+
+@require(Role.USER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
+    """+ Add as customer in Visma eAccounting: the sheet, and *Create customer in Visma*."""
+    company = _company(request, company_id)
+    try:
+        opening = opening_of(company, *services.check_create(company=company))
+    except services.Refusal as refusal:
+        return _say(request, company, refusal)
+    if request.method != "POST":
+        return _draw(request, _first(opening))
+    opening = replace(opening, typed=request.POST)
+    if request.POST.get("show") == "person" and _runs_htmx(request):
+        return render(request, "integrations/add_person.html", {"form": AddForm(opening=opening)})
+    if "show" in request.POST or opening.is_other_person:
+        return _draw(request, AddForm(opening=opening))
+    form = AddForm(request.POST, opening=opening)
+    return _create(request, form) if form.is_valid() else _draw(request, form)
+
+
+def _runs_htmx(request: SignedInRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _first(opening: Opening) -> AddForm:
+    """The sheet as it opens; after a refusal with what was refused, said at its fields."""
+    if opening.refused is None or not opening.messages:
+        return AddForm(opening=opening)
+    return AddForm.refused(opening)
+
+
+def _create(request: SignedInRequest, form: AddForm) -> HttpResponse:
+    opening = form.opening
+    try:
+        services.request_create(
+            user=request.user,
+            company=opening.company,
+            contact=opening.contact,
+            confirmed=form.confirmed(),
+            terms=form.cleaned_data["terms"],
+            judged=opening.seen if form.cleaned_data["none_of_these"] else (),
+        )
+    except services.CannotSendValues as refusal:
+        for name, kind, length in refusal.parameters["problems"]:
+            form.add_error(name, value_problem(name, kind, length).words)
+        return _draw(request, form)
+    except services.Refusal as refusal:
+        return _say(request, opening.company, refusal)
+    return leave_sheet(request, opening.company)
+
+
+def _say(request: SignedInRequest, company: Company, refusal: services.Refusal) -> HttpResponse:
+    """Back to the card, which says why the company cannot be added now."""
+    messages.error(request, sentence(refusal.code, refusal.parameters))
+    return leave_sheet(request, company)
+
+
+def _draw(request: SignedInRequest, form: AddForm) -> HttpResponse:
+    """Draw the sheet. What eAccounting was asked already, or is asked on a button, is asked before it is drawn."""
+    opening, typed = form.opening, form.opening.typed
+    # Where htmx runs, the part about possible customers asks by itself and is kept as it is.
+    ask = typed is not None and not _runs_htmx(request) and (typed.get("show") == "possible" or bool(opening.alike))
+    context = {"form": form, "opening": opening, "company": opening.company, **_possible(opening, ask=ask)}
+    context["asked_to_show"] = typed is not None and "show" in typed
+    form.point_at_first()
+    return render_sheet(request, "integrations/add.html", context)
+
+
+def _possible(opening: Opening, *, ask: bool) -> dict[str, object]:
+    """Who the company could be in eAccounting: as the index knows it and, when asked, as eAccounting says now."""
+    known = alike.suggested(connection=opening.connection, company=opening.company, contact=opening.contact)
+    answered: list[alike.Alike] = []
+    could_ask = True
+    if ask:
+        try:
+            answered = alike.asked(connection=opening.connection, values=_asked_for(opening))
+        except (live.TooBusy, NotConnected, EAccountingError):
+            could_ask = False
+    possible = alike.together(answered, known)
+    return {
+        "possible": possible,
+        "was_asked": ask,
+        "could_ask": could_ask,
+        "was_found": bool(answered),
+        "must_judge": any(one.is_same for one in possible),
+        "has_judged": opening.has_judged,
+    }
+
+
+def _asked_for(opening: Opening) -> mapping.Values:
+    names = ("Name", "CorporateIdentityNumber", COUNTRY)
+    shown = {name: opening.values[name][:LONGEST_ASKED] for name in names}
+    return mapping.normal_values(shown, country=str(opening.company.country))
+
+
+@require(Role.USER)
+@require_safe
+def possible_customers(request: SignedInRequest, company_id: int) -> HttpResponse:
+    """The part of the sheet that asks eAccounting by itself, with a deadline of its own; never more than a hint."""
+    company = _company(request, company_id)
+    try:
+        connection, gone = services.check_create(company=company)
+    except services.Refusal as refusal:
+        words = _("This cannot be added now. %(why)s") % {"why": sentence(refusal.code, refusal.parameters)}
+        return render(request, "partials/notice.html", {"kind": "warning", "text": words})
+    opening = replace(opening_of(company, connection, gone), typed=request.GET)
+    context = {"opening": opening, "company": company, "in_dialog": "dialog" in request.GET}
+    context |= _possible(opening, ask=True)
+    return render(request, "integrations/add_possible.html", context)

@@ -1,0 +1,73 @@
+"""Settings → Integrations → Visma eAccounting → Terms of payment: choose, reload, and who has others."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import SignedInRequest, require
+from accounts.models import Role
+from companies.listing import company_page
+from integrations import connecting
+from integrations.delivery import upkeep
+from integrations.eaccounting.errors import EAccountingError
+from integrations.limiter import BudgetError
+from integrations.sentences import sentence
+from integrations.terms_form import TermsForm
+from integrations.terms_report import companies_with_other_terms, rows_of
+from integrations.tokens import NotConnected
+from integrations.views.connection import current_of, live_reason, show
+
+
+@require(Role.ADMIN)
+@require_POST
+def choose_terms(request: SignedInRequest) -> HttpResponse:
+    """Save the terms of payment for new customers, and which others may be chosen."""
+    connection = current_of(request)
+    form = TermsForm(request.POST, connection=connection)
+    if not form.is_valid():
+        return show(request, connection, form)
+    terms, offered = form.cleaned_data["terms"], form.cleaned_data["offered"]
+    connecting.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
+    words = _("New customers get the terms of payment %(terms)s. Check that this is right.")
+    messages.success(request, words % {"terms": terms})
+    return redirect("integrations:connection")
+
+
+@require(Role.ADMIN)
+@require_POST
+def reload_terms(request: SignedInRequest) -> HttpResponse:
+    """Reload the terms of payment now."""
+    connection = current_of(request)
+    try:
+        upkeep.read_terms(connection.pk)
+    except BudgetError:
+        messages.error(request, sentence("too_busy"))
+    except (NotConnected, EAccountingError) as error:
+        messages.error(request, live_reason(error))
+    else:
+        messages.success(request, _("The terms of payment are up to date."))
+    return redirect("integrations:connection")
+
+
+@require(Role.ADMIN)
+@require_safe
+def other_terms(request: SignedInRequest) -> HttpResponse:
+    """List the linked customers whose terms are not the default ones."""
+    connection = current_of(request)
+    page = company_page(companies=companies_with_other_terms(connection), cursor=request.GET.get("page", ""))
+    context = {
+        "section": "settings",
+        "connection": connection,
+        "rows": rows_of(connection, page.companies),
+        "previous": _address(page.previous),
+        "next": _address(page.next),
+    }
+    return render(request, "integrations/other_terms.html", context)
+
+
+def _address(cursor: str) -> str:
+    return f"{reverse('integrations:other-terms')}?{urlencode({'page': cursor})}" if cursor else ""

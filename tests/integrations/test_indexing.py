@@ -1,0 +1,474 @@
+"""The index of a connection's customers: filled page by page, kept by what changed, and never misled by a lie."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from django.db.models import F
+
+from accounts.models import User
+from companies.models import Company
+from integrations import connecting, crashpoints, limiter, services
+from integrations.clock import database_now
+from integrations.crashpoints import Point
+from integrations.delivery import indexing, live
+from integrations.eaccounting.jsontext import Json
+from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.eaccounting.sandbox.store import Document
+from integrations.eaccounting.sandbox.world import CUSTOMER
+from integrations.models import BlockedReason, Connection, CustomerLink, Origin, RemoteCustomer
+from tests.integrations.conftest import CUSTOMERS, confirm_terms, connect_as
+
+DAY = timedelta(hours=25)
+Booked = list[tuple[int, datetime]]
+
+
+def booked(*, later: timedelta = timedelta()) -> Booked:
+    """What upkeep hands on."""
+    found: Booked = []
+    indexing.look_after(now=database_now() + later, hand_on=lambda key, lease: found.append((key, lease)))
+    return found
+
+
+def steps(connection: Connection, *, most: int = 1000) -> int:
+    """Take the steps that are due at once, as workers do; return how many."""
+    for key, lease in booked():
+        assert key == connection.pk
+        mark: datetime | None = lease
+        for number in range(1, most + 1):
+            mark = indexing.step(key, lease=mark)
+            if mark is None:
+                return number
+        return most
+    return 0
+
+
+def pass_time(connection: Connection, time: timedelta) -> None:
+    """Let so much time pass for the index of a connection."""
+    names = ("index_due_at", "index_lease_until", "index_full_at", "index_read_at", "index_began_at")
+    Connection.objects.filter(pk=connection.pk).update(**{name: F(name) - time for name in names})
+    RemoteCustomer.objects.filter(connection=connection).update(seen_at=F("seen_at") - time)
+
+
+def state(connection: Connection) -> Connection:
+    return Connection.objects.get(pk=connection.pk)
+
+
+def rows(connection: Connection) -> dict[str, RemoteCustomer]:
+    """The index by customer number."""
+    return {row.number: row for row in RemoteCustomer.objects.filter(connection=connection).order_by("pk")}
+
+
+def lists(sandbox: Sandbox) -> int:
+    """Count the pages that were asked for."""
+    return len([call for call in sandbox.calls(method="GET", path=CUSTOMERS) if call.path == CUSTOMERS])
+
+
+def grow(sandbox: Sandbox, count: int) -> None:
+    """Give the company so many more customers."""
+    world = sandbox.world
+    example = sandbox.customers()[0]
+    for number in range(count):
+        key = str(uuid.UUID(int=number + 1))
+        row = {**example, "Id": key, "CustomerNumber": str(50_000 + number), "Name": f"Kund {number:05} AB"}
+        world.put(CUSTOMER, "1", {**row, "ChangedUtc": world.change_timestamp()})
+
+
+def answer(sandbox: Sandbox, data: list[Json], *, results: int | None = None, pages: int = 1) -> None:
+    """Let the next list of customers be answered so, whatever is there."""
+    meta = {
+        "CurrentPage": 1,
+        "PageSize": 1000,
+        "TotalNumberOfPages": pages,
+        "TotalNumberOfResults": len(data) if results is None else results,
+        "ServerTimeUtc": sandbox.world.timestamp(),
+    }
+    body = json.dumps({"Meta": meta, "Data": data}, default=str)
+    sandbox.fault(kind="status", method="GET", path=CUSTOMERS, status=200, body=body)
+
+
+def link(connection: Connection, company: Company, user: User, there: Document) -> CustomerLink:
+    customer = live.read_customer(connection, customer_id=str(there["Id"]))
+    return services.link(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
+
+
+@pytest.fixture
+def at_point() -> Iterator[Callable[[Point, Callable[[], object]], None]]:
+    """Return a function that lets something happen once, when a place in the engine is reached."""
+    before = list(crashpoints._armed)
+
+    def arm(point: Point, act: Callable[[], object]) -> None:
+        left = [act]
+
+        def once(reached: Point) -> None:
+            if reached == point and left:
+                left.pop()()
+
+        crashpoints.arm(once)
+
+    yield arm
+    crashpoints._armed[:] = before
+
+
+# --- Filling and keeping -------------------------------------------------------------------------------------
+
+
+def test_terms_come_first_and_then_every_customer(connection: Connection, anna: User, sandbox: Sandbox) -> None:
+    assert booked() == []
+    confirm_terms(connection, anna)
+    assert steps(connection) == 2, "one page, and one look whether somebody is missing"
+    there = {str(row["CustomerNumber"]): row for row in sandbox.customers()}
+    here = rows(connection)
+    assert here.keys() == there.keys()
+    for number, row in here.items():
+        assert (row.name, str(row.customer_id)) == (there[number]["Name"], there[number]["Id"])
+        assert row.name_sort
+        assert f" {number}" in row.search_text
+        assert row.account_id == connection.account_id
+    now = state(connection)
+    assert (now.index_pass, now.index_page, now.index_failure, now.index_lease_until) == ("", 0, "", None)
+    assert now.index_total == len(there)
+    assert now.is_index_filled
+
+
+def test_nothing_is_asked_again_before_its_time(ready: Connection, sandbox: Sandbox) -> None:
+    steps(ready)
+    calls = lists(sandbox)
+    assert steps(ready) == 0
+    pass_time(ready, timedelta(seconds=601))
+    assert steps(ready) == 1
+    assert lists(sandbox) == calls + 1
+
+
+def test_many_customers_are_read_page_by_page_and_a_lost_message_costs_no_page(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    grow(sandbox, 2100)
+    assert steps(ready, most=1) == 1  # and the message for the second page is lost
+    assert (state(ready).index_page, RemoteCustomer.objects.filter(connection=ready).count()) == (2, 1000)
+    assert steps(ready) == 0, "its lease is not over"
+    pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
+    assert steps(ready) == 3
+    assert lists(sandbox) == 3
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_afterwards_only_what_changed_is_read_and_only_what_differs_is_written(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    steps(ready)
+    before, (first, second, *_) = rows(ready), sandbox.customers()
+    sandbox.edit_customer(customer_id=str(first["Id"]), Name="Nytt namn AB", InvoiceCity="Kiruna")
+    sandbox.edit_customer(customer_id=str(second["Id"]))  # its ChangedUtc moves, and nothing else
+    pass_time(ready, timedelta(seconds=601))
+    assert steps(ready) == 1
+    after = rows(ready)
+    new = after.pop(str(first["CustomerNumber"]))
+    assert (new.name, new.city) == ("Nytt namn AB", "Kiruna")
+    assert "kiruna" in new.search_text
+    assert [row.changed_utc for row in after.values()] == [before[number].changed_utc for number in after]
+
+
+def test_a_change_that_eaccounting_stored_late_is_not_missed(ready: Connection, sandbox: Sandbox) -> None:
+    steps(ready)
+    first = sandbox.customers()[0]
+    late = (datetime.fromisoformat(sandbox.world.timestamp()) - timedelta(seconds=0.5)).isoformat()
+    sandbox.world.put(CUSTOMER, "1", {**first, "Name": "Sent AB", "ChangedUtc": late.replace("+00:00", "Z")})
+    pass_time(ready, timedelta(seconds=601))
+    steps(ready)
+    assert rows(ready)[str(first["CustomerNumber"])].name == "Sent AB"
+
+
+def test_a_customer_without_a_time_of_change_is_found_by_the_next_full_pass(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    steps(ready)
+    first = sandbox.customers()[0]
+    sandbox.world.put(CUSTOMER, "1", {**first, "Name": "Tidlös AB", "ChangedUtc": None})
+    answer(sandbox, [])  # the stand-in cannot compare nothing with a time
+    pass_time(ready, timedelta(seconds=601))
+    steps(ready)
+    assert rows(ready)[str(first["CustomerNumber"])].name == first["Name"]
+    pass_time(ready, DAY)
+    steps(ready)
+    assert rows(ready)[str(first["CustomerNumber"])].name == "Tidlös AB"
+
+
+def test_a_page_that_was_read_before_a_delivery_stored_an_answer_does_not_overwrite_it(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User, at_point: Callable[..., None]
+) -> None:
+    first = sandbox.customers()[0]
+
+    def deliver_newer() -> None:
+        sandbox.edit_customer(customer_id=str(first["Id"]), Name="Nyare AB")
+        link(ready, company, anna, first)
+
+    at_point(Point.INDEX_PAGE_READ, deliver_newer)
+    steps(ready)
+    assert rows(ready)[str(first["CustomerNumber"])].name == "Nyare AB"
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+# --- Who is not there any more ---------------------------------------------------------------------------------
+
+
+def test_a_removed_customer_is_found_by_a_full_pass_and_its_link_broken(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    first, second, *_ = sandbox.customers()
+    link(ready, company, anna, first)
+    steps(ready)
+    for row in (first, second):
+        sandbox.world.remove(CUSTOMER, "1", str(row["Id"]))
+    pass_time(ready, timedelta(seconds=601))
+    steps(ready)
+    assert not RemoteCustomer.objects.exclude(gone_at=None).exists(), "changes tell nothing of removed ones"
+    pass_time(ready, DAY)
+    steps(ready)
+    gone = RemoteCustomer.objects.exclude(gone_at=None)
+    assert {str(row.customer_id) for row in gone} == {first["Id"], second["Id"]}
+    assert CustomerLink.objects.get().broken == CustomerLink.Broken.DELETED
+    asked = len(sandbox.calls(method="GET", path=f"{CUSTOMERS}/"))
+    pass_time(ready, DAY)
+    steps(ready)
+    assert len(sandbox.calls(method="GET", path=f"{CUSTOMERS}/")) == asked, "who is gone is not asked for again"
+
+
+def test_who_is_on_no_page_but_answers_is_there(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    first = sandbox.customers()[0]
+    link(ready, company, anna, first)
+    steps(ready)
+    answer(sandbox, sandbox.customers()[1:])
+    pass_time(ready, DAY)
+    steps(ready)
+    assert not RemoteCustomer.objects.exclude(gone_at=None).exists()
+    assert CustomerLink.objects.get().broken == ""
+
+
+@pytest.mark.parametrize("results", [1000, None])
+def test_pages_that_do_not_name_all_make_nobody_a_suspect(
+    ready: Connection, sandbox: Sandbox, results: int | None
+) -> None:
+    steps(ready)
+    there = sandbox.customers()
+    sandbox.forget_calls()
+    answer(sandbox, there[1:] if results else [], results=results)
+    pass_time(ready, DAY)
+    assert steps(ready) == 1
+    assert sandbox.calls(method="GET", path=f"{CUSTOMERS}/") == []
+    assert state(ready).index_pass == ""
+
+
+def test_not_all_of_very_many_missing_ones_are_asked_for_in_one_night(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    grow(sandbox, 60)
+    linked = sandbox.customers()[-1]
+    steps(ready)
+    link(ready, company, anna, linked)
+    for number in range(60):
+        sandbox.world.remove(CUSTOMER, "1", str(uuid.UUID(int=number + 1)))
+    pass_time(ready, DAY)
+    steps(ready)
+    gone = RemoteCustomer.objects.exclude(gone_at=None)
+    assert gone.count() == indexing.MOST_LOOKED_FOR
+    assert CustomerLink.objects.get().broken == CustomerLink.Broken.DELETED, "the linked one came first"
+    pass_time(ready, DAY)
+    steps(ready)
+    assert gone.count() == 60
+
+
+def test_a_customer_that_is_listed_again_is_there_again(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    first = sandbox.customers()[0]
+    link(ready, company, anna, first)
+    steps(ready)
+    sandbox.world.remove(CUSTOMER, "1", str(first["Id"]))
+    pass_time(ready, DAY)
+    steps(ready)
+    sandbox.world.put(CUSTOMER, "1", first)
+    pass_time(ready, DAY)
+    steps(ready)
+    assert not RemoteCustomer.objects.exclude(gone_at=None).exists()
+    assert CustomerLink.objects.get().broken == ""
+
+
+def test_a_link_follows_whether_its_customer_is_active(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    first = sandbox.customers()[0]
+    link(ready, company, anna, first)
+    seen = []
+    for is_active in (False, True):
+        sandbox.edit_customer(customer_id=str(first["Id"]), IsActive=is_active)
+        pass_time(ready, timedelta(seconds=601))
+        steps(ready)
+        seen.append((CustomerLink.objects.get().broken, CustomerLink.objects.get().customer.is_active))
+    assert seen == [(CustomerLink.Broken.INACTIVE, False), ("", True)]
+
+
+# --- Lies --------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_nobody_can_read_cost_the_others_nothing(ready: Connection, sandbox: Sandbox) -> None:
+    good, nameless, *_ = sandbox.customers()
+    odd: list[Json] = [
+        good,
+        {**nameless, "Name": None},
+        "no object",
+        None,
+        {"Name": "Utan id"},
+        {**good, "Id": str(uuid.uuid4()), "Name": "x" * 5000, "CustomerNumber": "9" * 99, "ChangedUtc": "i går"},
+        {**good, "Id": str(uuid.uuid4()), "Name": "Nolla \0 och \ud800", "UnpaidInvoicesAmount": 1e300},
+        {**good, "Id": str(uuid.uuid4()), "Name": "Förr", "ChangedUtc": "0001-01-01T00:00:00+14:00"},
+    ]
+    answer(sandbox, odd)
+    steps(ready)
+    now = state(ready)
+    assert (now.index_pass, now.index_skipped, now.is_index_filled) == ("", 4, True)
+    assert RemoteCustomer.objects.filter(connection=ready).count() == 4
+
+
+def test_the_same_customer_on_two_pages_is_one(ready: Connection, sandbox: Sandbox) -> None:
+    good, other, *_ = sandbox.customers()
+    answer(sandbox, [good, other, good], pages=2, results=3)
+    answer(sandbox, [good], pages=2, results=3)
+    steps(ready)
+    assert RemoteCustomer.objects.filter(connection=ready).count() == 2
+    assert state(ready).index_pass == ""
+
+
+def test_a_known_customer_that_cannot_be_read_now_stays_as_it_was(ready: Connection, sandbox: Sandbox) -> None:
+    steps(ready)
+    there = sandbox.customers()
+    answer(sandbox, [{**there[0], "Name": None}, *there[1:]])
+    pass_time(ready, DAY)
+    steps(ready)
+    row = rows(ready)[str(there[0]["CustomerNumber"])]
+    assert (row.name, row.gone_at) == (there[0]["Name"], None)
+
+
+# --- Failures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"kind": "error", "status": 500}, "server_error"),
+        ({"kind": "error", "status": 429, "error_code": 4010, "text": "Try again in 30 seconds."}, "rate_limited"),
+        ({"kind": "reset", "count": None}, "no_answer"),
+        ({"kind": "truncated"}, "answer_unreadable"),
+    ],
+)
+def test_after_a_failure_the_pass_goes_on_where_it_was(
+    ready: Connection, sandbox: Sandbox, fault: dict[str, Json], code: str
+) -> None:
+    grow(sandbox, 1100)
+    assert steps(ready, most=1) == 1
+    sandbox.fault(method="GET", path=CUSTOMERS, **fault)
+    pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
+    assert steps(ready) == 1
+    now = state(ready)
+    assert (now.index_page, now.index_failure, now.index_lease_until) == (2, code, None)
+    assert now.index_due_at is not None
+    assert 25 < (now.index_due_at - database_now()).total_seconds() <= indexing.LONGEST_PAUSE
+    sandbox.faults.clear()
+    pass_time(ready, timedelta(hours=1))
+    limiter._redis().flushdb()  # the silence that a 429 asked for
+    assert steps(ready) == 2
+    assert state(ready).index_failure == ""
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_a_lost_connection_holds_the_index_up_until_somebody_reconnects(
+    ready: Connection, sandbox: Sandbox, anna: User
+) -> None:
+    grow(sandbox, 1100)
+    steps(ready, most=1)
+    sandbox.revoke_grants()
+    sandbox.expire_access_tokens()
+    pass_time(ready, timedelta(hours=1))
+    while steps(ready):
+        pass_time(ready, timedelta(hours=1))
+    assert state(ready).state == Connection.State.NEEDS_RECONNECT
+    connect_as(anna)
+    pass_time(ready, timedelta(hours=1))
+    lists_before = lists(sandbox)
+    assert steps(ready) == 2
+    assert lists(sandbox) == lists_before + 1, "the first page is not read again"
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_a_refusal_of_everything_blocks_the_connection_and_its_index(ready: Connection, sandbox: Sandbox) -> None:
+    sandbox.fault(kind="error", method="GET", path=CUSTOMERS, status=403, error_code=4012)
+    assert steps(ready) == 1
+    assert state(ready).blocked_reason == BlockedReason.LICENCE
+    pass_time(ready, DAY)
+    assert booked() == []
+    ready.unblock()
+    assert steps(ready) == 2
+    assert state(ready).is_index_filled
+
+
+def test_another_eaccounting_company_has_an_index_of_its_own(ready: Connection, sandbox: Sandbox, anna: User) -> None:
+    steps(ready)
+    connecting.disconnect(user=anna, connection=state(ready))
+    other = connect_as(anna, company="2")
+    confirm_terms(other, anna)
+    assert steps(other) == 2
+    theirs = {str(row.customer_id) for row in RemoteCustomer.objects.filter(connection=other)}
+    assert theirs == {row["Id"] for row in sandbox.customers(company="2")}
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+# --- Who holds a step ------------------------------------------------------------------------------------------------
+
+
+def test_a_step_is_handed_on_once(ready: Connection, sandbox: Sandbox) -> None:
+    [(key, lease)] = booked()
+    assert booked() == []
+    assert indexing.step(key, lease=lease) is not None
+    calls = len(sandbox.calls())
+    assert indexing.step(key, lease=lease) is None, "the same message once more"
+    assert len(sandbox.calls()) == calls
+
+
+def test_who_was_frozen_past_the_lease_stores_nothing(
+    ready: Connection, sandbox: Sandbox, at_point: Callable[..., None]
+) -> None:
+    def others_do_it() -> None:
+        Connection.objects.update(index_lease_until=database_now() - timedelta(seconds=1))
+        sandbox.edit_customer(customer_id=str(sandbox.customers()[0]["Id"]), Name="Nyare AB")
+        steps(ready)
+
+    at_point(Point.INDEX_PAGE_READ, others_do_it)
+    assert steps(ready) == 1
+    now = state(ready)
+    assert (now.index_pass, now.index_lease_until) == ("", None)
+    assert rows(ready)[str(sandbox.customers()[0]["CustomerNumber"])].name == "Nyare AB"
+
+
+def test_no_more_than_two_connections_are_read_at_once(ready: Connection, sandbox: Sandbox, anna: User) -> None:
+    others = [
+        Connection.objects.create(
+            account=anna.account,
+            identity_kind=Connection.IdentityKind.CLAIM,
+            identity=f"other {number}",
+            is_current=False,
+            issued_at=database_now(),
+            expires_at=database_now(),
+            connected_at=database_now(),
+            connected_by=anna,
+            terms_read_at=database_now(),
+        )
+        for number in range(3)
+    ]
+    assert len(booked()) == indexing.AT_ONCE
+    assert booked() == []
+    assert len(booked(later=timedelta(seconds=indexing.lease_seconds()))) == indexing.AT_ONCE
+    assert len(others) == 3
