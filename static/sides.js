@@ -4,7 +4,7 @@
 
   const tell = (sides) => {
     const form = sides.closest("form");
-    const ours = [...sides.querySelectorAll("input[type=radio][value=ours]:checked")];
+    const ours = [...sides.querySelectorAll("input[value=ours]:checked")];
     const names = ours.map((input) => input.closest("[data-row]").dataset.row);
     const sentence = form.querySelector("[data-sides-sentence]");
     if (sentence) {

@@ -5,17 +5,14 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from companies.forms import ContactForm
 from companies.models import Company
 from integrations import services
-from integrations.forms import ContactChoiceForm
 from integrations.models import Push
 from integrations.panel import panel_of
 from integrations.sentences import sentence
@@ -58,47 +55,6 @@ def panel(request: SignedInRequest, company_id: int) -> HttpResponse:
         return HttpResponse(status=204)
     answer = render(request, "integrations/panel_answer.html", {"panel": shown})
     return answer if shown.poll_seconds else HttpResponseStopPolling(answer.content)
-
-
-@require(Role.USER)
-@require_POST
-def update_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Update the information in Visma eAccounting."""
-    company = _company(request, company_id)
-    return _do(request, company, lambda: services.request_update(user=request.user, company=company))
-
-
-@require(Role.USER)
-def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Add a contact person: choose one of the company's people, or add one."""
-    company = _company(request, company_id)
-    shown = panel_of(company=company, user=request.user)
-    if shown.link is None:
-        messages.error(request, sentence("not_linked"))
-        return _to_card(company)
-    is_new = request.POST.get("who") == "new"
-    choice = ContactChoiceForm(
-        request.POST if request.method == "POST" and not is_new else None,
-        company=company,
-        initial={"contact": shown.link.contact or shown.sole_contact},
-    )
-    person = ContactForm(request.POST if is_new else None, company=company, contact=None)
-    form = person if is_new else choice
-    if request.method == "POST" and form.is_valid():
-        return _do(request, company, lambda: _choose(request, company, form))
-    return render(
-        request,
-        "integrations/contact_person.html",
-        {"company": company, "panel": shown, "choice": choice, "person": person, "section": "companies"},
-    )
-
-
-def _choose(request: SignedInRequest, company: Company, form: ContactChoiceForm | ContactForm) -> None:
-    if isinstance(form, ContactForm):
-        contact = company.add_contact(now=timezone.now(), values=form.values())
-    else:
-        contact = form.cleaned_data["contact"]
-    services.choose_contact(user=request.user, company=company, contact=contact)
 
 
 @require(Role.USER)
