@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from accounts.models import Role, User
 from companies.models import Company, Contact
 from integrations import mapping
-from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
 from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 from integrations.services import current_connection, links_of
@@ -224,6 +224,12 @@ class Panel:
     def is_create(self) -> bool:
         """Whether the newest wish is to add the company."""
         return self.push is not None and self.push.kind == Kind.CREATE
+
+    @property
+    def has_created(self) -> bool:
+        """Whether the newest wish created the customer that the company is linked to."""
+        is_done = self.is_create and self.push is not None and self.push.state == PushState.DONE
+        return is_done and self.link is not None and self.link.origin in (Origin.CREATED, Origin.ADOPTED)
 
     @property
     def poll_seconds(self) -> int | None:
