@@ -305,6 +305,24 @@ def test_disconnecting_without_links_and_wishes_names_neither(admin: Client, wor
     )
 
 
+def test_the_copy_of_unlinked_customers_is_erased_only_when_that_is_chosen(
+    admin: Client, world: World, sandbox: Sandbox
+) -> None:
+    connection = world.connect()
+    world.link(connection)
+    assert 'name="erase"' not in admin.get(f"{PAGE}disconnect/").content.decode(), "there is nothing to erase"
+    world.link(connection, company=world.add_company("Bergs Rör AB")).delete()
+    asked = admin.get(f"{PAGE}disconnect/").content.decode()
+    assert "Also erase the copy of 1 customer that is not linked" in asked
+    data = mark_on(admin, f"{PAGE}disconnect/")
+    assert "is being erased" not in said(admin, f"{PAGE}disconnect/", data)
+    assert not Connection.objects.get().index_erasing
+    Connection.objects.update(state=Connection.State.CONNECTED)
+    data = mark_on(admin, f"{PAGE}disconnect/") | {"erase": "on"}
+    assert "The copy of the customers that are not linked is being erased." in said(admin, f"{PAGE}disconnect/", data)
+    assert Connection.objects.get().index_erasing
+
+
 def test_an_old_page_disconnects_nothing_newer(admin: Client, world: World, sandbox: Sandbox) -> None:
     connection = world.connect()
     old = mark_on(admin, f"{PAGE}disconnect/")
