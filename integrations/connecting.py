@@ -222,9 +222,10 @@ def marked(account: Account, mark: str) -> Connection:
     return connection
 
 
-def disconnect(*, user: User | None, connection: Connection) -> int:
+def disconnect(*, user: User | None, connection: Connection, erase: bool = False) -> int:
     """Revoke our access and forget the tokens; links stay. Return how many waiting pushes were cancelled.
 
+    With `erase` the copy of the customers that are not linked is erased too, by a worker (delivery/indexing.py).
     `user` is None when an operator does it. Raises Superseded when it is not what is connected any more, and
     LockTaken while a refresh is under way for long.
     """
@@ -236,6 +237,8 @@ def disconnect(*, user: User | None, connection: Connection) -> int:
         tokens = [revocable(connection)]
         with transaction.atomic():
             cancelled = _leave(connection, user)
+            if erase:
+                connection.begin_erasing()
             tokens += offers.drop(connection.account_id)
         reach(Point.DISCONNECT_COMMITTED)
         for token in filter(None, tokens):

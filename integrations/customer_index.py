@@ -4,6 +4,7 @@ Shown to people, and nothing more: whether a create is safe is decided by asking
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from django.db.models import Q, QuerySet
@@ -178,3 +179,51 @@ def _likelihood(suggestion: Suggestion) -> tuple[bool, bool, float, int]:
         -suggestion.likeness - 0.1 * (Reason.SAME_CITY in reasons),
         suggestion.customer.pk,
     )
+
+
+class IndexStage(StrEnum):
+    """How far the copy of a connection's customers is."""
+
+    WAITING = "waiting"  # nothing was fetched yet
+    FILLING = "filling"
+    READY = "ready"
+    BEHIND = "behind"  # complete once, but not kept up
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexReport:
+    """What a page says about the index (index_words.py)."""
+
+    stage: IndexStage
+    read: int  # customers that are known, while it is filled
+    total: int | None  # as many as eAccounting says there are
+    read_at: datetime | None  # as of when it is complete
+    unreadable: int  # rows in the last pass that were no customers
+    failure: str  # the code of why the last step failed, or blank
+    is_usable: bool  # whether calls can be made now
+
+
+def state_of(connection: Connection) -> IndexReport:
+    """Return how far the index of a connection is; counts only while it is filled for the first time."""
+    stage = _stage(connection)
+    return IndexReport(
+        stage=stage,
+        read=_present(connection).count() if stage == IndexStage.FILLING else 0,
+        total=connection.index_total,
+        read_at=connection.index_read_at,
+        unreadable=connection.index_skipped,
+        failure=connection.index_failure,
+        is_usable=connection.is_usable,
+    )
+
+
+def _stage(connection: Connection) -> IndexStage:
+    if connection.is_index_filled:
+        is_kept_up = connection.is_usable and not connection.index_failure
+        return IndexStage.READY if is_kept_up else IndexStage.BEHIND
+    return IndexStage.FILLING if connection.index_page > 1 else IndexStage.WAITING
+
+
+def unlinked_count(connection: Connection) -> int:
+    """Return how many customers are known that no company here is linked to."""
+    return RemoteCustomer.without_link(connection).count()

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Q
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 from accounts.models import Role, User
 from companies.models import Company, Contact
@@ -79,6 +80,8 @@ class Panel:
     @property
     def title(self) -> str:
         """The state in a few words."""
+        if self.state == State.DECISION and not self.user.may(Role.USER):
+            return gettext("A user decides")
         if self.state not in DIFFERENCES.values():
             return str(self.look.word)
         return differences_words(self.state, [row for row in self.differences if DIFFERENCES[row.change] == self.state])

@@ -51,7 +51,7 @@ LOOKS = {
     State.NOT_CONNECTED: Look(_("Not connected"), "neutral", "link-slash"),
     State.NEEDS_RECONNECT: Look(_("Needs reconnecting"), "danger"),
     State.STOPPED: Look(_("Stopped by Visma eAccounting"), "danger"),
-    State.TERMS: Look(_("Terms of payment not chosen"), "warning"),
+    State.TERMS: Look(_("Terms of payment not confirmed"), "warning"),
     State.REFUSED: Look(_("Not sent"), "danger"),
     State.TECHNICAL: Look(_("Technical failure"), "danger"),
     State.LINK_BROKEN: Look(_("Link broken"), "danger", "link-slash"),

@@ -9,14 +9,16 @@ from integrations.refusing import (
     NotConnected,
     NothingToDecide,
     NotLinked,
+    NotUndoable,
     Refusal,
     TermsNotAllowed,
     TermsNotConfirmed,
 )
 from integrations.services.checking import look_there
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
-from integrations.services.linking import link, unlink
+from integrations.services.linking import link, undecided, unlink, why_not_link
 from integrations.services.looking import current_connection, link_of, links_of
+from integrations.services.undoing import put_back
 from integrations.services.wishes import (
     check_create,
     choose_contact,
@@ -34,6 +36,7 @@ __all__ = [
     "LinkedElsewhere",
     "NotConnected",
     "NotLinked",
+    "NotUndoable",
     "NothingToDecide",
     "Refusal",
     "TermsNotAllowed",
@@ -49,9 +52,12 @@ __all__ = [
     "links_of",
     "look_again",
     "look_there",
+    "put_back",
     "request_create",
     "request_update",
     "settle_differences",
     "try_again",
+    "undecided",
     "unlink",
+    "why_not_link",
 ]

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Account, Role
-from integrations import connecting, offers, services, tasks
+from integrations import connecting, customer_index, offers, services, tasks
 from integrations.delivery import live
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError
@@ -21,6 +21,7 @@ from integrations.terms_form import TermsForm
 from integrations.terms_report import links_with_other_terms
 from integrations.tokens import NotConnected
 from integrations.views.other_company import cancelled_actions
+from integrations.waiting import waiting_words
 
 SESSION_KEY = "eaccounting_consent"
 TIMELINE_LENGTH = 20
@@ -55,6 +56,7 @@ def show(request: SignedInRequest, connection: Connection | None, form: TermsFor
         "connection": connection,
         "form": form,
         "rights": rights_words(connection.scope) if connection else [],
+        "waiting": waiting_words(connection) if connection else [],
         "other_terms": links_with_other_terms(connection).count() if connection else 0,
         "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,
         "earlier": list(rows.filter(is_current=False).annotate(kept=Count("links")).exclude(kept=0).order_by("name")),
@@ -182,11 +184,13 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
             "waiting": connecting.waiting_count(connection),
             "unknown": connecting.unknown_count(connection),
             "link_count": CustomerLink.objects.filter(connection=connection).count(),
+            "unlinked": customer_index.unlinked_count(connection),
         }
         return render(request, "integrations/disconnect.html", context)
+    erase = "erase" in request.POST
     try:
         seen = connecting.marked(request.account, request.POST.get("mark", ""))
-        cancelled = connecting.disconnect(user=request.user, connection=seen)
+        cancelled = connecting.disconnect(user=request.user, connection=seen, erase=erase)
     except connecting.Superseded as refusal:
         messages.error(request, sentence(refusal.code))
     except LockTaken:
@@ -195,5 +199,8 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
         parts = [_("Disconnected. All links are kept.")]
         if cancelled:
             parts.append(cancelled_actions(cancelled))
+        if erase:
+            tasks.poke_upkeep()
+            parts.append(_("The copy of the customers that are not linked is being erased."))
         messages.success(request, " ".join(parts))
     return redirect("integrations:connection")

@@ -472,3 +472,58 @@ def test_no_more_than_two_connections_are_read_at_once(ready: Connection, sandbo
     assert booked() == []
     assert len(booked(later=timedelta(seconds=indexing.lease_seconds()))) == indexing.AT_ONCE
     assert len(others) == 3
+
+
+# --- Erasing -----------------------------------------------------------------------------------------------------
+
+
+def test_disconnecting_keeps_the_copy_unless_an_admin_wants_it_erased(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    link(ready, company, anna, sandbox.customers()[0])
+    steps(ready)
+    known = len(rows(ready))
+    connecting.disconnect(user=anna, connection=state(ready))
+    assert (booked(), len(rows(ready))) == ([], known)
+    connect_as(anna)
+    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    assert steps(ready) == 2
+    assert [row.pk for row in rows(ready).values()] == [CustomerLink.objects.get().customer_id]
+    now = state(ready)
+    assert (now.index_erasing, now.index_lease_until, now.is_index_filled, booked()) == (False, None, False, [])
+
+
+def test_a_page_under_way_is_not_stored_after_the_copy_was_to_be_erased(
+    ready: Connection, sandbox: Sandbox, anna: User, at_point: Callable[..., None]
+) -> None:
+    at_point(Point.INDEX_PAGE_READ, lambda: connecting.disconnect(user=anna, connection=state(ready), erase=True))
+    steps(ready)
+    assert rows(ready) == {}
+    steps(ready)
+    assert not state(ready).index_erasing
+
+
+def test_connecting_again_ends_the_erasing_and_fills_the_index_anew(
+    ready: Connection, sandbox: Sandbox, anna: User
+) -> None:
+    steps(ready)
+    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connect_as(anna)
+    assert not state(ready).index_erasing
+    assert steps(ready) == 2
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_erasing_goes_in_parts_and_leaves_other_connections_alone(
+    ready: Connection, sandbox: Sandbox, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "ERASED_AT_ONCE", 3)
+    steps(ready)
+    connecting.disconnect(user=anna, connection=state(ready))
+    other = connect_as(anna, company="2")
+    confirm_terms(other, anna)
+    steps(other)
+    kept, erased = len(rows(ready)), len(rows(other))
+    connecting.disconnect(user=anna, connection=state(other), erase=True)
+    assert steps(other) == -(-erased // 3) + 1
+    assert (len(rows(ready)), len(rows(other))) == (kept, 0)

@@ -16,6 +16,7 @@ from integrations.locks import token_lock
 from integrations.models import BlockedReason, Connection, PushState, WaitReason
 from integrations.sentences import sentence
 from tests.integrations_face.conftest import NOW, World, decide, mark_on, said
+from tests.sheets import confirmed
 
 PAGE = "/settings/integrations/visma-eaccounting/"
 CALLBACK = "/integrations/visma-eaccounting/callback/"
@@ -224,7 +225,7 @@ def test_everything_works_with_tokens_that_no_key_reads(
     assert "chosen by Anna Ek" in admin.get(PAGE).content.decode()
     for button in ("test/", "terms/reload/"):
         assert sentence("tokens_unreadable") in said(admin, f"{PAGE}{button}")
-    assert "The company is being added." not in said(admin, f"{card}visma-eaccounting/add/")
+    assert "The company is being added." not in said(admin, f"{card}visma-eaccounting/add/", confirmed(world.company))
     assert "Disconnected. All links are kept" in said(admin, f"{PAGE}disconnect/", mark_on(admin, f"{PAGE}disconnect/"))
 
 
@@ -302,6 +303,24 @@ def test_disconnecting_without_links_and_wishes_names_neither(admin: Client, wor
     assert "Disconnected. All links are kept.\n" in said(
         admin, f"{PAGE}disconnect/", mark_on(admin, f"{PAGE}disconnect/")
     )
+
+
+def test_the_copy_of_unlinked_customers_is_erased_only_when_that_is_chosen(
+    admin: Client, world: World, sandbox: Sandbox
+) -> None:
+    connection = world.connect()
+    world.link(connection)
+    assert 'name="erase"' not in admin.get(f"{PAGE}disconnect/").content.decode(), "there is nothing to erase"
+    world.link(connection, company=world.add_company("Bergs Rör AB")).delete()
+    asked = admin.get(f"{PAGE}disconnect/").content.decode()
+    assert "Also erase the copy of 1 customer that is not linked" in asked
+    data = mark_on(admin, f"{PAGE}disconnect/")
+    assert "is being erased" not in said(admin, f"{PAGE}disconnect/", data)
+    assert not Connection.objects.get().index_erasing
+    Connection.objects.update(state=Connection.State.CONNECTED)
+    data = mark_on(admin, f"{PAGE}disconnect/") | {"erase": "on"}
+    assert "The copy of the customers that are not linked is being erased." in said(admin, f"{PAGE}disconnect/", data)
+    assert Connection.objects.get().index_erasing
 
 
 def test_an_old_page_disconnects_nothing_newer(admin: Client, world: World, sandbox: Sandbox) -> None:
