@@ -1,6 +1,7 @@
 """What must hold after every step, and what must have come true at the end."""
 
 from django.template.loader import render_to_string
+from django.test import RequestFactory
 
 from companies.models import Company
 from integrations import mapping
@@ -137,7 +138,9 @@ class Checks:
             )
             if looks not in _drawn:  # drawing costs more than all the other checks, and equal ones look the same
                 card = panel_of(company=next(c for c in companies if c.pk == company_id), user=self._people.user)
-                assert card.title in render_to_string("integrations/panel_answer.html", {"panel": card})
+                request = RequestFactory().get("/")
+                request.user = card.user
+                assert card.title in render_to_string("integrations/panel_answer.html", {"panel": card}, request)
                 _drawn.add(looks)
             moves = shown.push and shown.push.is_open and shown.push.next_attempt_at
             if moves and shown.connection and shown.connection.is_usable:
