@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.models import Event, EventKind, Kind, Push, PushState, WaitReason
+from integrations.models import Event, EventKind, Push, PushState, WaitReason
 from integrations.sentences import sentence
 from tests.integrations_face.conftest import LATER, NOW, World, said
 
@@ -51,15 +51,6 @@ def test_the_card_needs_few_queries_whatever_there_is(
         world.link(connection, contact=contact, other={"InvoiceCity": "Lund"})
     with django_assert_max_num_queries(CARD_QUERIES):
         admin.get(_url(world))
-
-
-def test_updating_records_the_wish(admin: Client, world: World) -> None:
-    assert sentence("not_connected") in said(admin, _url(world, "update"))
-    connection = world.connect()
-    assert sentence("not_linked") in said(admin, _url(world, "update"))
-    world.link(connection)
-    assert "The information is being updated in Visma eAccounting." in said(admin, _url(world, "update"))
-    assert Push.objects.get().kind == Kind.UPDATE
 
 
 def _deciding(world: World, sandbox: Sandbox, **fields: object) -> tuple[Push, str]:
