@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
+from companies.editing import save_contact
 from companies.forms import ContactForm
 from companies.models import Company, Contact
 
@@ -52,13 +53,16 @@ def edit_contact(request: SignedInRequest, company_id: int, contact_id: int) -> 
     contact = _contact(request, company_id, contact_id)
     data = request.POST if request.method == "POST" else None
     form = ContactForm(data, company=contact.company, contact=contact)
-    if form.is_valid():
-        with _gone_is_not_found():
-            contact.save_changes(now=timezone.now(), values=form.values())
+    if form.is_valid() and _saved(contact, form):
         messages.success(request, _("%(name)s is saved.") % {"name": contact})
         return redirect("companies:card", company_id=company_id)
     context = {"company": contact.company, "contact": contact, "form": form}
     return render(request, "companies/contact_form.html", context)
+
+
+def _saved(contact: Contact, form: ContactForm) -> bool:
+    with _gone_is_not_found():
+        return save_contact(contact, form, now=timezone.now())
 
 
 @require(Role.USER)

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.http import QueryDict
 
 from accounts.models import Account, User
-from companies.forms import CompanyForm
-from companies.models import Company
+from companies.forms import CompanyForm, ContactForm
+from companies.models import Company, Contact
 from companies.sections import Section, build_sections
 
 
@@ -64,6 +64,20 @@ def _save_section(section: Section, company: Company) -> None:
     except ValidationError as error:
         section.add_error(None, error)
         raise _Refused from error
+
+
+def save_contact(contact: Contact, form: ContactForm, *, now: datetime) -> bool:
+    """Store what a valid form holds. False: somebody else was faster, and the form says what is stored.
+
+    Raises Contact.DoesNotExist when somebody removed the contact meanwhile.
+    """
+    with transaction.atomic():
+        contact.lock()
+        if form.is_stale(contact):
+            form.refuse_stale(contact)
+            return False
+        contact.save_changes(now=now, values=form.values())
+        return True
 
 
 def open_editor(*, user: User, account: Account, company: Company | None, data: QueryDict | None) -> CompanyEditor:

@@ -1,6 +1,7 @@
 """What people type about companies and contacts, checked with the country's own rules."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from copy import copy
 
 from django import forms
@@ -91,14 +92,20 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
             "Somebody else changed this company after you opened it, so nothing is saved yet. "
             "Where your values differ, the stored one stands beside them. Save again to keep yours."
         )
-        typed = self.values()
         self.add_error(None, ValidationError(sentence, code="stale"))
-        for name, value in typed.items():
-            now = getattr(stored, name)
-            if now != value:
-                self.add_error(name, _("Stored now: %(value)s") % {"value": _in_words(now)})
-        # Name by name: unpacking a QueryDict would give lists.
-        self.data = {name: self.data[name] for name in self.data} | {"version": stored.changed_at.isoformat()}
+        _show_stored(self, stored, typed=self.values(), version=stored.changed_at.isoformat())
+
+
+def _show_stored(
+    form: "CompanyForm | ContactForm", stored: Company | Contact, *, typed: Mapping[str, FieldValue], version: str
+) -> None:
+    """Put what is stored now beside the values that differ, and make the next Save know of it."""
+    for name, value in typed.items():
+        now = getattr(stored, name)
+        if now != value:
+            form.add_error(name, _("Stored now: %(value)s") % {"value": _in_words(now)})
+    # Name by name: unpacking a QueryDict would give lists.
+    form.data = {name: form.data[name] for name in form.data} | {"version": version}
 
 
 def _in_words(value: FieldValue) -> str:
@@ -112,6 +119,8 @@ def _in_words(value: FieldValue) -> str:
 class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when run
     """A person at a company. It only checks: `add_contact` and `Contact.save_changes` store the values."""
 
+    version = forms.CharField(required=False, widget=forms.HiddenInput)
+
     class Meta:
         model = Contact
         fields = Contact.EDITABLE
@@ -122,6 +131,8 @@ class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     def __init__(self, data: QueryDict | None = None, *, company: Company, contact: Contact | None) -> None:
         super().__init__(data, instance=copy(contact))
         self.company = company
+        if contact is not None:
+            self.initial["version"] = _version(contact)
 
     def clean(self) -> None:
         """Check each value by the rules of the company's country; a person has at least one name."""
@@ -133,3 +144,23 @@ class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     def values(self) -> dict[str, str]:
         """The checked values, by their names in Contact.EDITABLE."""
         return {name: self.cleaned_data[name] for name in Contact.EDITABLE}
+
+    def is_stale(self, stored: Contact) -> bool:
+        """Whether somebody saved the contact after this form was opened."""
+        version = self.cleaned_data["version"]
+        return bool(version) and version != _version(stored)
+
+    def refuse_stale(self, stored: Contact) -> None:
+        """Say what is stored now where it differs, and let a second Save win knowingly."""
+        sentence = _(
+            "Somebody else changed this contact after you opened it, so nothing is saved yet. "
+            "Where your values differ, the stored one stands beside them. Save again to keep yours."
+        )
+        self.add_error(None, ValidationError(sentence, code="stale"))
+        _show_stored(self, stored, typed=self.values(), version=_version(stored))
+
+
+def _version(contact: Contact) -> str:
+    """Name the stored values of a contact: a contact has no time of its last change."""
+    values = "\0".join(getattr(contact, name) for name in Contact.EDITABLE)
+    return hashlib.sha256(values.encode()).hexdigest()

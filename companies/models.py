@@ -216,14 +216,14 @@ class Contact(models.Model):
     def save_changes(self, *, now: datetime, values: Mapping[str, str]) -> None:
         """Store these values, names and values of EDITABLE in their written forms."""
         with transaction.atomic():
-            company = self._lock()
+            company = self.lock()
             for name, value in values.items():
                 setattr(self, name, value)
             self.save()
             company.record_change(now=now)
 
-    def _lock(self) -> Company:
-        """Lock the company and read this row afresh. Raises DoesNotExist when somebody removed it meanwhile."""
+    def lock(self) -> Company:
+        """Lock the company, and read this row afresh. Raises DoesNotExist when somebody removed it meanwhile."""
         company = self.company
         company.lock()
         self.refresh_from_db()
@@ -240,7 +240,7 @@ class Contact(models.Model):
 
     def _set_left(self, left_at: datetime | None, *, now: datetime) -> None:
         with transaction.atomic():
-            company = self._lock()
+            company = self.lock()
             if (self.left_at is None) == (left_at is None):
                 return
             self.left_at = left_at
@@ -250,6 +250,6 @@ class Contact(models.Model):
     def remove(self, *, now: datetime) -> None:
         """Delete the person."""
         with transaction.atomic():
-            company = self._lock()
+            company = self.lock()
             self.delete()
             company.record_change(now=now)

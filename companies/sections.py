@@ -11,6 +11,7 @@ any Django form that does the same):
 - `save(*, company)` runs inside the transaction, after the company's row is locked and stored. When it raises
   ValidationError (for a race that `is_valid` could not see), everything is rolled back and the errors are shown
   at this section.
+- `told` is what the page says after saving, a full sentence; blank when there is nothing to say.
 
 Company form and sections are saved together: if one fails nothing is saved, and all typed values stay.
 """
@@ -32,6 +33,7 @@ class Section(forms.Form):
 
     title: ClassVar[str | Promise]
     on_create: ClassVar[bool] = True
+    told: str = ""
 
     def __init__(self, data: QueryDict | None = None, *, company: Company | None, user: User, prefix: str) -> None:
         super().__init__(data, prefix=prefix)

@@ -79,6 +79,9 @@ def _edit_page(request: SignedInRequest, *, company: Company | None) -> HttpResp
         saved = editor.save(now=timezone.now())
         if saved is not None:
             messages.success(request, _("%(name)s is saved.") % {"name": saved.name})
+            for section in editor.sections:
+                if section.told:
+                    messages.info(request, section.told)
             _warn_of_same_number(request, saved)
             return redirect("companies:card", company_id=saved.pk)
     return render(request, "companies/edit.html", {"company": company, "editor": editor, "form": editor.form})

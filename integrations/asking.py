@@ -81,7 +81,8 @@ def ask_admin(
 
 def _locked_connection(company: Company) -> Connection | None:
     """Return the account's connection, in whatever state; whoever mends it waits until the wish is parked."""
-    rows = Connection.without_tokens().select_related("default_terms").select_for_update(no_key=True, of=("self",))
+    # The terms are read by a query of their own: joined, they would be those of before the wait.
+    rows = Connection.without_tokens().select_for_update(no_key=True)
     current = rows.filter(account_id=company.account_id, is_current=True)
     # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
     return current.first() or current.first()

@@ -7,8 +7,8 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import Q
 from django.utils.functional import Promise, cached_property
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from accounts.models import Role, User
 from companies.models import Company, Contact
@@ -58,7 +58,7 @@ LOOKS = {
     State.NOT_CONNECTED: Look(_("Not connected"), "neutral", "link-slash"),
     State.NEEDS_RECONNECT: Look(_("Needs reconnecting"), "danger"),
     State.STOPPED: Look(_("Stopped by Visma eAccounting"), "danger"),
-    State.TERMS: Look(_("Terms of payment not chosen"), "warning"),
+    State.TERMS: Look(_("Terms of payment not confirmed"), "warning"),
     State.REFUSED: Look(_("Not sent"), "danger"),
     State.TECHNICAL: Look(_("Technical failure"), "danger"),
     State.LINK_BROKEN: Look(_("Link broken"), "danger", "link-slash"),
@@ -131,6 +131,8 @@ class Panel:
     @property
     def title(self) -> str:
         """The state in a few words."""
+        if self.state == State.DECISION and not self.user.may(Role.USER):
+            return gettext("A user decides")
         if self.state != State.CHANGED:
             return str(self.look.word)
         count = len(self.changed_fields)

@@ -1,33 +1,84 @@
-"""What a person pasted → the customer's id, or a reason why not. Pure.
+"""What a person typed or pasted to say which customer they mean → what is to be looked for. Pure.
 
 On the customer's Edit and Statistics pages in eAccounting the address ends in the customer's id, after the
 last slash (docs/eaccounting/facts.md, Web UI). The route before it is not documented, so it is not looked at.
 """
 
 import re
+from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
+from companies import formats
+
+LONGEST = 2000  # characters; what stands behind them is no customer's name and in no address
 _GUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _IN_ADDRESS = re.compile(rf"/({_GUID})(?![0-9a-zA-Z-])")
+_AMONG_WORDS = re.compile(rf"(?<![0-9a-zA-Z/=-])({_GUID})(?![0-9a-zA-Z-])")
 _QUERY = re.compile(r"\?[^#]*")  # up to the hash: the route may stand behind it
-_BARE = re.compile(rf"[{{(\"']?({_GUID}|[0-9a-fA-F]{{32}})[}})\"']?/?(?:[?#].*)?", re.DOTALL)
+_BARE = re.compile(rf"[{{(\"'<]?({_GUID}|[0-9a-fA-F]{{32}})[}})\"'>]?/?(?:[?#].*)?", re.DOTALL)
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
+# Longer than any registration number, so part of an id: three groups of it, or so many signs without a hyphen.
+_PART_OF_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]*|[0-9a-f]{24,}", re.ASCII | re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)", re.ASCII | re.IGNORECASE)
+_DIGITS = re.compile(r"(?:[A-Z]{2} ?)?\d[\d .+-]*(?: ?MVA)?", re.ASCII | re.IGNORECASE)
+_LETTERS_AND_DIGITS = re.compile(r"[A-Z][A-Z0-9-]*\d", re.ASCII | re.IGNORECASE)
+_SEPARATORS = re.compile(r"[ .+-]")
 
 
-class NotAReference(ValueError):
-    """The text holds no customer id."""
+class Kind(StrEnum):
+    """What a text names a customer by."""
+
+    NOTHING = "nothing"
+    REFERENCE = "reference"  # its id, alone or in an address
+    WRONG_FORM = "wrong_form"  # an address without an id, or a part of an id
+    NUMBER = "number"  # a customer number or a registration number; which of them only a look can tell
+    NAME = "name"
 
 
-def parse_reference(text: str) -> str:
-    """Return the customer's id (lower case) from a whole address or from the id alone.
+@dataclass(frozen=True)
+class Sought:
+    """What is looked for: of a reference the id in lower case, else the text with its spaces tidied."""
 
-    In an address the last id that follows a slash counts. Ids in a query belong to something else, paths in
-    it included. Raises NotAReference.
+    kind: Kind
+    value: str
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The ways in which it may be stored: a number with and without what people put between its digits."""
+        if self.kind is not Kind.NUMBER:
+            return (self.value,)
+        return tuple(dict.fromkeys((self.value, _SEPARATORS.sub("", self.value))))
+
+
+def parse(text: str) -> Sought:
+    """Say what a text names a customer by. Never raises.
+
+    In an address the last id that follows a slash counts. Ids in a query belong to something else, paths in it
+    included.
     """
-    text = "".join(text.split())
-    bare = _BARE.fullmatch(text)
+    text = text[:LONGEST].replace("\0", " ")
+    found = _reference(text)
+    if found:
+        return Sought(Kind.REFERENCE, str(UUID(found)))
+    tidy = formats.text(_DASHES.sub("-", text))
+    if not tidy:
+        return Sought(Kind.NOTHING, "")
+    if _ADDRESS.match(tidy) or _PART_OF_ID.fullmatch(tidy):
+        return Sought(Kind.WRONG_FORM, tidy)
+    is_number = _DIGITS.fullmatch(tidy) or _LETTERS_AND_DIGITS.fullmatch(tidy)
+    return Sought(Kind.NUMBER if is_number else Kind.NAME, tidy)
+
+
+def _reference(text: str) -> str:
+    """Return the one id that the text holds, or a blank. Addresses that were broken over lines are whole again."""
+    whole = "".join(text.split())
+    bare = _BARE.fullmatch(whole)
     if bare:
-        return str(UUID(bare[1]))
-    found = _IN_ADDRESS.findall(_QUERY.sub("", text))
-    if not found:
-        raise NotAReference
-    return str(UUID(found[-1]))
+        return bare[1]
+    for written in (whole, text):
+        in_address = _IN_ADDRESS.findall(_QUERY.sub("", written))
+        if in_address:
+            return str(in_address[-1])
+    among_words = {found.lower() for found in _AMONG_WORDS.findall(_QUERY.sub("", text))}
+    return among_words.pop() if len(among_words) == 1 else ""

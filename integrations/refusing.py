@@ -70,6 +70,12 @@ class Archived(Refusal):
     code = "archived"
 
 
+class NotUndoable(Refusal):
+    """The update is not of the customer that the company is linked to now."""
+
+    code = "not_undoable"
+
+
 class NothingToDecide(Refusal):
     """The push was decided, cancelled or finished meanwhile."""
 

@@ -42,6 +42,10 @@ WHAT: dict[str, str | Promise] = {
         "of no use. Visma eAccounting goes on numbering new customers."
     ),
     "archived": _("This company is archived. Restore it first."),
+    "not_undoable": _(
+        "The company was unlinked, or linked anew, after this update. What was there before can only be put back in "
+        "Visma eAccounting itself."
+    ),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
     "nothing_to_ask": _("There is nothing to ask an admin for any more: you can go on by yourself."),
     "asked_long_ago": _(
@@ -284,6 +288,8 @@ def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
         return sentence(parameters.get("code", ""), parameters)
     if kind == EventKind.BLOCKED:
         return sentence(parameters.get("reason", ""))
+    if kind == EventKind.CONTACT_CHOSEN and not parameters.get("name"):
+        return gettext("chose to have no contact person in Visma eAccounting")
     english = parameters.get("name_english") if (get_language() or "en").startswith("en") else ""
     named = english or parameters.get("name") or parameters.get("number")
     fields = ", ".join(str(field.label) for name, field in BY_PROPERTY.items() if name in parameters.get("fields", []))

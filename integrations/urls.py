@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import adding, asking, card, connection, numbers, other_company, terms
+from integrations.views import (
+    adding,
+    asking,
+    card,
+    connection,
+    contact_person,
+    linking,
+    numbers,
+    other_company,
+    terms,
+    undoing,
+)
 
 app_name = "integrations"
 _SETTINGS = "settings/integrations/"
@@ -26,12 +37,15 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}add/", adding.add_customer, name="add-customer"),
     path(f"{_CARD}add/possible/", adding.possible_customers, name="possible-customers"),
     path(f"{_CARD}update/", card.update_customer, name="update-customer"),
-    path(f"{_CARD}contact-person/", card.contact_person, name="contact-person"),
+    path(f"{_CARD}contact-person/", contact_person.contact_person, name="contact-person"),
     path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
-    path(f"{_CARD}link-instead/", card.link_instead, name="link-instead"),
+    path(f"{_CARD}link/", linking.search, name="link"),
+    path(f"{_CARD}link/<uuid:customer_id>/", linking.link_customer, name="link-customer"),
+    path(f"{_CARD}reference/", linking.reference, name="reference"),
     path(f"{_CARD}look-again/", card.look_again, name="look-again"),
     path(f"{_CARD}cancel/", card.cancel, name="cancel"),
     path(f"{_CARD}try-again/", card.try_again, name="try-again"),
+    path(f"{_CARD}updates/<int:push_id>/", undoing.former_values, name="former-values"),
     path(f"{_CARD}ask-admin/", asking.ask_admin, name="ask-admin"),
     path(f"{_CARD}send-now/", asking.send_now, name="send-now"),
     path(f"{_CARD}unlink/", card.unlink, name="unlink"),

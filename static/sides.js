@@ -4,7 +4,7 @@
 
   const tell = (sides) => {
     const form = sides.closest("form");
-    const ours = [...sides.querySelectorAll("input[type=radio][value=ours]:checked")];
+    const ours = [...sides.querySelectorAll("input[value=ours]:checked")];
     const names = ours.map((input) => input.closest("[data-row]").dataset.row);
     const sentence = form.querySelector("[data-sides-sentence]");
     if (sentence) {
@@ -15,6 +15,7 @@
     }
     for (const button of form.querySelectorAll("[data-counted]")) {
       button.textContent = JSON.parse(button.dataset.counted)[names.length];
+      button.disabled = "needsChoice" in button.dataset && !names.length;
     }
     for (const row of sides.querySelectorAll("[data-row]")) {
       const input = row.querySelector("input[value=ours]");

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from accounts.models import Account, Role, User
 from companies.models import Company, Contact
+from integrations import mapping
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -19,6 +20,7 @@ from integrations.models import (
 )
 from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.offers import mark_of
+from integrations.there import There
 from tests.rights import Case, Cast, Words
 
 NOW = datetime.now(UTC)
@@ -68,6 +70,11 @@ def _connected(account: Account) -> Words:
     """A company that can be added."""
     _connection(account)
     return {"company_id": _company(account).pk}
+
+
+def _somebody(account: Account) -> Words:
+    """A company that can be linked, and a customer's reference."""
+    return {**_connected(account), "customer_id": uuid4()}
 
 
 def _linked(account: Account) -> Words:
@@ -175,11 +182,6 @@ def _prefix(cast: Cast) -> Words:
     return {"who": "lime_go", "number_prefix": "LG", **_mark(cast)}
 
 
-def _candidate(_cast: Cast) -> Words:
-    push = Push.objects.order_by("-pk").first()
-    return {"customer": push.candidates[0]["id"]} if push else {}
-
-
 def _person(_cast: Cast) -> Words:
     contact = Contact.objects.order_by("-pk").first()
     return {"contact": contact.pk} if contact else {}
@@ -188,6 +190,49 @@ def _person(_cast: Cast) -> Words:
 def _foreign_person(cast: Cast) -> Words:
     _company(cast.other_account)
     return _person(cast)
+
+
+def _seen(account: Account, **beside: object) -> Words:
+    """What a sheet showed of the account's customer, in the form that it carries along."""
+    link = CustomerLink.objects.filter(account=account).first()
+    return {"seen": There(link.pk, {}).sealed(**beside)} if link else {}
+
+
+def _seen_person(cast: Cast) -> Words:
+    """A person of the account's company, seen beside what is there."""
+    company = Company.objects.filter(account=cast.account).first()
+    if company is None:  # tried with a company of the other account
+        return {}
+    contact = company.contacts.get()
+    written = mapping.values_of(company, contact, groups=[mapping.Group.CONTACT])
+    return {"contact": contact.pk, **_seen(cast.account, who=str(contact.pk), written=written)}
+
+
+def _foreign_seen_person(cast: Cast) -> Words:
+    foreign = _foreign_person(cast)
+    return {**foreign, **_seen(cast.account, who=str(foreign["contact"]), written={})}
+
+
+def _updated(account: Account) -> Words:
+    """A company whose customer was updated."""
+    words = _linked(account)
+    push = Push.objects.create(
+        account=account,
+        connection=Connection.objects.get(account=account),
+        company_id=words["company_id"],
+        kind=Kind.UPDATE,
+        state=PushState.DONE,
+        requested_by=_admin(account),
+        before={"Telephone": "1"},
+        values={"Telephone": "2"},
+        finished_at=NOW,
+    )
+    return {**words, "push_id": push.pk}
+
+
+def _put_back(cast: Cast) -> Words:
+    push = Push.objects.filter(account=cast.account).first()
+    return {"Telephone": "ours", **_seen(cast.account, push=push.pk)} if push else {}
 
 
 def _other_terms(cast: Cast) -> Words:
@@ -249,10 +294,13 @@ CASES = [
     _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
     _card("integrations:add-customer", _connected, data=_person, foreign_data=_foreign_person),
     _card("integrations:update-customer", _linked),
-    _card("integrations:contact-person", _linked, get=200, data=_person, foreign_data=_foreign_person),
+    _card("integrations:contact-person", _linked, get=200, data=_seen_person, foreign_data=_foreign_seen_person),
+    _card("integrations:former-values", _updated, get=200, data=_put_back),
     _card("integrations:create-anyway", _deciding),
+    _card("integrations:link", _connected, get=200, post=405),
+    _card("integrations:reference", _connected, get=200, post=405),
     # eAccounting is asked who it is before anything is linked, and does not answer here.
-    _card("integrations:link-instead", _deciding, data=_candidate, changes=False),
+    _card("integrations:link-customer", _somebody, get=200, post=200, changes=False),
     _card("integrations:look-again", _lost),
     _card("integrations:cancel", _waiting),
     _card("integrations:try-again", _failed),

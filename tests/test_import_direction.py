@@ -19,7 +19,7 @@ LEVELS = [
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],
-    ["integrations.duplicates", "integrations.comparing", "integrations.likeness"],
+    ["integrations.duplicates", "integrations.comparing", "integrations.likeness", "integrations.undoing"],
     ["integrations.tokens"],
     ["integrations.delivery"],
     ["integrations.refusing", "integrations.offers", "integrations.customer_index"],

@@ -18,6 +18,6 @@ def wait_for_terms(push: Push, *, failure: dict[str, Any], now: datetime) -> Non
     Choosing changes the connection's row before it wakes what waits. So its lock decides who is first: either this
     row is seen waiting, or it sees that there is nothing to wait for any more.
     """
-    rows = Connection.without_tokens().select_related("default_terms")
-    connection = rows.select_for_update(no_key=True, of=("self",)).get(pk=push.connection_id)
+    # The terms are read by a query of their own: joined, they would be those of before the wait.
+    connection = Connection.without_tokens().select_for_update(no_key=True).get(pk=push.connection_id)
     push.wait(WaitReason.TERMS, until=None if connection.terms_problem else now, failure=failure)

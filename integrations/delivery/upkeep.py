@@ -37,8 +37,8 @@ def read_terms(connection_id: int) -> None:
     )
     reach(Point.TERMS_ANSWERED)
     with transaction.atomic():
-        rows = Connection.without_tokens().select_related("default_terms").select_for_update(no_key=True, of=("self",))
-        connection = rows.get(pk=connection_id)
+        # The chosen terms are read by a query of their own: joined, they would be those of before the wait.
+        connection = Connection.without_tokens().select_for_update(no_key=True).get(pk=connection_id)
         before, now = connection.terms_problem, database_now()
         connection.store_terms(answered=answered, now=now)
         _note_news_of_terms(connection, before, now=now)

@@ -9,13 +9,15 @@ from integrations.refusing import (
     NotConnected,
     NothingToDecide,
     NotLinked,
+    NotUndoable,
     Refusal,
     TermsNotAllowed,
     TermsNotConfirmed,
 )
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
-from integrations.services.linking import link, unlink
+from integrations.services.linking import link, undecided, unlink, why_not_link
 from integrations.services.looking import current_connection, link_of, links_of
+from integrations.services.undoing import put_back
 from integrations.services.wishes import (
     check_create,
     choose_contact,
@@ -33,6 +35,7 @@ __all__ = [
     "LinkedElsewhere",
     "NotConnected",
     "NotLinked",
+    "NotUndoable",
     "NothingToDecide",
     "Refusal",
     "TermsNotAllowed",
@@ -47,9 +50,12 @@ __all__ = [
     "link_of",
     "links_of",
     "look_again",
+    "put_back",
     "request_create",
     "request_update",
     "settle_differences",
     "try_again",
+    "undecided",
     "unlink",
+    "why_not_link",
 ]

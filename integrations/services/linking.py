@@ -8,9 +8,20 @@ from integrations import mapping
 from integrations.clock import database_now
 from integrations.comparing import Decision
 from integrations.eaccounting.types import Customer
-from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, RemoteCustomer
-from integrations.refusing import LinkedElsewhere, NotLinked
-from integrations.services.looking import current_connection, forget, link_of, locked, refuse_under_way
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Event,
+    EventKind,
+    Kind,
+    Origin,
+    Push,
+    RemoteCustomer,
+    WaitReason,
+)
+from integrations.models.states import OPEN
+from integrations.refusing import Archived, LinkedElsewhere, NotConnected, NotLinked, Refusal
+from integrations.services.looking import current_connection, forget, link_of, locked, refuse_under_way, under_way
 from integrations.services.wishes import settle
 
 
@@ -35,7 +46,7 @@ def link(
         answered = mapping.owned(customer.raw)
         remote = RemoteCustomer.remember(connection=connection, customer=customer, answered=answered, now=now)
         _refuse_linked_elsewhere(remote, company)
-        CustomerLink.objects.filter(connection=connection, company=company).delete()
+        _unlink_former(user, company, connection, remote)
         made = CustomerLink.objects.create(
             account_id=company.account_id,
             connection=connection,
@@ -55,6 +66,34 @@ def link(
         if decision:
             settle(user, company, made, decision)
     return made
+
+
+def why_not_link(company: Company) -> Refusal | None:
+    """Return what keeps the company from being linked just now, without locks; `link` decides."""
+    if company.archived_at is not None:
+        return Archived()
+    connection = current_connection(company.account_id)
+    if connection is None or not connection.is_connected:
+        return NotConnected(connection.state) if connection else NotConnected()
+    push = Push.open_of(company)
+    return under_way(push) if push and push != undecided(company, connection) else None
+
+
+def undecided(company: Company, connection: Connection) -> Push | None:
+    """Return the wish to add the company that waits for a person to choose between customers there."""
+    rows = Push.objects.filter(company=company, connection=connection, kind=Kind.CREATE, state__in=OPEN)
+    return rows.filter(wait_reason=WaitReason.DECISION).exclude(candidates=[]).first()
+
+
+def _unlink_former(user: User, company: Company, connection: Connection, remote: RemoteCustomer) -> None:
+    """Take the link away that the new one replaces, and say so when it was to another customer."""
+    former = link_of(company, connection)
+    if former is None:
+        return
+    if former.customer_id == remote.pk:
+        former.delete()
+    else:
+        forget(former, company=company, connection=connection, user=user)
 
 
 def _refuse_linked_elsewhere(remote: RemoteCustomer, company: Company) -> None:

@@ -1,7 +1,5 @@
 """What the services look up: the account's connection, a company's links, and both under a lock; how a link ends."""
 
-from django.db.models import QuerySet
-
 from accounts.models import User
 from companies.models import Company
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push
@@ -11,12 +9,8 @@ from integrations.refusing import AlreadyUnderWay, Archived, NotConnected
 
 def current_connection(account_id: int) -> Connection | None:
     """Return the account's connection, in whatever state, or None before the first one."""
-    return _current(account_id).select_related("connected_by").first()
-
-
-def _current(account_id: int) -> QuerySet[Connection]:
-    rows = Connection.without_tokens().select_related("default_terms")
-    return rows.filter(account_id=account_id, is_current=True)
+    rows = Connection.without_tokens().select_related("default_terms", "connected_by")
+    return rows.filter(account_id=account_id, is_current=True).first()
 
 
 def links_of(company: Company) -> list[CustomerLink]:
@@ -57,7 +51,9 @@ def connected(company: Company) -> Connection:
 
     Raises NotConnected.
     """
-    rows = _current(company.account_id).select_for_update(no_key=True, of=("self",))
+    # The terms are read by a query of their own: joined, they would be those of before the wait.
+    rows = Connection.without_tokens().select_for_update(no_key=True)
+    rows = rows.filter(account_id=company.account_id, is_current=True)
     # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
     connection = rows.first() or rows.first()
     if connection is None:

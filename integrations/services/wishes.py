@@ -152,11 +152,15 @@ def request_update(*, user: User, company: Company, groups: list[str] | None = N
     with transaction.atomic():
         company, link = _linked(company)
         groups = groups if groups is not None else mapping.groups_for(link.contact)
-        values = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
-        _refuse_too_long(values)
-        push = _update(user, company, link, groups=groups)
+        push = _update_today(user, company, link, groups=groups)
         Event.add(EventKind.UPDATE_REQUESTED, connection=link.connection, company=company, actor=user)
     return push
+
+
+def _update_today(user: User, company: Company, link: CustomerLink, *, groups: list[str]) -> Push:
+    values = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
+    _refuse_too_long(values)
+    return _update(user, company, link, groups=groups)
 
 
 def _linked(company: Company) -> tuple[Company, CustomerLink]:
@@ -243,14 +247,23 @@ def settle(
         link.keep(here=decision.kept_here, there=decision.kept_there)
         kept = {"fields": sorted(decision.kept_here)}
         Event.add(EventKind.KEPT, connection=link.connection, company=company, actor=user, parameters=kept)
-    if not decision.write:
+    push = _write(user, company, link, decision, undoes=undoes)
+    if push is None:
         return None
-    _refuse_problems(decision.write)
-    push = _update(user, company, link, groups=[], decision=decision, undoes=undoes)
     asked = EventKind.UNDO_REQUESTED if undoes else EventKind.UPDATE_REQUESTED
     fields = {"fields": sorted(decision.write)}
     Event.add(asked, connection=link.connection, company=company, actor=user, parameters=fields)
     return push
+
+
+def _write(
+    user: User, company: Company, link: CustomerLink, decision: Decision, *, undoes: Push | None = None
+) -> Push | None:
+    """Record the wish to write what was confirmed, if there is anything to write."""
+    if not decision.write:
+        return None
+    _refuse_problems(decision.write)
+    return _update(user, company, link, groups=[], decision=decision, undoes=undoes)
 
 
 def choose_contact(
@@ -271,9 +284,10 @@ def choose_contact(
             actor=user,
             parameters={"name": str(contact) if contact else ""},
         )
+        # The choice is what the activity tells; that it is sent goes without saying.
         if decision:
-            return settle(user, company, link, decision)
-        return request_update(user=user, company=company, groups=[Group.CONTACT]) if contact else None
+            return _write(user, company, link, decision)
+        return _update_today(user, company, link, groups=[Group.CONTACT]) if contact else None
 
 
 def try_again(*, user: User, push: Push) -> Push:

@@ -10,17 +10,20 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.models import Role, User
-from companies.models import Company
+from companies.models import Company, Contact
 from integrations.ages import ago
 from integrations.badges import panels_of
+from integrations.contact_choice import in_one_line
 from integrations.customer_index import state_of
 from integrations.due_dates import due_date
 from integrations.index_words import index_words
-from integrations.models import Connection, Event, EventKind, TermsOfPayment
+from integrations.models import Connection, CustomerLink, Event, EventKind, TermsOfPayment
 from integrations.number_series import why_not_offered
 from integrations.panel import Panel, panel_of
 from integrations.sentences import event_words, sentence
+from integrations.successor import Orphan, orphan_of
 from integrations.terms_words import facts
+from integrations.undoing import is_undoable
 
 register = template.Library()
 
@@ -51,6 +54,31 @@ def company_state(company: Company, states: dict[int, Panel]) -> dict[str, Any]:
 def told(event: Event) -> str:
     """What an event says, in the reader's language."""
     return event_words(EventKind(event.kind), event.parameters)
+
+
+@register.filter
+def orphan(panel: Panel) -> Orphan | None:
+    """Whom a successor is asked for as contact person."""
+    return orphan_of(panel)
+
+
+@register.filter
+def contact_line(values: dict[str, str]) -> str:
+    """What a customer's contact slot holds, in one line."""
+    return in_one_line(values)
+
+
+@register.filter
+def overwrote(panel: Panel) -> bool:
+    """Whether the newest wish is a finished update of the customer that is linked, and can be put back."""
+    return panel.push is not None and panel.may_act_on_link and is_undoable(panel.push, panel.link)
+
+
+@register.inclusion_tag("integrations/contact_in_use.html")
+def contact_in_use(contact: Contact) -> dict[str, Any]:
+    """Whether this person fills the contact slot of the company's customer."""
+    links = CustomerLink.objects.filter(contact=contact, broken="", connection__is_current=True)
+    return {"contact": contact, "is_in_use": links.exists()}
 
 
 @register.filter
@@ -119,8 +147,9 @@ def index_state(connection: Connection) -> str:
     return index_words(state_of(connection))
 
 
-@register.inclusion_tag("integrations/activity.html")
-def company_activity(company: Company, *, is_news: bool = False) -> dict[str, Any]:
-    """Who did what with this company, the newest first."""
+@register.inclusion_tag("integrations/activity.html", takes_context=True)
+def company_activity(context: RequestContext, company: Company, *, is_news: bool = False) -> dict[str, Any]:
+    """Who did what with this company, the newest first; what was overwritten is shown to those who may put it back."""
     events = Event.objects.select_related("actor").filter(company=company).order_by("-pk")
-    return {"events": events[:ACTIVITY_LENGTH], "is_news": is_news}
+    may_undo = context["request"].user.may(Role.USER) and company.archived_at is None
+    return {"events": events[:ACTIVITY_LENGTH], "is_news": is_news, "may_undo": may_undo}

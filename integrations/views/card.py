@@ -5,23 +5,17 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from companies.forms import ContactForm
 from companies.models import Company
 from integrations import services
-from integrations.delivery import live
-from integrations.eaccounting.errors import EAccountingError
-from integrations.forms import ContactChoiceForm
 from integrations.models import Push
 from integrations.panel import panel_of
 from integrations.sentences import sentence
-from integrations.tokens import NotConnected
 
 
 def _company(request: SignedInRequest, company_id: int) -> Company:
@@ -72,66 +66,12 @@ def update_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 
 @require(Role.USER)
-def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Add a contact person: choose one of the company's people, or add one."""
-    company = _company(request, company_id)
-    shown = panel_of(company=company, user=request.user)
-    if shown.link is None:
-        messages.error(request, sentence("not_linked"))
-        return _to_card(company)
-    is_new = request.POST.get("who") == "new"
-    choice = ContactChoiceForm(
-        request.POST if request.method == "POST" and not is_new else None,
-        company=company,
-        initial={"contact": shown.link.contact or shown.sole_contact},
-    )
-    person = ContactForm(request.POST if is_new else None, company=company, contact=None)
-    form = person if is_new else choice
-    if request.method == "POST" and form.is_valid():
-        return _do(request, company, lambda: _choose(request, company, form))
-    return render(
-        request,
-        "integrations/contact_person.html",
-        {"company": company, "panel": shown, "choice": choice, "person": person, "section": "companies"},
-    )
-
-
-def _choose(request: SignedInRequest, company: Company, form: ContactChoiceForm | ContactForm) -> None:
-    if isinstance(form, ContactForm):
-        contact = company.add_contact(now=timezone.now(), values=form.values())
-    else:
-        contact = form.cleaned_data["contact"]
-    services.choose_contact(user=request.user, company=company, contact=contact)
-
-
-@require(Role.USER)
 @require_POST
 def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
     """None of the possible duplicates is this company: create it."""
     company = _company(request, company_id)
     push = _push(request, company)
     return _do(request, company, lambda: services.create_anyway(user=request.user, push=push))
-
-
-@require(Role.USER)
-@require_POST
-def link_instead(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """One of the possible duplicates is this company: link it, as eAccounting has it now."""
-    company = _company(request, company_id)
-    push = _push(request, company)
-    offered = {candidate["id"] for candidate in push.candidates}
-    chosen = request.POST.get("customer", "")
-    if chosen not in offered:
-        messages.error(request, sentence("nothing_to_decide"))
-        return _to_card(company)
-    try:
-        customer = live.read_customer(push.connection, customer_id=chosen)
-    except (live.TooBusy, NotConnected, EAccountingError) as error:
-        words = _("Nothing was linked. %(why)s") % {"why": sentence(error.code)}
-        messages.error(request, words)
-        return _to_card(company)
-    done = _("The company is linked to %(name)s. Nothing was changed there.") % {"name": customer.name}
-    return _do(request, company, lambda: services.link_instead(user=request.user, push=push, customer=customer), done)
 
 
 @require(Role.USER)

@@ -21,6 +21,7 @@ from integrations.terms_form import TermsForm
 from integrations.terms_report import links_with_other_terms
 from integrations.tokens import NotConnected
 from integrations.views.other_company import cancelled_actions
+from integrations.waiting import waiting_words
 
 SESSION_KEY = "eaccounting_consent"
 TIMELINE_LENGTH = 20
@@ -55,6 +56,7 @@ def show(request: SignedInRequest, connection: Connection | None, form: TermsFor
         "connection": connection,
         "form": form,
         "rights": rights_words(connection.scope) if connection else [],
+        "waiting": waiting_words(connection) if connection else [],
         "other_terms": links_with_other_terms(connection).count() if connection else 0,
         "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,
         "earlier": list(rows.filter(is_current=False).annotate(kept=Count("links")).exclude(kept=0).order_by("name")),

@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from companies.models import Company
+from companies.models import Company, Contact
 from tests.companies.conftest import JUNE
 
 VALUES = {"name": "Björk Måleri AB", "country": "SE", "city": "Umeå"}
@@ -96,3 +96,25 @@ def test_saving_twice_from_one_page_is_no_conflict_when_nothing_changed(client: 
         assert client.post(f"/companies/{company.pk}/edit/", {**unchanged, "version": version}).status_code == 302
     company.refresh_from_db()
     assert company.name == "Björk & Son Måleri AB"
+
+
+def test_a_stale_contact_form_is_refused_and_a_second_save_wins(client: Client, contact: Contact) -> None:
+    address = f"/companies/{contact.company_id}/contacts/{contact.pk}/edit/"
+    version = client.get(address).context["form"]["version"].value()
+    typed = {"first_name": "Åsa", "last_name": "Ståhl", "version": version}
+    contact.save_changes(now=JUNE, values={"mobile": "+46 70 174 06 05"})
+    refused = client.post(address, typed)
+    page = refused.content.decode()
+    assert "Somebody else changed this contact after you opened it" in page
+    assert "Stored now: +46 70 174 06 05" in page
+    assert Contact.objects.get().last_name == "Öberg"
+    assert client.post(address, {**typed, "version": refused.context["form"]["version"].value()}).status_code == 302
+    assert (Contact.objects.get().last_name, Contact.objects.get().mobile) == ("Ståhl", "")
+
+
+def test_a_change_elsewhere_at_the_company_makes_no_contact_form_stale(client: Client, contact: Contact) -> None:
+    address = f"/companies/{contact.company_id}/contacts/{contact.pk}/edit/"
+    version = client.get(address).context["form"]["version"].value()
+    contact.company.save_changes(now=JUNE, values={"city": "Luleå"})
+    assert client.post(address, {"last_name": "Ståhl", "version": version}).status_code == 302
+    assert Contact.objects.get().last_name == "Ståhl"

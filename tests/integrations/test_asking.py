@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.mail import send_due
@@ -13,14 +14,17 @@ from companies.models import Company, Contact
 from integrations import asking, connecting, services
 from integrations.clock import database_now
 from integrations.delivery import live, upkeep
+from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.sentences import event_words
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named, posts, puts
+from tests.integrations.threads import at_once, in_thread
 
 EIGHT_DAYS = timedelta(days=8)
+real_threads = pytest.mark.django_db(transaction=True)
 
 
 def _current() -> Connection:
@@ -307,6 +311,51 @@ def test_terms_that_come_back_unchanged_let_it_go_on(
     sandbox.world.put("terms", "1", row)
     upkeep.read_terms(ready.pk)
     assert run(push).state == PushState.DONE
+
+
+@real_threads
+def test_whoever_asks_while_the_terms_are_being_chosen_does_not_wait_for_ever(
+    ready: Connection, company: Company, ulf: User, anna: User
+) -> None:
+    terms = list(ready.choosable_terms()[:2])
+    for turn in range(20):
+        _lose_terms(ready)
+        chosen = terms[turn % 2]
+        ends = at_once(
+            [
+                lambda: asking.ask_admin(user=ulf, company=company),
+                lambda chosen=chosen: connecting.choose_terms(user=anna, connection=_current(), terms=chosen),
+            ]
+        )
+        assert not [end for end in ends if isinstance(end, Exception) and not isinstance(end, asking.NothingToAsk)]
+        assert not Push.objects.filter(wait_reason=WaitReason.TERMS, next_attempt_at=None).exists()
+        Push.objects.all().delete()
+
+
+@real_threads
+def test_a_worker_that_meets_lost_terms_while_they_are_being_chosen_goes_on(
+    ready: Connection, company: Company, ulf: User, anna: User
+) -> None:
+    push = services.request_create(user=ulf, company=company)
+    Push.objects.update(wait_reason=WaitReason.CONNECTION)  # it has waited for an admin before
+    _lose_terms(ready)
+    with transaction.atomic():
+        _confirm(anna)  # not committed yet: the worker still sees the lost terms
+        worker = in_thread(lambda: deliver(push.pk))
+        with pytest.raises(TimeoutError):
+            worker.result(1)
+    worker.result(10)
+    assert Push.objects.get().state == PushState.DONE
+
+
+@real_threads
+def test_two_who_ask_at_once_are_one_row_and_one_mail(
+    ready: Connection, company: Company, ulf: User, anna: User
+) -> None:
+    _lose_terms(ready)
+    ends = at_once([lambda: asking.ask_admin(user=ulf, company=company)] * 4)
+    assert len({end.push for end in ends if isinstance(end, asking.Asked)}) == 1
+    assert Push.objects.count() == Mail.objects.count() == 1
 
 
 # --- After more than seven days ------------------------------------------------------------------------------

@@ -15,8 +15,11 @@ from pytest_django import Settings as DjangoSettings
 from accounts.models import Account, User
 from companies.models import Company, Contact
 from integrations import gateway, limiter, mapping
+from integrations.clock import database_now
+from integrations.delivery import indexing, upkeep
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
+from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import Settings
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, RemoteCustomer, TermsOfPayment
 from integrations.panel import Panel, panel_of
@@ -188,3 +191,31 @@ def decide(url: str, *, decision: str = "allow", company: str = "1") -> dict[str
     answer.read()
     browser.close()
     return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+
+
+@pytest.fixture
+def connection(admin: Client, world: World, sandbox: Sandbox) -> Connection:
+    """A connection whose tokens the sandbox accepts."""
+    consent = admin.post("/settings/integrations/visma-eaccounting/connect/").headers["Location"]
+    admin.get("/integrations/visma-eaccounting/callback/", decide(consent))
+    return Connection.objects.get()
+
+
+def fill_index(connection: Connection) -> None:
+    """Let the index read every customer there is, as workers do after the terms."""
+    upkeep.read_terms(connection.pk)
+    booked: list[tuple[int, datetime]] = []
+    indexing.look_after(now=database_now(), hand_on=lambda key, lease: booked.append((key, lease)))
+    for key, lease in booked:
+        mark: datetime | None = lease
+        while mark is not None:
+            mark = indexing.step(key, lease=mark)
+    connection.refresh_from_db()
+    assert connection.is_index_filled
+
+
+def same_number(sandbox: Sandbox, customer: Document) -> Document:
+    """Give a customer there the registration number of the company here, written otherwise."""
+    number = COMPLETE["registration_number"].replace("-", "")
+    sandbox.edit_customer(customer_id=str(customer["Id"]), CorporateIdentityNumber=number)
+    return {**customer, "CorporateIdentityNumber": number}

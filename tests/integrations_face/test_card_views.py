@@ -6,7 +6,6 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from companies.models import Contact
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, Kind, Push, PushState, WaitReason
 from integrations.sentences import sentence
@@ -35,7 +34,7 @@ def test_a_poll_is_answered_by_what_is_new(admin: Client, world: World) -> None:
     world.link(connection)
     settled = admin.get(address, {"version": version})
     assert settled.status_code == 286
-    assert "hx-get" not in settled.content.decode()
+    assert "hx-trigger" not in settled.content.decode()
     assert "Visma eAccounting: In Visma eAccounting, up to date" in settled.content.decode()  # read out
     assert admin.get(address, {"version": world.panel().version}).status_code == 286
 
@@ -109,50 +108,11 @@ def test_updating_records_the_wish(admin: Client, world: World) -> None:
     assert Push.objects.get().kind == Kind.UPDATE
 
 
-def test_a_contact_person_is_chosen_among_the_companys_people(admin: Client, world: World) -> None:
-    address = _url(world, "contact-person")
-    assert sentence("not_linked") in admin.get(address, follow=True).content.decode()
-    link = world.link(world.connect())
-    contact, gone = world.contact(), world.contact("Bo")
-    gone.mark_left(now=NOW)
-    page = admin.get(address).content.decode()
-    assert "One of the company's people" in page
-    assert "Bo Öberg" not in page
-    assert admin.post(address, {"contact": gone.pk}).status_code == 200
-    assert not Push.objects.exists()
-    said(admin, address, {"contact": contact.pk})
-    link.refresh_from_db()
-    assert link.contact == contact
-    assert Push.objects.get().groups == ["contact"]
-
-
-def test_a_new_contact_person_is_added_and_chosen(admin: Client, world: World) -> None:
-    link = world.link(world.connect())
-    address = _url(world, "contact-person")
-    assert "One of the company" not in admin.get(address).content.decode()
-    page = admin.post(address, {"who": "new", "mobile": "x", "title": "VD"}).content.decode()
-    assert 'value="VD"' in page
-    assert not Contact.objects.exists()
-    said(admin, address, {"who": "new", "first_name": "Göran"})
-    link.refresh_from_db()
-    assert str(link.contact) == "Göran"
-
-
 def _deciding(world: World, sandbox: Sandbox, **fields: object) -> tuple[Push, str]:
     customer = str(sandbox.customers()[0]["Id"])
     candidate = {"id": customer, "name": "Björk", "number": "1001"}
     values = {"wait_reason": WaitReason.DECISION, "candidates": [candidate], "next_attempt_at": None}
     return world.push(world.connect(), **{**values, **fields}), customer
-
-
-def test_a_candidate_is_linked_instead_only_when_it_was_offered(admin: Client, world: World, sandbox: Sandbox) -> None:
-    push, customer = _deciding(world, sandbox)
-    other = str(sandbox.customers()[1]["Id"])
-    assert sentence("nothing_to_decide") in said(admin, _url(world, "link-instead"), {"customer": other})
-    # Those tokens are not the sandbox's: eAccounting refuses, and nothing is linked.
-    assert "Nothing was linked." in said(admin, _url(world, "link-instead"), {"customer": customer})
-    push.refresh_from_db()
-    assert push.wait_reason == WaitReason.DECISION
 
 
 def test_decisions_are_recorded_once(admin: Client, world: World, sandbox: Sandbox) -> None:
@@ -182,7 +142,7 @@ def test_a_broken_link_is_forgotten(admin: Client, world: World) -> None:
     assert sentence("not_linked") in said(admin, _url(world, "unlink"))
 
 
-@pytest.mark.parametrize("name", ["create-anyway", "link-instead", "look-again", "cancel", "try-again"])
+@pytest.mark.parametrize("name", ["create-anyway", "look-again", "cancel", "try-again"])
 def test_without_a_wish_there_is_nothing_to_decide(admin: Client, world: World, name: str) -> None:
     world.connect()
     assert admin.post(_url(world, name)).status_code == 404

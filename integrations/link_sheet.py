@@ -1,0 +1,119 @@
+"""What the sheet *who it is* knows: a customer as eAccounting has it now, beside a company, and what stops a link."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import QueryDict
+from django.utils.translation import gettext
+
+from accounts.models import User
+from companies.models import Company
+from integrations import finding, mapping, services
+from integrations.comparing import Decision, Row, compare
+from integrations.delivery import live
+from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.types import Customer
+from integrations.finding import Candidate, why_no_answer
+from integrations.link_form import LinkForm
+from integrations.mapping import Values
+from integrations.models import Connection, CustomerLink, Origin, RemoteCustomer
+from integrations.sentences import sentence
+from integrations.sides_form import Seen, seen_in
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkSheet:
+    """One customer beside one company. Without a form nothing can be linked, and `stop` says why."""
+
+    company: Company
+    connection: Connection | None = None
+    candidate: Candidate | None = None
+    customer: Customer | None = None  # as eAccounting has just answered it
+    form: LinkForm | None = None
+    stop: str = ""
+    notice: str = ""  # what a person has to know before going on
+    seen_at: datetime | None = None  # when the values were read that are shown, unless it was just now
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether what was posted is about what stands in eAccounting now, and complete."""
+        form = self.form
+        return bool(self.customer and form and form.is_bound and not self.notice and form.is_confirmed())
+
+    def link(self, *, user: User, origin: Origin, decision: Decision | None) -> CustomerLink:
+        """Link the company; a wish to add it that waits for this decision ends. Raises Refusal."""
+        if self.connection is None or self.customer is None:
+            raise services.NotConnected
+        push = services.undecided(self.company, self.connection)
+        if push:
+            return services.link_instead(user=user, push=push, customer=self.customer, decision=decision)
+        return services.link(
+            user=user,
+            company=self.company,
+            connection=self.connection,
+            customer=self.customer,
+            origin=origin,
+            decision=decision,
+        )
+
+
+def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) -> LinkSheet:
+    """Read the customer once, and set it beside the company; `data` is what a person posted."""
+    connection = services.current_connection(company.account_id)
+    refusal = services.why_not_link(company)
+    if refusal or connection is None:
+        refusal = refusal or services.NotConnected()
+        return LinkSheet(company=company, stop=sentence(refusal.code, refusal.parameters))
+    try:
+        customer = live.read_customer(connection, customer_id=customer_id)
+    except NotFound:
+        return LinkSheet(company=company, connection=connection, stop=finding.not_found(connection, customer_id))
+    except finding.READ_ERRORS as error:
+        row = finding.known_row(connection, customer_id)
+        return _from_index(company, connection, row, error, data)
+    candidate = Candidate.of_answer(customer, connection=connection, company=company)
+    if candidate.stop:
+        return LinkSheet(company=company, connection=connection, candidate=candidate, stop=candidate.stop)
+    rows = _rows(company, mapping.owned(customer.raw))
+    is_overtaken = data is not None and seen_in(data, about=customer_id) != _seen(rows)
+    return LinkSheet(
+        company=company,
+        connection=connection,
+        candidate=candidate,
+        customer=customer,
+        form=LinkForm(None if is_overtaken else data, rows=rows, about=customer_id),
+        notice=_overtaken() if is_overtaken else "",
+    )
+
+
+def _from_index(
+    company: Company, connection: Connection, row: RemoteCustomer | None, error: Exception, data: QueryDict | None
+) -> LinkSheet:
+    """Show what the index knows while eAccounting does not answer; linking reads again."""
+    why = why_no_answer(error)
+    if row is None:
+        return LinkSheet(company=company, connection=connection, stop=why)
+    candidate = Candidate.of_row(row, company=company)
+    rows = _rows(company, row.answered)
+    return LinkSheet(
+        company=company,
+        connection=connection,
+        candidate=candidate,
+        form=None if candidate.stop else LinkForm(data, rows=rows, about=candidate.reference),
+        stop=candidate.stop,
+        notice=gettext("Nothing was linked. %(why)s") % {"why": why} if data else why,
+        seen_at=row.seen_at,
+    )
+
+
+def _rows(company: Company, there: Values) -> list[Row]:
+    return compare(here=mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS), there=there)
+
+
+def _seen(rows: list[Row]) -> Seen:
+    here = {name: value for row in rows for name, value in row.here.items()}
+    return Seen(here, {name: value for row in rows for name, value in row.there.items()})
+
+
+def _overtaken() -> str:
+    return gettext("Somebody changed this after you opened it, so nothing was linked. Look at it again.")

@@ -1,0 +1,140 @@
+"""The section Visma eAccounting of a company's edit page: link, link to another, or unlink, by reference."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from companies.models import Company
+from companies.sections import Section
+from integrations import finding, services
+from integrations.delivery import live
+from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.types import Customer
+from integrations.models import Connection, Origin, Push
+from integrations.reference_answer import ReferenceAnswer
+from integrations.references import LONGEST, Kind, parse
+from integrations.sentences import sentence
+
+
+class ReferenceInput(forms.TextInput):
+    """A field that says below itself who the reference is, before anything is saved."""
+
+    template_name = "integrations/reference_input.html"
+    company: Company | None = None
+    answer: ReferenceAnswer | None = None
+
+    def get_context(self, name: str, value: object, attrs: dict[str, object] | None) -> dict[str, object]:
+        """Give the template the company and the answer."""
+        context: dict[str, object] = super().get_context(name, value, attrs)
+        return {**context, "company": self.company, "answer": self.answer}
+
+
+class CompanyReferenceSection(Section):
+    """One field; a customer whose registration number differs is linked only when a person ticks that below it."""
+
+    title = _("Visma eAccounting")
+    on_create = False
+
+    reference = forms.CharField(
+        label=_("Company Reference"),
+        required=False,
+        max_length=LONGEST,
+        help_text=_(
+            "Open the customer's Edit or Statistics page in Visma eAccounting and copy what follows the last / "
+            "in the address."
+        ),
+        widget=ReferenceInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, company: Company | None, user: User, prefix: str) -> None:
+        super().__init__(data, company=company, user=user, prefix=prefix)
+        self.customer: Customer | None = None
+        self.connection = services.current_connection(company.account_id) if company else None
+        self.link = services.link_of(company, self.connection) if company else None
+        self.initial = {"reference": str(self.link.reference) if self.link else ""}
+        self._lock_field(company)
+        if not self.fields["reference"].disabled:
+            self._draw(company=company)
+
+    def _draw(self, **fields: Company | ReferenceAnswer | None) -> None:
+        """Give the field what it shows below itself."""
+        for name, value in fields.items():
+            setattr(self.fields["reference"].widget, name, value)
+
+    def _lock_field(self, company: Company | None) -> None:
+        """Make the field read-only, with the reason, while it cannot be changed."""
+        field = self.fields["reference"]
+        if self.connection is None or not self.connection.is_connected:
+            field.disabled = True
+            field.help_text = sentence("not_connected" if self.connection is None else self.connection.state)
+        elif company and (push := Push.open_of(company)):
+            field.disabled = True
+            is_left = push.connection_id != self.connection.pk
+            waits = _("Something is being sent to Visma eAccounting. Wait until it is done.")
+            field.help_text = sentence("already_under_way", {"left": str(push.connection)}) if is_left else waits
+
+    def clean_reference(self) -> str:
+        """Ask eAccounting who it is, only when the reference was changed."""
+        sought = parse(self.cleaned_data["reference"])
+        reference = sought.value
+        if sought.kind is Kind.NOTHING or self.connection is None or self.company is None:
+            return reference
+        if sought.kind is not Kind.REFERENCE:
+            raise ValidationError(finding.wrong_form())
+        if self.link and str(self.link.reference) == reference:
+            return reference
+        self._refuse_linked(self.connection, self.company, reference)
+        self.customer = self._read(self.connection, reference)
+        self._refuse_other_number(self.connection, self.company, self.customer)
+        return reference
+
+    def _refuse_linked(self, connection: Connection, company: Company, reference: str) -> None:
+        """Name the company that has this customer already; no call is needed for that."""
+        row = finding.known_row(connection, reference)
+        known = finding.Candidate.of_row(row, company=company) if row else None
+        if known and known.elsewhere:
+            raise ValidationError(known.stop)
+
+    def _read(self, connection: Connection, reference: str) -> Customer:
+        try:
+            return live.read_customer(connection, customer_id=reference)
+        except NotFound:
+            raise ValidationError(finding.not_found(connection, reference)) from None
+        except finding.READ_ERRORS as error:
+            words = gettext("The reference could not be checked, so nothing was saved. %(why)s")
+            raise ValidationError(words % {"why": finding.why_no_answer(error)}) from error
+
+    def _refuse_other_number(self, connection: Connection, company: Company, customer: Customer) -> None:
+        """Ask for the tick when the customer's number is not the one that is about to be saved here."""
+        answer = ReferenceAnswer.of(
+            finding.Candidate.of_answer(customer, connection=connection, company=company),
+            number=self.data.get("registration_number", company.registration_number),
+            country=self.data.get("country", str(company.country)),
+            name=self.add_prefix("anyway"),
+            ticked=self.data.get(self.add_prefix("anyway"), ""),
+        )
+        self._draw(answer=answer)
+        if answer.needs_tick and not answer.is_ticked:
+            words = gettext("%(warning)s Tick “Link anyway” if it is the same company all the same.")
+            raise ValidationError(words % {"warning": answer.warning})
+
+    def save(self, *, company: Company) -> None:
+        """Link or unlink in the transaction that saves the company. Raises ValidationError for a lost race."""
+        try:
+            if self.customer and self.connection:
+                link = services.link(
+                    user=self.user,
+                    company=company,
+                    connection=self.connection,
+                    customer=self.customer,
+                    origin=Origin.PASTED,
+                )
+                self.told = gettext("It is linked to %(customer)s.") % {"customer": link.customer}
+            elif self.link and not self.cleaned_data["reference"]:
+                services.unlink(user=self.user, company=company)
+                self.told = gettext("It is unlinked. Nothing was changed in Visma eAccounting.")
+        except services.Refusal as refusal:
+            raise ValidationError({"reference": sentence(refusal.code, refusal.parameters)}) from refusal

@@ -1,0 +1,74 @@
+"""What a customer has in eAccounting now, for a sheet: one live read, or what it answered last and why not newer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core import signing
+from django.utils.translation import gettext
+
+from integrations import mapping
+from integrations.delivery import live
+from integrations.eaccounting.errors import EAccountingError
+from integrations.mapping import Values
+from integrations.models import Connection, CustomerLink
+from integrations.sentences import sentence
+from integrations.tokens import NotConnected
+
+_SALT = "integrations.there"
+
+
+@dataclass(frozen=True)
+class There:
+    """What a person is shown of a customer."""
+
+    link_id: int
+    values: Values
+    read_at: datetime | None = None  # None: just now
+    why_not_now: str = ""  # a sentence; blank when it was read just now
+
+    def sealed(self, **beside: object) -> str:
+        """Return what was shown as a word that a form carries along and nobody can change."""
+        at = self.read_at.isoformat() if self.read_at else ""
+        shown = {"link": self.link_id, "values": self.values, "at": at, "why": self.why_not_now, **beside}
+        return signing.dumps(shown, salt=_SALT, compress=True)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a form says that a person saw: `beside` is what was sealed with it."""
+
+    there: There
+    beside: dict[str, object]
+
+
+def look_there(connection: Connection, link: CustomerLink) -> There:
+    """Ask eAccounting (at most 4 s); when it does not answer, return what it answered last, and why."""
+    try:
+        customer = live.read_customer(connection, customer_id=str(link.reference))
+    except (live.TooBusy, NotConnected, EAccountingError) as error:
+        return There(link.pk, _known(link), read_at=link.customer.seen_at, why_not_now=why_not(error))
+    return There(link.pk, mapping.owned(customer.raw))
+
+
+def _known(link: CustomerLink) -> Values:
+    return {field.remote: link.customer.answered.get(field.remote, "") for field in mapping.FIELDS}
+
+
+def why_not(error: live.TooBusy | NotConnected | EAccountingError) -> str:
+    """Say why a read that a person waited for failed; nothing repeats it by itself."""
+    if isinstance(error, EAccountingError) and error.retryable:
+        return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
+    return sentence(error.code)
+
+
+def opened(sealed: str, *, link: CustomerLink) -> Shown | None:
+    """Return what a form says that was seen of this link's customer; None when it is not ours, or of another link."""
+    try:
+        shown = signing.loads(sealed, salt=_SALT)
+    except signing.BadSignature:
+        return None
+    if shown.pop("link") != link.pk:
+        return None
+    at = shown.pop("at")
+    there = There(link.pk, shown.pop("values"), datetime.fromisoformat(at) if at else None, shown.pop("why"))
+    return Shown(there, beside=shown)

@@ -1,0 +1,100 @@
+"""What an update overwrote, and putting it back."""
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+
+from accounts.access import SignedInRequest, require
+from accounts.models import Role
+from companies.models import Company
+from integrations import services
+from integrations.models import Connection, CustomerLink, Kind, Push, PushState
+from integrations.sentences import sentence
+from integrations.services.looking import under_way
+from integrations.there import There, look_there, opened
+from integrations.undo_form import UndoForm
+from integrations.undoing import formers_of, is_undoable
+from integrations.views.sheets import leave_sheet, render_sheet
+
+
+@dataclass(frozen=True)
+class Undo:
+    """A finished update, and what its company is linked to now."""
+
+    push: Push
+    connection: Connection | None
+    link: CustomerLink | None
+
+    @property
+    def is_of_link(self) -> bool:
+        """Whether what is there now is that customer's."""
+        return is_undoable(self.push, self.link)
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing can be put back, whatever is there now; blank when something could."""
+        connection, link, company = self.connection, self.link, self.push.company
+        if company.archived_at is not None:
+            return sentence("archived")
+        if connection is None or not connection.is_connected:
+            return sentence(connection.state if connection else "not_connected")
+        if link is None or not self.is_of_link:
+            return sentence("not_undoable")
+        if link.broken:
+            return sentence(f"customer_{link.broken}")
+        if under := Push.open_of(company):
+            return sentence("already_under_way", under_way(under).parameters)
+        return ""
+
+
+def _undo(request: SignedInRequest, company_id: int, push_id: int) -> Undo:
+    company = get_object_or_404(Company.objects.of(request.account), pk=company_id)
+    updates = Push.objects.select_related("requested_by", "undoes__requested_by").defer("payload")
+    done = updates.filter(account=request.account, company=company, kind=Kind.UPDATE, state=PushState.DONE)
+    push = get_object_or_404(done.exclude(before=None), pk=push_id)
+    push.company = company
+    connection = services.current_connection(company.account_id)
+    return Undo(push, connection, services.link_of(company, connection))
+
+
+@require(Role.USER)
+def former_values(request: SignedInRequest, company_id: int, push_id: int) -> HttpResponse:
+    """What was there before an update: put back what nobody changed since, or what a person ticks."""
+    undo = _undo(request, company_id, push_id)
+    if undo.connection is None or undo.link is None or undo.why_not:
+        return _show(request, undo, there=None)
+    if request.method != "POST":
+        return _show(request, undo, there=look_there(undo.connection, undo.link))
+    seen = opened(request.POST.get("seen", ""), link=undo.link)
+    if seen is None or seen.beside.get("push") != undo.push.pk:
+        messages.warning(request, _("Nothing was sent yet: look at what is there now, then put it back."))
+        return _show(request, undo, there=look_there(undo.connection, undo.link))
+    return _put_back(request, undo, seen.there)
+
+
+def _put_back(request: SignedInRequest, undo: Undo, there: There) -> HttpResponse:
+    form = UndoForm(request.POST, formers=formers_of(undo.push, there.values))
+    if not form.is_valid():
+        return _show(request, undo, there=there, form=form)
+    try:
+        services.put_back(user=request.user, push=undo.push, decision=form.decision())
+    except services.Refusal as refusal:
+        messages.error(request, sentence(refusal.code, refusal.parameters))
+        return _show(request, undo, there=there, form=form)
+    return leave_sheet(request, undo.push.company)
+
+
+def _show(request: SignedInRequest, undo: Undo, *, there: There | None, form: UndoForm | None = None) -> HttpResponse:
+    push = undo.push
+    context = {
+        "company": push.company,
+        "push": push,
+        "there": there,
+        "why_not": undo.why_not,
+        "form": form or UndoForm(formers=formers_of(push, there.values if there else {})),
+        "seen": there.sealed(push=push.pk) if there else "",
+    }
+    return render_sheet(request, "integrations/undo.html", context)

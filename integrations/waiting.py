@@ -1,0 +1,56 @@
+"""How many actions wait for what: what the connection page tells its admin."""
+
+from collections import Counter
+
+from django.db.models import Count
+from django.utils.translation import ngettext
+
+from integrations.models import Connection, Push, WaitReason
+from integrations.models.states import OPEN
+
+_FOR_EACCOUNTING = (WaitReason.RETRY, WaitReason.BUDGET, WaitReason.SETTLING, WaitReason.TWIN)
+
+
+def waiting_words(connection: Connection) -> list[str]:
+    """Return a sentence for each thing that is waited for, with the number of actions: one query."""
+    rows = Push.objects.filter(connection=connection, state__in=OPEN).exclude(wait_reason="")
+    by_reason = Counter(dict(rows.order_by().values_list("wait_reason").annotate(Count("pk"))))
+    found = [
+        (by_reason[WaitReason.CONNECTION], _for_connection),
+        (by_reason[WaitReason.TERMS], _for_terms),
+        (by_reason[WaitReason.DECISION], _for_a_decision),
+        (sum(by_reason[reason] for reason in _FOR_EACCOUNTING), _for_eaccounting),
+    ]
+    return [words(count) % {"count": count} for count, words in found if count]
+
+
+def _for_connection(count: int) -> str:
+    return ngettext(
+        "%(count)d action waits until the connection works. It is sent by itself then.",
+        "%(count)d actions wait until the connection works. They are sent by themselves then.",
+        count,
+    )
+
+
+def _for_terms(count: int) -> str:
+    return ngettext(
+        "%(count)d company waits to be added until the terms of payment are chosen.",
+        "%(count)d companies wait to be added until the terms of payment are chosen.",
+        count,
+    )
+
+
+def _for_a_decision(count: int) -> str:
+    return ngettext(
+        "%(count)d action waits for a decision on its company's card.",
+        "%(count)d actions wait for decisions on their companies' cards.",
+        count,
+    )
+
+
+def _for_eaccounting(count: int) -> str:
+    return ngettext(
+        "%(count)d action waits for Visma eAccounting and is sent by itself.",
+        "%(count)d actions wait for Visma eAccounting and are sent by themselves.",
+        count,
+    )
