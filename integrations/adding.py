@@ -66,7 +66,8 @@ class Opening:
         """The terms that are chosen; at first those of the refused sending, else the default."""
         typed = self.typed.get("terms", "") if self.typed else ""
         chosen = int(typed) if typed.isdecimal() else self.refused.terms_id if self.refused else None
-        return self.offered_terms().filter(pk=chosen).first() or self.connection.default_terms
+        found = self.offered_terms().filter(pk=chosen).first() if chosen else None
+        return found or self.connection.default_terms
 
     @cached_property
     def values(self) -> Values:

@@ -44,13 +44,14 @@ _TYPES = {
 }
 
 
+_LABELS = {"ContactPersonName": _("Contact person's name")}  # "Contact person" is the choice above it
 IDENTIFYING = ("Name", "CorporateIdentityNumber")  # by which eAccounting is asked for possible duplicates
 
 
-class TermsChoice(forms.ModelChoiceField):
+class TermsChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when run
     """Terms of payment, each with the day on which an invoice of today would fall due."""
 
-    def label_from_instance(self, obj: TermsOfPayment) -> str:  # type: ignore[override]  # a model of ours
+    def label_from_instance(self, obj: TermsOfPayment) -> str:
         """Name and sample due date."""
         day = due_date(invoiced=timezone.localdate(), kind=obj.kind, days=obj.days)
         if day is None:
@@ -63,7 +64,11 @@ class AddForm(forms.Form):
     """What is about to be sent. One input for each property; those of a person only when one is chosen."""
 
     contact = forms.ModelChoiceField(
-        label=_("Contact person"), queryset=Contact.objects.none(), required=False, empty_label=_("None")
+        label=_("Contact person"),
+        queryset=Contact.objects.none(),
+        required=False,
+        empty_label=_("None"),
+        error_messages={"invalid_choice": _("This person cannot be chosen any more. Choose another, or nobody.")},
     )
     terms = TermsChoice(
         label=_("Terms of payment"),
@@ -109,9 +114,9 @@ class AddForm(forms.Form):
         attributes |= {"data-identifies": ""} if field.remote in IDENTIFYING else {}
         if field.remote == COUNTRY:
             choices = [("", gettext("None")), *countries] if not self.opening.here[COUNTRY] else list(countries)
-            return forms.ChoiceField(label=field.label, choices=choices, required=False)
+            return forms.ChoiceField(label=str(field.label), choices=choices, required=False)
         return forms.CharField(
-            label=field.label,
+            label=str(_LABELS.get(field.remote, field.label)),
             required=field.required,
             error_messages={"required": value_problem(field.remote, "missing", 0).words},
             help_text=self._hint(field),
@@ -123,9 +128,10 @@ class AddForm(forms.Form):
         here, shown = self.opening.here.get(field.remote, ""), self.opening.values.get(field.remote, "")
         if max(len(here), len(shown)) > field.limit:
             return format_html(
-                '<span data-counts="id_{}" data-limit="{}">{}</span> {}',
+                '<span data-counts="id_{}" data-limit="{}" class="{}">{}</span> {}',
                 field.remote,
                 field.limit,
+                "text-danger" if len(shown) > field.limit else "",
                 _counted(len(shown), field.limit),
                 gettext("Give Visma eAccounting a shorter form. It is remembered until the value in Lime Go changes."),
             )
@@ -176,6 +182,11 @@ class AddForm(forms.Form):
     def persons(self) -> list[BoundField]:
         """The values of the chosen person; nothing without one."""
         return [self[name] for name in PERSON if name in self.fields]
+
+    @property
+    def marks(self) -> bool:
+        """Whether fields carry messages; the box about possible customers says its own above."""
+        return bool(self.errors.keys() - {"none_of_these"})
 
     def point_at_first(self) -> None:
         """Let the page open where something has to be done."""

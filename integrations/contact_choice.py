@@ -17,12 +17,12 @@ from integrations.sentences import value_problem
 
 NEW, NOBODY = "new", "nobody"
 _SLOT = [field for field in FIELDS if field.group is Group.CONTACT]
-# Where the contact form holds what each property is made of.
+# Where the contact form holds what each property is made of, and what it is called among the others of a person.
 _TYPED = {
-    "ContactPersonName": "first_name",
-    "ContactPersonEmail": "email",
-    "ContactPersonPhone": "direct_phone",
-    "ContactPersonMobile": "mobile",
+    "ContactPersonName": ("first_name", _("Name")),
+    "ContactPersonEmail": ("email", _("E-mail")),
+    "ContactPersonPhone": ("direct_phone", _("Direct phone")),
+    "ContactPersonMobile": ("mobile", _("Mobile")),
 }
 
 
@@ -68,7 +68,7 @@ class ContactChoiceForm(forms.Form):
 class SlotLine:
     """One property of the contact slot, before and after."""
 
-    label: str | Promise
+    label: Promise
     now: str
     then: str
     differs: bool
@@ -99,7 +99,7 @@ class Slot:
         problems = {p.remote: value_problem(p.remote, p.kind, p.length).words for p in self.problems}
         return [
             SlotLine(
-                label=field.label,
+                label=_TYPED[field.remote][1],
                 now=self.there[field.remote],
                 then=self.written[field.remote],
                 differs=field.remote in differing,
@@ -123,7 +123,7 @@ def refuse_at_fields(form: ContactForm, problems: list[Problem]) -> None:
     """Put what eAccounting would not take of a new person at the field where it was typed."""
     for problem in problems:
         words = value_problem(problem.remote, problem.kind, problem.length).words
-        form.add_error(_TYPED[problem.remote], words)
+        form.add_error(_TYPED[problem.remote][0], words)
 
 
 def in_one_line(values: Mapping[str, str]) -> str:

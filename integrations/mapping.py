@@ -218,15 +218,16 @@ def to_write(here: Values, there: Values) -> Values:
 
 
 def confirmed_to_write(confirmed: Values, there: Values) -> Values:
-    """Return of what a person confirmed, blanks included, the values that are not there yet."""
-    return {name: confirmed[name] for name in differences(confirmed, there)}
+    """Return of what a person confirmed, blanks included, the values that are not there yet; groups whole."""
+    apart = set(differences(confirmed, there))
+    groups = {BY_PROPERTY[name].group for name in apart} - {Group.SINGLE}
+    return {name: value for name, value in confirmed.items() if name in apart or BY_PROPERTY[name].group in groups}
 
 
 def overtaken(confirmed: Values, based_on: Values, there: Values) -> list[str]:
     """Return the properties that somebody changed there after a person confirmed what to write over them."""
-    apart = confirmed_to_write(confirmed, there)
-    seen = {name: based_on[name] for name in apart if name in based_on}
-    return list(confirmed_to_write(seen, there))
+    seen = {name: based_on[name] for name in differences(confirmed, there) if name in based_on}
+    return differences(seen, there)
 
 
 def replace_payload(raw: Mapping[str, Json], changes: Values, *, fallback: Values) -> dict[str, Json]:

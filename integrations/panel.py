@@ -2,74 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils.functional import Promise, cached_property
-from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 from accounts.models import Role, User
 from companies.models import Company, Contact
 from integrations import mapping
+from integrations.comparing import Change, Row
+from integrations.differences import differences_words, row_words, told_differences
+from integrations.link_rows import rows_of, stored_otherwise
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
 from integrations.models.states import OPEN
+from integrations.panel_states import DIFFERENCES, LOOKS, POLL_SECONDS, TECHNICAL, TO_REVIEW, Look, State
 from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 from integrations.services import current_connection, links_of
-
-
-class State(StrEnum):
-    """What the panel says, the upper one first when two hold."""
-
-    SENDING = "sending"
-    CHECKING = "checking"
-    LEFT = "left"
-    WAITING = "waiting"
-    DECISION = "decision"
-    NOT_CONNECTED = "not_connected"
-    NEEDS_RECONNECT = "needs_reconnect"
-    STOPPED = "stopped"
-    TERMS = "terms"
-    REFUSED = "refused"
-    TECHNICAL = "technical"
-    LINK_BROKEN = "link_broken"
-    CHANGED = "changed"
-    OTHERWISE = "otherwise"
-    UP_TO_DATE = "up_to_date"
-    NOT_LINKED = "not_linked"
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a state is shown: a word, a colour (`kind` of partials/badge.html), an icon; "" is the kind's own."""
-
-    word: str | Promise
-    kind: str
-    icon: str = ""
-
-
-LOOKS = {
-    State.SENDING: Look(_("Sending"), "info", "arrow-path"),
-    State.CHECKING: Look(_("Checking"), "info", "magnifying-glass"),
-    State.LEFT: Look(_("Not known yet"), "warning", "magnifying-glass"),
-    State.WAITING: Look(_("Waiting"), "neutral", "clock"),
-    State.DECISION: Look(_("Your decision"), "warning"),
-    State.NOT_CONNECTED: Look(_("Not connected"), "neutral", "link-slash"),
-    State.NEEDS_RECONNECT: Look(_("Needs reconnecting"), "danger"),
-    State.STOPPED: Look(_("Stopped by Visma eAccounting"), "danger"),
-    State.TERMS: Look(_("Terms of payment not confirmed"), "warning"),
-    State.REFUSED: Look(_("Not sent"), "danger"),
-    State.TECHNICAL: Look(_("Technical failure"), "danger"),
-    State.LINK_BROKEN: Look(_("Link broken"), "danger", "link-slash"),
-    State.CHANGED: Look(_("Changed here"), "info", "pencil-square"),
-    State.OTHERWISE: Look(_("Stored otherwise there"), "warning"),
-    State.UP_TO_DATE: Look(_("In Visma eAccounting, up to date"), "success"),
-    State.NOT_LINKED: Look(_("Not a customer yet"), "neutral"),
-}
-POLL_SECONDS = {State.SENDING: 1, State.WAITING: 10, State.CHECKING: 10}
-# Failures that no value of the company causes: trying again may help as it is.
-TECHNICAL = frozenset({"crashed", "gave_up", "unexpected_answer", "server_error", "unreachable", "query"})
 
 
 @dataclass(frozen=True)
@@ -133,12 +82,9 @@ class Panel:
         """The state in a few words."""
         if self.state == State.DECISION and not self.user.may(Role.USER):
             return gettext("A user decides")
-        if self.state != State.CHANGED:
+        if self.state not in DIFFERENCES.values():
             return str(self.look.word)
-        count = len(self.changed_fields)
-        if self.is_just_linked:
-            return ngettext("%(count)d field differs", "%(count)d fields differ", count) % {"count": count}
-        return ngettext("%(count)d field changed here", "%(count)d fields changed here", count) % {"count": count}
+        return differences_words(self.state, [row for row in self.differences if DIFFERENCES[row.change] == self.state])
 
     @property
     def has_failed(self) -> bool:
@@ -148,7 +94,8 @@ class Panel:
     @property
     def state_template(self) -> str:
         """The template of the state."""
-        return f"integrations/states/{self.state}.html"
+        name = "changed" if self.state in DIFFERENCES.values() else self.state
+        return f"integrations/states/{name}.html"
 
     @property
     def _terms_chosen(self) -> bool:
@@ -163,9 +110,9 @@ class Panel:
             return State.TECHNICAL if self.push.failure in TECHNICAL else State.REFUSED
         if self.link is None:
             return State.NOT_LINKED
-        if self.changed_fields:
-            return State.CHANGED
-        return State.OTHERWISE if self.fields_stored_otherwise else State.UP_TO_DATE
+        changes = {row.change for row in self.differences}
+        differing = next((state for change, state in DIFFERENCES.items() if change in changes), None)
+        return differing or (State.OTHERWISE if self.fields_stored_otherwise else State.UP_TO_DATE)
 
     def _may_be_repeated(self, push: Push) -> bool:
         """Whether the newest wish failed and still could be repeated: linking or unlinking overtakes it."""
@@ -173,25 +120,47 @@ class Panel:
             return False
         if push.kind == Kind.CREATE:
             return self.link is None
+        if push.failure == "changed_there" and push.undoes_id is None and not self.differences:
+            return False  # a person has looked since, and kept what is there
         return self.link is not None and self.link.linked_at <= push.finished_at
 
     @cached_property
-    def changed_fields(self) -> list[mapping.Field]:
-        """The fields whose values here differ from what was last sent (or, just linked, from what is there)."""
-        if self.link is None:
-            return []
-        here = mapping.values_of(self.company, self.link.contact, groups=mapping.groups_for(self.link.contact))
-        return _differing(here, self.link.customer.answered if self.link.sent is None else self.link.sent)
+    def _rows(self) -> list[Row]:
+        link = self.link
+        # Nothing is known of a customer that was never read.
+        return rows_of(self.company, link, there=link.customer.answered) if link and link.customer.answered else []
+
+    @property
+    def differences(self) -> list[Row]:
+        """What changed here or there since they last agreed, or differs and never was agreed on."""
+        return [row for row in self._rows if row.is_news]
+
+    @property
+    def differences_told(self) -> list[str]:
+        """A sentence for each kind of change, naming its fields."""
+        return told_differences(self.differences)
 
     @cached_property
     def fields_stored_otherwise(self) -> list[mapping.Field]:
-        """The fields in which eAccounting's last answer differs from what it was sent."""
-        return _differing(self.link.sent, self.link.customer.answered) if self.link and self.link.sent else []
+        """The fields in which eAccounting's last answer differs from what it was sent, until somebody accepts it."""
+        return stored_otherwise(self.link, there=self.link.customer.answered) if self.link else []
 
     @property
-    def is_just_linked(self) -> bool:
-        """Linked to an existing customer, and nothing was sent yet: "changed" would be the wrong word."""
-        return self.link is not None and self.link.sent is None
+    def left_there(self) -> list[str]:
+        """What a person left as eAccounting has it, although it differs."""
+        kept = self.link.kept if self.link else []
+        rows = [row for row in self._rows if row.change is Change.SAME]
+        return [row_words(row) for row in rows if any(field.remote in kept for field in row.differing)]
+
+    @property
+    def is_to_review(self) -> bool:
+        """Whether the differences have to be looked at before anything can be sent."""
+        return self.state in TO_REVIEW or self.is_overtaken
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether the last wish was not sent because somebody changed the same in eAccounting meanwhile."""
+        return self.has_failed and self.push is not None and self.push.failure == "changed_there"
 
     @cached_property
     def problems(self) -> list[ValueProblem]:
@@ -283,12 +252,6 @@ class Panel:
     def sole_contact(self) -> Contact | None:
         """The only person of the company: preselected for a create."""
         return self.contacts[0] if len(self.contacts) == 1 else None
-
-
-def _differing(here: mapping.Values, there: mapping.Values) -> list[mapping.Field]:
-    """Return the fields that an update would change. A group is written whole; what is named is what differs in it."""
-    differing = set(mapping.differences(here, there))
-    return [mapping.BY_PROPERTY[name] for name in mapping.to_write(here, there) if name in differing]
 
 
 def panel_of(*, company: Company, user: User) -> Panel:

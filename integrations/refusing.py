@@ -41,7 +41,8 @@ class CannotSendValues(Refusal):
     code = "values"
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__(problems=[(p.remote, p.kind, p.length) for p in problems])
+        self.problems = list(problems)
+        super().__init__(problems=[(p.remote, p.kind, p.length) for p in self.problems])
 
 
 class TermsNotConfirmed(Refusal):

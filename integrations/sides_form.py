@@ -176,7 +176,7 @@ class SidesForm(forms.Form):
         value = field.normal(self.cleaned_data.get(name, ""), self._here.get(COUNTRY, ""))
         self.cleaned_data[name] = value
         if not value:
-            self.add_error(name, value_problem(field.remote, "missing", 0).words)
+            self.add_error(name, gettext("Give a shorter value, or keep Visma eAccounting's."))
         elif len(value) > field.limit:
             self.add_error(name, value_problem(field.remote, "too_long", len(value)).words)
 

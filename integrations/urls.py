@@ -13,6 +13,7 @@ from integrations.views import (
     other_company,
     terms,
     undoing,
+    updating,
 )
 
 app_name = "integrations"
@@ -36,7 +37,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}panel/", card.panel, name="panel"),
     path(f"{_CARD}add/", adding.add_customer, name="add-customer"),
     path(f"{_CARD}add/possible/", adding.possible_customers, name="possible-customers"),
-    path(f"{_CARD}update/", card.update_customer, name="update-customer"),
+    path(f"{_CARD}update/", updating.update, name="update-customer"),
+    path(f"{_CARD}check/", updating.check, name="check-customer"),
     path(f"{_CARD}contact-person/", contact_person.contact_person, name="contact-person"),
     path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
     path(f"{_CARD}link/", linking.search, name="link"),

@@ -7,6 +7,7 @@ from uuid import uuid4
 from accounts.models import Account, Role, User
 from companies.models import Company, Contact
 from integrations import mapping
+from integrations.link_rows import rows_of
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -20,8 +21,10 @@ from integrations.models import (
 )
 from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.offers import mark_of
+from integrations.sides_form import SidesForm
 from integrations.there import There
 from tests.rights import Case, Cast, Words
+from tests.sheets import confirmed
 
 NOW = datetime.now(UTC)
 Make = Callable[[Account], Words]
@@ -187,6 +190,15 @@ def _person(_cast: Cast) -> Words:
     return {"contact": contact.pk} if contact else {}
 
 
+def _chosen_sides(_cast: Cast) -> Words:
+    """What the update sheet posts when every value of ours is chosen."""
+    link = CustomerLink.objects.select_related("company", "customer", "contact").order_by("-pk").first()
+    if link is None:
+        return {}
+    form = SidesForm(rows=rows_of(link.company, link, there={}), about=str(link.reference))
+    return {"seen": form["seen"].value(), **{choice.row.key: "ours" for choice in form.choices}}
+
+
 def _foreign_person(cast: Cast) -> Words:
     _company(cast.other_account)
     return _person(cast)
@@ -233,6 +245,17 @@ def _updated(account: Account) -> Words:
 def _put_back(cast: Cast) -> Words:
     push = Push.objects.filter(account=cast.account).first()
     return {"Telephone": "ours", **_seen(cast.account, push=push.pk)} if push else {}
+
+
+def _create(cast: Cast) -> Words:
+    """What stands on the create sheet of the company that was made last."""
+    company = Company.objects.order_by("-pk").first()
+    return confirmed(company, contact=company.contacts.first()) if company else {}
+
+
+def _create_with_foreign_person(cast: Cast) -> Words:
+    company = Company.objects.order_by("-pk").first()
+    return {**(confirmed(company) if company else {}), **_foreign_person(cast)}
 
 
 def _other_terms(cast: Cast) -> Words:
@@ -292,8 +315,12 @@ CASES = [
         foreign_data=lambda cast: _start_over(cast.other_account),
     ),
     _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
-    _card("integrations:add-customer", _connected, data=_person, foreign_data=_foreign_person),
-    _card("integrations:update-customer", _linked),
+    _card("integrations:add-customer", _connected, get=200, data=_create, foreign_data=_create_with_foreign_person),
+    # eAccounting is asked who the company could be, and does not answer here.
+    _card("integrations:possible-customers", _connected, get=200, post=405),
+    _card("integrations:update-customer", _linked, get=200, data=_chosen_sides),
+    # eAccounting does not answer here: nothing new is known.
+    _card("integrations:check-customer", _linked, changes=False),
     _card("integrations:contact-person", _linked, get=200, data=_seen_person, foreign_data=_foreign_seen_person),
     _card("integrations:former-values", _updated, get=200, data=_put_back),
     _card("integrations:create-anyway", _deciding),

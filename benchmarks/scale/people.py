@@ -11,7 +11,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 
 from accounts.models import User
 from benchmarks.chaos.world import Tenant
+from companies.models import Company
+from integrations import mapping
 from integrations.models import Push
+from integrations.services import current_connection
 
 SECONDS = 10.0
 PAUSE = 0.02  # seconds between clicks
@@ -58,10 +61,10 @@ class People:
             time.sleep(PAUSE)
 
     def _click(self, key: str, company_id: int) -> None:
-        """Press "Add" on a company's card."""
+        """Press "Create customer in Visma" on a company's sheet."""
         cookies = {settings.SESSION_COOKIE_NAME: key, settings.CSRF_COOKIE_NAME: TOKEN}
         url = f"{self.url}/companies/{company_id}/visma-eaccounting/add/"
-        form = {"csrfmiddlewaretoken": TOKEN}
+        form = {"csrfmiddlewaretoken": TOKEN, **_sheet(company_id)}
         began = time.monotonic()
         try:
             answer = requests.post(url, data=form, cookies=cookies, allow_redirects=False, timeout=SECONDS)
@@ -71,6 +74,14 @@ class People:
         self.took.append(time.monotonic() - began)
         if answer.status_code != requests.codes.found:
             self.broken.append(f"a click was answered with {answer.status_code}")
+
+
+def _sheet(company_id: int) -> dict[str, object]:
+    """What stands on the create sheet: the company's own values, nobody as its contact person, the default terms."""
+    company = Company.objects.get(pk=company_id)
+    connection = current_connection(company.account_id)
+    values = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
+    return {**values, "contact": "", "terms": connection.default_terms_id if connection else ""}
 
 
 def accepted(ids: list[int]) -> list[int]:

@@ -14,6 +14,7 @@ from integrations.refusing import (
     TermsNotAllowed,
     TermsNotConfirmed,
 )
+from integrations.services.checking import look_there
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
 from integrations.services.linking import link, undecided, unlink, why_not_link
 from integrations.services.looking import current_connection, link_of, links_of
@@ -50,6 +51,7 @@ __all__ = [
     "link_of",
     "links_of",
     "look_again",
+    "look_there",
     "put_back",
     "request_create",
     "request_update",

@@ -71,8 +71,8 @@ def _create(request: SignedInRequest, form: AddForm) -> HttpResponse:
             judged=opening.seen if form.cleaned_data["none_of_these"] else (),
         )
     except services.CannotSendValues as refusal:
-        for name, kind, length in refusal.parameters["problems"]:
-            form.add_error(name, value_problem(name, kind, length).words)
+        for problem in refusal.problems:
+            form.add_error(problem.remote, value_problem(problem.remote, problem.kind, problem.length).words)
         return _draw(request, form)
     except services.Refusal as refusal:
         return _say(request, opening.company, refusal)

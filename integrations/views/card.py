@@ -59,14 +59,6 @@ def panel(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 @require(Role.USER)
 @require_POST
-def update_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Update the information in Visma eAccounting."""
-    company = _company(request, company_id)
-    return _do(request, company, lambda: services.request_update(user=request.user, company=company))
-
-
-@require(Role.USER)
-@require_POST
 def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
     """None of the possible duplicates is this company: create it."""
     company = _company(request, company_id)

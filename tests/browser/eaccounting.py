@@ -31,6 +31,7 @@ from limego_visma.local.stores import dies_with_parent
 
 ROOT = Path(__file__).parent.parent.parent
 READY_SECONDS = 40
+ADD = "+ Add as customer in Visma eAccounting"
 SETTLED = 20_000  # milliseconds for a worker to do its work on a busy machine
 
 
@@ -183,6 +184,12 @@ def open_edit(page: Page) -> None:
     """From the card to its edit page, by the three dots."""
     page.get_by_role("button", name="More").click()
     page.get_by_role("link", name="Edit", exact=True).click()
+
+
+def add_customer(page: Page) -> None:
+    """Open the create sheet from the card, and create what it proposes."""
+    page.get_by_role("link", name=ADD).click()
+    page.get_by_role("button", name="Create customer in Visma").click()
 
 
 def customer_named(eaccounting: Sandbox, name: str) -> Document:

@@ -10,12 +10,11 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection
 from limego_visma.local.environment import PASSWORD
 from tests.browser.conftest import LogIn, assert_accessible
-from tests.browser.eaccounting import SETTLED, customer_named, open_card, open_edit
+from tests.browser.eaccounting import ADD, SETTLED, add_customer, customer_named, open_card, open_edit
 
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
 UP_TO_DATE = "In Visma eAccounting, up to date"
-ADD = "+ Add as customer in Visma eAccounting"
 UPDATE = "Update the information in Visma eAccounting"
 
 
@@ -52,7 +51,7 @@ def test_connect_add_link_choose_a_person_and_update(page: Page, demo: dict[str,
     # M4: the company becomes a customer, and the panel says so without a reload.
     open_card(page, "Brovakten Säkerhet AB")
     assert_accessible(page)
-    page.get_by_role("button", name=ADD).click()
+    add_customer(page)
     panel = page.get_by_role("region", name="Visma eAccounting")
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     created = customer_named(eaccounting, "Brovakten Säkerhet AB")
@@ -121,7 +120,9 @@ def test_the_main_flow_by_keyboard_alone(
     page.goto("/companies/")
     _tab_to(page, page.get_by_role("link", name="Bergtagen Friluft AB"))
     page.keyboard.press("Enter")
-    _tab_to(page, page.get_by_role("button", name=ADD))
+    _tab_to(page, page.get_by_role("link", name=ADD))
+    page.keyboard.press("Enter")
+    _tab_to(page, page.get_by_role("button", name="Create customer in Visma"))
     page.keyboard.press("Enter")
     panel = page.get_by_role("region", name="Visma eAccounting")
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
@@ -157,7 +158,7 @@ def test_a_company_is_added_without_javascript(
     page = context.new_page()
     log_in(page, connected.connected_by)
     open_card(page, "Brovakten Säkerhet AB")
-    page.get_by_role("button", name=ADD).click()
+    add_customer(page)
     panel = page.get_by_role("region", name="Visma eAccounting")
     for _ in range(40):
         if UP_TO_DATE in panel.inner_text():

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings as configuration
@@ -31,6 +32,7 @@ from tests.integrations.conftest import AddCompany, Run, posts
 from tests.integrations.threads import at_once
 from tests.integrations.workers import until
 from tests.proxy import Proxy
+from tests.sheets import confirmed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,8 +45,8 @@ def add(company: Company) -> str:
 
 
 def press(browser: Client, company: Company) -> str:
-    """Press + Add as customer, follow, and return all the page's words."""
-    answer = browser.post(add(company), follow=True)
+    """Press Create customer in Visma, follow, and return all the page's words."""
+    answer = browser.post(add(company), confirmed(company), follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -68,8 +70,9 @@ def test_the_click_answers_at_once_and_the_sweeper_finds_the_wish(
     browser = as_user(ulf)
     browser.get(f"/companies/{company.pk}/")  # templates are read from the disk once
     tasks._quiet["until"] = 0.0
+    sheet = confirmed(company)
     began = time.monotonic()
-    answer = browser.post(add(company))
+    answer = browser.post(add(company), sheet)
     seconds = time.monotonic() - began
     assert answer.status_code == 302
     assert seconds < CLICK_SECONDS
@@ -85,7 +88,7 @@ def test_a_broker_behind_a_bad_line_holds_no_click_up(
     poke_through: Callable[[str], None], sandbox: Sandbox, run: Run,
 ) -> None:  # fmt: skip
     """Each trouble in turn, on one line: the answer comes in time, and no wish is lost."""
-    browser = as_user(ulf)
+    browser, sheet = as_user(ulf), confirmed(company)
     browser.get(f"/companies/{company.pk}/")
     with Proxy.before(configuration.REDIS_URL) as line:
         poke_through(line.url)
@@ -101,7 +104,7 @@ def test_a_broker_behind_a_bad_line_holds_no_click_up(
             tasks._quiet["until"] = 0.0
             Push.objects.update(state=PushState.CANCELLED)
             began = time.monotonic()
-            browser.post(add(company))
+            browser.post(add(company), sheet)
             assert time.monotonic() - began < CLICK_SECONDS, trouble
             assert Push.objects.filter(state=PushState.WAITING).count() == 1
     run(Push.objects.get(state=PushState.WAITING))
@@ -129,7 +132,7 @@ def test_twenty_presses_at_once_are_one_wish_and_one_customer(
 def test_the_second_user_is_told_who_was_faster(
     ready: Connection, company: Company, ulf: User, anna: User, as_user: Callable[[User], Client], sandbox: Sandbox
 ) -> None:
-    as_user(anna).post(add(company))
+    as_user(anna).post(add(company), confirmed(company))
     shown = words_of(press(as_user(ulf), company))
     assert "This company is already being added by Anna Ek. Wait until it is done." in shown
     assert "by Anna Ek" in shown.split("Asked for at")[1]
@@ -183,14 +186,14 @@ def test_without_a_database_the_click_says_that_nothing_was_sent_and_leaves_noth
     ready: Connection, company: Company, ulf: User, as_user: Callable[[User], Client], sandbox: Sandbox,
     line_to_database: Proxy,
 ) -> None:  # fmt: skip
-    browser, events = as_user(ulf), Event.objects.count()
+    browser, events, sheet = as_user(ulf), Event.objects.count(), confirmed(company)
     browser.raise_request_exception = False
     line_to_database.down()
     line_to_database.reset()
-    answer = browser.post(add(company))
+    answer = browser.post(add(company), sheet)
     assert answer.status_code == 503
     assert NOT_SAVED in words_of(answer.content.decode())
-    swedish = browser.post(add(company), headers={"accept-language": "sv"}).content.decode()
+    swedish = browser.post(add(company), sheet, headers={"accept-language": "sv"}).content.decode()
     assert "Inget sparades och inget skickades till Visma eAccounting." in words_of(swedish)
     line_to_database.up()
     database.close()
@@ -202,7 +205,7 @@ def test_when_the_answer_to_the_commit_is_lost_nothing_is_claimed_and_what_was_s
     line_to_database: Proxy,
 ) -> None:  # fmt: skip
     """The line breaks before the first byte of the answer to the COMMIT: the wish is there, and nobody was told."""
-    browser = as_user(ulf)
+    browser, sheet = as_user(ulf), confirmed(company)
     browser.raise_request_exception = False
 
     def break_after_the_last_statement(execute: Callable[..., object], sql: str, *rest: object) -> object:
@@ -212,7 +215,7 @@ def test_when_the_answer_to_the_commit_is_lost_nothing_is_claimed_and_what_was_s
         return done
 
     with database.execute_wrapper(break_after_the_last_statement):
-        answer = browser.post(add(company))
+        answer = browser.post(add(company), sheet)
     assert answer.status_code == 503
     assert CANNOT_TELL in words_of(answer.content.decode())
     database.close()
@@ -276,6 +279,7 @@ def posted_by_hand(port: int, company: Company, session: str) -> Iterator[None]:
         "Cookie": f"sessionid={session}; csrftoken={token}",
         "Content-Type": "application/x-www-form-urlencoded",
     }
+    body = urlencode({**confirmed(company), "csrfmiddlewaretoken": token})
     with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as asked:
-        asked.request("POST", add(company), body=f"csrfmiddlewaretoken={token}", headers=head)
+        asked.request("POST", add(company), body=body, headers=head)
         yield

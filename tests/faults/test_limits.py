@@ -26,6 +26,7 @@ from tests.integrations.conftest import CUSTOMERS, AddCompany, MovableClock, Run
 from tests.integrations.threads import at_once, in_thread
 from tests.integrations.workers import until
 from tests.proxy import Proxy
+from tests.sheets import confirmed
 
 LESS_OFTEN = "Visma eAccounting asked us to call less often for a moment. This is sent again by itself."
 AWAY = "A part of Lime Go is not available just now. This is sent by itself as soon as it is back."
@@ -213,10 +214,12 @@ def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_th
 
 
 def seconds_until_done(user: User, company: Company, browser: Client) -> float:
-    """Click + Add as customer on the page; return how long it took until the customer was there."""
-    browser.get(f"/companies/{company.pk}/")
+    """Click Create customer in Visma; return how long it took until the customer was there."""
+    sheet = f"/companies/{company.pk}/visma-eaccounting/add/"
+    browser.get(sheet)
+    typed = confirmed(company)
     began = time.monotonic()
-    assert browser.post(f"/companies/{company.pk}/visma-eaccounting/add/").status_code == 302
+    assert browser.post(sheet, typed).status_code == 302
     while not Push.objects.filter(company=company, state=PushState.DONE).exists():
         assert time.monotonic() - began < 20, f"{company} is not done"
         time.sleep(0.01)

@@ -12,7 +12,7 @@ from accounts.models import Account, User
 from companies.models import Company
 from integrations.badges import panels_of
 from integrations.models import Connection, CustomerLink, Origin, RemoteCustomer
-from integrations.panel import State
+from integrations.panel_states import State
 
 NOW = timezone.now()
 

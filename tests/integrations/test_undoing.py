@@ -112,7 +112,7 @@ def test_a_group_of_which_one_value_was_overwritten_is_known_whole(
     written = mapping.values_of(company, contact, groups=["contact"])
     decision = Decision(written, {name: was[name] for name in written}, {}, {})
     push = run(services.choose_contact(user=ulf, company=company, contact=contact, decision=decision))
-    assert push.before == {"ContactPersonMobile": was["ContactPersonMobile"]}
+    assert push.before["ContactPersonMobile"] == was["ContactPersonMobile"]
     [former] = formers(push, sandbox)
     assert former.row.here == {name: was[name] for name in CONTACT}
     assert former.sent == written

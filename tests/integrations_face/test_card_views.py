@@ -5,9 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from accounts.models import User
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.models import Connection, Event, EventKind, Kind, Push, PushState, WaitReason
+from integrations.models import Event, EventKind, Push, PushState, WaitReason
 from integrations.sentences import sentence
 from tests.integrations_face.conftest import LATER, NOW, World, said
 
@@ -54,60 +53,6 @@ def test_the_card_needs_few_queries_whatever_there_is(
         admin.get(_url(world))
 
 
-def test_adding_records_the_wish_with_its_contact_person(admin: Client, world: World, anna: User) -> None:
-    world.connect()
-    contact = world.contact()
-    page = said(admin, _url(world, "add"), {"contact": contact.pk})
-    assert "The company is being added as a customer in Visma eAccounting." in page
-    push = Push.objects.get()
-    assert (push.kind, push.contact, push.requested_by) == (Kind.CREATE, contact, anna)
-    assert "already being added by Anna Ek" in said(admin, _url(world, "add"))
-    assert Push.objects.count() == 1
-
-
-def test_adding_without_a_person_sends_none(admin: Client, world: World) -> None:
-    world.connect()
-    world.contact()
-    said(admin, _url(world, "add"), {"contact": ""})
-    assert Push.objects.get().contact is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"state": Connection.State.NEEDS_RECONNECT, "broken_at": NOW}, "needs_reconnect"),
-        ({"state": Connection.State.DISCONNECTED}, "disconnected"),
-        ({"is_current": False}, "not_connected"),
-    ],
-)
-def test_adding_is_refused_in_words(admin: Client, world: World, fields: dict[str, object], code: str) -> None:
-    world.connect(**fields)
-    assert sentence(code) in said(admin, _url(world, "add"))
-    assert not Push.objects.exists()
-
-
-def test_adding_twice_or_without_terms_or_values_is_refused_in_words(admin: Client, world: World) -> None:
-    connection = world.connect()
-    world.company.save_changes(now=NOW, values={"postal_code": ""})
-    assert "Nothing was sent. Postal code is missing." in said(admin, _url(world, "add"))
-    connection.terms.update(gone_at=NOW)
-    assert "The chosen terms of payment “30 days” no longer exist" in said(admin, _url(world, "add"))
-    world.link(connection)
-    assert sentence("already_linked") in said(admin, _url(world, "add"))
-    world.company.archive(now=NOW)
-    assert sentence("archived") in said(admin, _url(world, "add"))
-    assert not Push.objects.exists()
-
-
-def test_updating_records_the_wish(admin: Client, world: World) -> None:
-    assert sentence("not_connected") in said(admin, _url(world, "update"))
-    connection = world.connect()
-    assert sentence("not_linked") in said(admin, _url(world, "update"))
-    world.link(connection)
-    assert "The information is being updated in Visma eAccounting." in said(admin, _url(world, "update"))
-    assert Push.objects.get().kind == Kind.UPDATE
-
-
 def _deciding(world: World, sandbox: Sandbox, **fields: object) -> tuple[Push, str]:
     customer = str(sandbox.customers()[0]["Id"])
     candidate = {"id": customer, "name": "Björk", "number": "1001"}
@@ -131,7 +76,7 @@ def test_a_waiting_wish_is_cancelled_and_a_failed_one_repeated(admin: Client, wo
     assert "Cancelled. Nothing was sent." in said(admin, _url(world, "cancel"))
     assert sentence("nothing_to_decide") in said(admin, _url(world, "try-again"))
     Push.objects.filter(pk=push.pk).update(state=PushState.FAILED, failure="validation", finished_at=NOW)
-    assert "Send again" in admin.get(_url(world)).content.decode()
+    assert "Fix and send again" in admin.get(_url(world)).content.decode()
     said(admin, _url(world, "try-again"))
     assert Push.objects.filter(state=PushState.WAITING).count() == 1
 

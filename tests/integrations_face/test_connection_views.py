@@ -16,6 +16,7 @@ from integrations.locks import token_lock
 from integrations.models import BlockedReason, Connection, PushState, WaitReason
 from integrations.sentences import sentence
 from tests.integrations_face.conftest import NOW, World, decide, mark_on, said
+from tests.sheets import confirmed
 
 PAGE = "/settings/integrations/visma-eaccounting/"
 CALLBACK = "/integrations/visma-eaccounting/callback/"
@@ -224,7 +225,7 @@ def test_everything_works_with_tokens_that_no_key_reads(
     assert "chosen by Anna Ek" in admin.get(PAGE).content.decode()
     for button in ("test/", "terms/reload/"):
         assert sentence("tokens_unreadable") in said(admin, f"{PAGE}{button}")
-    assert "The company is being added." not in said(admin, f"{card}visma-eaccounting/add/")
+    assert "The company is being added." not in said(admin, f"{card}visma-eaccounting/add/", confirmed(world.company))
     assert "Disconnected. All links are kept" in said(admin, f"{PAGE}disconnect/", mark_on(admin, f"{PAGE}disconnect/"))
 
 

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from accounts.models import User
 from companies.models import Company
 from integrations.models import Connection, CustomerLink, Kind, PushState, WaitReason
-from integrations.panel import LOOKS, POLL_SECONDS, State
+from integrations.panel_states import LOOKS, POLL_SECONDS, State
 from tests.integrations_face.conftest import LATER, NOW, World
 
 Arrange = Callable[[World], object]
@@ -31,6 +31,15 @@ def _answered(world: World, name: str) -> None:
     customer = world.link(world.connect()).customer
     customer.answered["Name"] = name
     customer.save()
+
+
+def _changed_there(world: World, *, other: dict[str, str] | None = None, **values: str) -> CustomerLink:
+    """Somebody changed these values in eAccounting since the two sides agreed; `other` was sent and differs too."""
+    link = world.link(world.connect(), other=other)
+    CustomerLink.objects.filter(pk=link.pk).update(answered=link.sent)
+    link.customer.answered |= values
+    link.customer.save()
+    return link
 
 
 def _left(world: World) -> None:
@@ -84,6 +93,10 @@ ONE_AT_A_TIME: dict[State, list[Arrange]] = {
     ],
     State.CHANGED: [
         lambda world: world.link(world.connect(), other={"Telephone": "+46 8 999 99 99"}),
+    ],
+    State.CHANGED_THERE: [lambda world: _changed_there(world, Telephone="08 999")],
+    State.CHANGED_BOTH: [lambda world: _changed_there(world, other={"Telephone": "1"}, Telephone="08 999")],
+    State.DIFFERS: [
         lambda world: world.link(world.connect(), other={"InvoiceCity": "Lund"}, sent=None, sent_at=None),
     ],
     State.OTHERWISE: [lambda world: _answered(world, "Somebody Else AB")],
@@ -178,7 +191,7 @@ def test_the_fields_that_changed_are_named_and_counted(world: World) -> None:
     contact = world.contact()
     link = world.link(world.connect(), contact=contact, other={"Telephone": "1", "InvoiceCity": "Lund"})
     shown = world.panel()
-    assert [str(field.label) for field in shown.changed_fields] == ["Phone number", "City"]
+    assert shown.differences_told == ["Changed here: Phone number, Postal address (City)."]
     assert shown.title == "2 fields changed here"
     contact.save_changes(now=NOW, values={"email": "asa@alvstrand.example"})
     assert world.panel().title == "3 fields changed here"
@@ -186,12 +199,65 @@ def test_the_fields_that_changed_are_named_and_counted(world: World) -> None:
     assert world.panel().title == "3 fields differ"
 
 
+def test_of_changes_on_both_sides_the_title_names_the_fields_and_the_text_tells_the_rest(world: World) -> None:
+    _changed_there(world, other={"Telephone": "1", "Name": "Another AB"}, Telephone="2", InvoiceCity="Lund")
+    shown = world.panel()
+    assert shown.title == "Changed on both sides: Phone number"
+    assert shown.differences_told == [
+        "Changed on both sides: Phone number.",
+        "Changed in Visma eAccounting: Postal address (City).",
+        "Changed here: Company name.",
+    ]
+
+
+def test_what_a_person_kept_there_is_up_to_date_and_still_named(world: World, admin: Client) -> None:
+    link = _changed_there(world, Telephone="08 999")
+    link.refresh_from_db()
+    link.keep(here={"Telephone": "+46 8 123 45 67"}, there={"Telephone": "08 999"})
+    assert world.panel().state == State.UP_TO_DATE
+    card = admin.get(f"/companies/{world.company.pk}/").content.decode()
+    assert "Left as Visma eAccounting has it: Phone number." in card
+
+
+def test_of_a_customer_that_was_never_read_nothing_is_claimed(world: World) -> None:
+    link = world.link(world.connect(), other={"Telephone": "1"})
+    link.customer.answered = {}
+    link.customer.save()
+    assert world.panel().differences == []
+
+
+def test_what_was_overtaken_is_to_be_reviewed_until_somebody_has(world: World, admin: Client) -> None:
+    link = _changed_there(world, Telephone="08 999")
+    failure = {"failure": "changed_there", "failure_parameters": {"fields": ["Telephone"]}}
+    world.push(link.connection, kind=Kind.UPDATE, state=PushState.FAILED, finished_at=LATER, **failure)
+    assert world.panel().state == State.REFUSED
+    panel = admin.get(f"/companies/{world.company.pk}/").content.decode().split('id="visma-eaccounting"')[1]
+    assert "Somebody changed this in Visma eAccounting after you looked: Phone number." in panel
+    assert "Review the differences</a>" in panel
+    assert "Send again" not in panel
+    link.refresh_from_db()
+    link.keep(here={"Telephone": "+46 8 123 45 67"}, there={"Telephone": "08 999"})
+    assert world.panel().state == State.UP_TO_DATE
+
+
+def test_a_refusal_of_an_archived_company_offers_nothing(world: World, admin: Client) -> None:
+    _failed(world, "validation", failure_parameters={"problems": [{"field": "InvoiceCity", "message": "No"}]})
+    address = f"/companies/{world.company.pk}/"
+    panel = admin.get(address).content.decode().split('id="visma-eaccounting"')[1]
+    assert f'href="{address}edit/#id_city"' in panel
+    world.company.archive(now=NOW)
+    panel = admin.get(address).content.decode().split('id="visma-eaccounting"')[1].split("</section>")[0]
+    assert "Not sent" in panel
+    assert "<button" not in panel
+    assert "<a " not in panel
+
+
 def test_a_contact_person_who_has_left_is_told(world: World, admin: Client) -> None:
     contact = world.contact()
     world.link(world.connect(), contact=contact)
     contact.mark_left(now=NOW)
     card = admin.get(f"/companies/{world.company.pk}/").content.decode()
-    assert "Åsa Öberg has left. Choose another contact person." in card
+    assert "Åsa Öberg (has left)" in card
 
 
 def test_missing_and_overlong_values_are_named_before_anything_is_sent(world: World, admin: Client) -> None:
@@ -217,15 +283,6 @@ def test_the_version_moves_with_what_is_shown(world: World) -> None:
     world.link(connection)
     seen.append(world.panel().version)
     assert len(set(seen)) == len(seen)
-
-
-def test_a_sole_contact_is_preselected(world: World, admin: Client) -> None:
-    world.connect()
-    address = f"/companies/{world.company.pk}/"
-    contact = world.contact()
-    assert f'<option value="{contact.pk}" selected>' in admin.get(address).content.decode()
-    world.contact("Bo")
-    assert "selected>" not in admin.get(address).content.decode().split('id="visma-eaccounting"')[1]
 
 
 def test_an_archived_company_offers_nothing(world: World) -> None:

@@ -153,7 +153,7 @@ def test_who_it_is_is_said_without_a_call_when_the_index_knows(
     ("text", "words"),
     [
         ("1002", "That is not a Visma reference."),
-        (str(uuid4()), "There is no customer with that reference in Nordvik Bygg AB."),
+        ("38fe43cc-c843-48e0-9efe-fa7b262a8191", "There is no customer with that reference in Nordvik Bygg AB."),
         ("", "Saving unlinks the company. Nothing is changed in Visma eAccounting."),
         ("<own>", "This company is linked to that customer already."),
         ("<taken>", "That customer is already linked to Acme Holding. Unlink it there first."),

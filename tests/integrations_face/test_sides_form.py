@@ -84,8 +84,8 @@ def test_a_blank_side_is_said_in_words() -> None:
 @pytest.mark.parametrize(
     ("shorter", "error"),
     [
-        ({}, "Company name is missing."),
-        ({"shorter-Name": " "}, "Company name is missing."),
+        ({}, "Give a shorter value, or keep Visma eAccounting's."),
+        ({"shorter-Name": " "}, "Give a shorter value, or keep Visma eAccounting's."),
         ({"shorter-Name": "Å" * 51}, "Company name has 51 characters; Visma eAccounting takes at most 50."),
         ({"shorter-Name": "  Björk  & Son "}, ""),
     ],

@@ -1,0 +1,18 @@
+"""Why a read that a person waited for gave no answer."""
+
+from django.utils.translation import gettext
+
+from integrations.delivery import live
+from integrations.eaccounting.errors import EAccountingError
+from integrations.sentences import sentence
+from integrations.tokens import NotConnected
+
+NoAnswer = live.TooBusy | NotConnected | EAccountingError
+NO_ANSWER = (live.TooBusy, NotConnected, EAccountingError)
+
+
+def why(error: NoAnswer) -> str:
+    """Return the reason as a sentence; nothing repeats such a read by itself."""
+    if isinstance(error, EAccountingError) and error.retryable:
+        return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
+    return sentence(error.code)
