@@ -38,9 +38,16 @@ def _paste(page: Page, text: str) -> None:
 
 
 def _link(page: Page, name: str, reference: str, *, pasted: str = "") -> None:
+    """Link by reference; the customer may have another registration number, as long as it has one."""
     open_card(page, name)
     open_edit(page)
-    _paste(page, pasted or reference)
+    page.wait_for_load_state()
+    page.get_by_label("Company Reference").fill(pasted or reference)
+    expect(page.get_by_role("region", name=PANEL)).to_contain_text("(10")
+    anyway = page.get_by_role("checkbox", name="Link anyway")
+    if anyway.count():
+        anyway.check()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("region", name=PANEL)).to_contain_text(reference)
 
 
