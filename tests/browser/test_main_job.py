@@ -75,7 +75,9 @@ def test_connect_add_link_choose_a_person_and_update(page: Page, demo: dict[str,
     page.get_by_role("button", name="Add a contact person").click()
     assert_accessible(page)
     page.get_by_role("radio", name=person).check()
+    expect(page.get_by_role("table", name="What will be written")).to_contain_text(person)
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("region", name="Activity")).to_contain_text("Chose the contact person")
     expect(panel).not_to_contain_text("Sending", timeout=SETTLED)
     after = customer_named(eaccounting, "Havsvik Konsult AB")
     assert after["ContactPersonName"] == person
@@ -134,7 +136,9 @@ def test_the_main_flow_by_keyboard_alone(
     page.keyboard.press("Enter")
     _tab_to(page, page.get_by_role("radio").first)
     page.keyboard.press("ArrowDown")
+    _tab_to(page, page.get_by_role("button", name="Save"))
     page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Activity")).to_contain_text("Chose the contact person")
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     assert customer_named(eaccounting, "Bergtagen Friluft AB")["ContactPersonName"]
 
