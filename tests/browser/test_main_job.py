@@ -15,7 +15,7 @@ from tests.browser.eaccounting import ADD, SETTLED, add_customer, customer_named
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
 UP_TO_DATE = "In Visma eAccounting, up to date"
-UPDATE = "Update the information in Visma eAccounting"
+REVIEW = "Review the differences"
 
 
 def _settings(page: Page) -> None:
@@ -89,7 +89,11 @@ def test_connect_add_link_choose_a_person_and_update(page: Page, demo: dict[str,
     page.get_by_label("Address line 1").fill("Nygatan 7")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(panel).to_contain_text("Terms of payment are never changed.")
-    page.get_by_role("button", name=UPDATE).click()
+    page.get_by_role("link", name=REVIEW).click()
+    for words in ("Phone number", "Postal address"):
+        row = page.get_by_role("group", name=re.compile(f"^{words}"))
+        row.get_by_role("radio", name=re.compile("^Use ours")).check()
+    page.get_by_role("button", name=re.compile(r"^Update \d+ fields in Visma eAccounting$")).click()
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     page.goto(reference)
     for words in ("+46 8 123 45 67", "Nygatan 7", person):
