@@ -164,6 +164,12 @@ def problems(values: Values) -> list[Problem]:
     return found
 
 
+def shorter_forms(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
+    """Return what was given a shorter form because eAccounting would refuse the whole value."""
+    too_long = {problem.remote for problem in problems(here) if problem.kind == "too_long"}
+    return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
+
+
 def create_payload(values: Values, *, is_private_person: bool, terms_id: str, number: str = "") -> dict[str, Json]:
     """Return the body of a create; blank values are left out, a blank number is eAccounting's to give."""
     sent: dict[str, Json] = {name: value for name, value in values.items() if value}
