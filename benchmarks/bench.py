@@ -31,6 +31,8 @@ CASES = {
     "b10": "benchmarks.bench_faults",
     "b11": "benchmarks.bench_clicks",
     "b12": "benchmarks.bench_memory",
+    "b13": "benchmarks.bench_search",
+    "b14": "benchmarks.bench_search",
 }
 Case = Callable[[Stack, bool], list[Result]]
 

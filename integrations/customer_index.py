@@ -20,8 +20,8 @@ LIMIT, SUGGESTIONS = 8, 5
 LONGEST_QUERY, MOST_WORDS = 100, 6
 # Rows of a word that are looked at: of a common word the first so many that PostgreSQL comes by are sorted, not all.
 _LOOKED_AT = 1000
-_CANDIDATES = 50  # of each kind
-_NEIGHBOURS = 15  # in the order of names, on each side
+_CANDIDATES = 30  # of each kind
+_NEIGHBOURS = 10  # in the order of names, on each side
 _STEM = 4  # letters
 _LIKE, _LIKE_IN_SAME_CITY = 0.6, 0.5  # see likeness
 _SHARED = 5  # customers with one e-mail domain; more of them tell nothing

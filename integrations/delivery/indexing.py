@@ -123,10 +123,12 @@ def _store(
         RemoteCustomer.of(connection=connection, customer=customer, answered=mapping.owned(customer.raw), now=began)
         for customer in customers
     ]
+    keys = [row.customer_id for row in rows]
+    CustomerLink.settle(connection=connection, customers=keys)
     returned = RemoteCustomer.take_in(
         connection=connection, rows=rows, unread=[UUID(key) for key in unread], began=began
     )
-    CustomerLink.follow(connection=connection, customers=[row.customer_id for row in rows], returned=returned)
+    CustomerLink.follow(connection=connection, customers=keys, returned=returned)
 
 
 def _advance(connection: Connection, kind: Pass, page: CustomerSlice, *, number: int, began: datetime) -> None:

@@ -30,6 +30,8 @@ CONNECT_FIELDS = [
     "broken_at",
     "refused_at",
     "index_erasing",
+    "index_due_at",
+    "index_failure",
 ]
 
 
@@ -85,7 +87,8 @@ class Connection(ConnectionRow):
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
         self.last_error, self.broken_at, self.refused_at = "", None, None
-        self.index_erasing = False
+        # The copy of its customers goes on at once where it stood.
+        self.index_erasing, self.index_due_at, self.index_failure = False, None, ""
         # A new grant has nothing to do with the tokens of the old one, which may not even be readable any more.
         self.refresh_token, self.scope = "", ""
         self._take(tokens, now)

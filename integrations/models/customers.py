@@ -106,6 +106,16 @@ class CustomerLink(models.Model):
             self.save(update_fields=["shorter"])
 
     @classmethod
+    def settle(cls, *, connection: Connection, customers: Collection[UUID]) -> None:
+        """Write down what links of an earlier release agreed on, before newer values of these customers replace it."""
+        known = cls.objects.filter(connection=connection, customer__customer_id__in=customers)
+        links = known.filter(answered__isnull=True, sent__isnull=False).select_related("customer")
+        # Customers are locked before their links, here as everywhere.
+        for link in links.order_by("customer__customer_id").select_for_update(of=("customer",), no_key=True):
+            link.answered = link.agreed_there
+            link.save(update_fields=["answered"])
+
+    @classmethod
     def follow(cls, *, connection: Connection, customers: Collection[UUID], returned: Collection[int] = ()) -> None:
         """Break or mend the links to these customers as they are there: inactive, active, or `returned` rows."""
         links = cls.objects.filter(connection=connection, customer__customer_id__in=customers)

@@ -2,10 +2,13 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from integrations.eaccounting import filters
 from integrations.eaccounting.client import Client, Endpoint
 from integrations.eaccounting.errors import (
     EAccountingError,
@@ -18,9 +21,10 @@ from integrations.eaccounting.errors import (
     Unreachable,
 )
 from integrations.eaccounting.http import Http
+from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
-from integrations.eaccounting.types import READ_ONLY_PROPERTIES
+from integrations.eaccounting.types import READ_ONLY_PROPERTIES, CustomerSlice
 from tests.eaccounting.payloads import payload
 from tests.eaccounting.raw_server import RawServer, answer, says
 
@@ -64,6 +68,39 @@ def test_a_list_that_never_stands_still_is_given_up(client: Client, sandbox: San
     assert caught.value.code == "list_changed_while_reading"
     assert caught.value.retryable
     assert not caught.value.may_have_been_done
+
+
+def test_one_page_of_the_customers_is_one_call_and_says_whether_it_is_the_last(
+    client: Client, sandbox: Sandbox
+) -> None:
+    key = str(sandbox.customers()[0]["Id"])
+    for number in range(1000):
+        row = {**sandbox.customers()[0], "Id": str(uuid.UUID(int=number + 1)), "CustomerNumber": f"x{number}"}
+        sandbox.world.put("customer", "1", row)
+    sandbox.forget_calls()
+    first, second = (client.customer_page(page=page, deadline=10) for page in (1, 2))
+    assert (len(first.customers), first.is_last, first.results) == (1000, False, len(sandbox.customers()))
+    assert (len(second.customers), second.is_last) == (len(sandbox.customers()) - 1000, True)
+    assert not {one.id for one in first.customers} & {one.id for one in second.customers}
+    assert len(sandbox.calls()) == 2
+    assert abs(first.server_time.timestamp() - sandbox.world.now()) < 15
+    found = client.customer_page(page=1, filter=filters.eq("Id", uuid.UUID(key)), deadline=10)
+    assert [one.id for one in found.customers] == [key]
+
+
+def test_a_page_behind_the_last_one_is_the_end(client: Client) -> None:
+    page = client.customer_page(page=7, deadline=5)
+    assert (page.customers, page.is_last) == ((), True)
+
+
+def test_rows_that_are_no_customers_are_counted_with_the_ids_that_can_be_read() -> None:
+    key = str(uuid.UUID(int=5))
+    rows: list[Json] = [{"Id": key, "Name": None}, {"Name": "Utan id"}, "x", None, 7, {"Id": "x", "Name": "y"}]
+    good: Json = {"Id": str(uuid.UUID(int=6)), "Name": "Bra AB", "ChangedUtc": "9999-12-31T23:59:59-14:00"}
+    now = datetime.now(UTC)
+    page = CustomerSlice.from_rows([*rows, good], is_last=True, results=None, server_time=now)
+    assert [(one.name, one.changed_utc) for one in page.customers] == [("Bra AB", None)]
+    assert (page.unread, page.unread_ids) == (6, (key,))
 
 
 def test_the_deadline_is_for_all_pages(client: Client, sandbox: Sandbox) -> None:

@@ -3,10 +3,15 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
+from django.db import connection as database
+from django.db import transaction
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from companies.models import Company
@@ -18,8 +23,10 @@ from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import CUSTOMER
+from integrations.eaccounting.types import Customer
 from integrations.models import BlockedReason, Connection, CustomerLink, Origin, RemoteCustomer
 from tests.integrations.conftest import CUSTOMERS, confirm_terms, connect_as
+from tests.integrations.threads import at_once
 
 DAY = timedelta(hours=25)
 Booked = list[tuple[int, datetime]]
@@ -527,3 +534,54 @@ def test_erasing_goes_in_parts_and_leaves_other_connections_alone(
     connecting.disconnect(user=anna, connection=state(other), erase=True)
     assert steps(other) == -(-erased // 3) + 1
     assert (len(rows(ready)), len(rows(other))) == (kept, 0)
+
+
+# --- Beside others -------------------------------------------------------------------------------------------------
+
+
+def test_a_page_takes_the_same_queries_however_many_customers_it_has(ready: Connection, sandbox: Sandbox) -> None:
+    counts = []
+    for _ in range(3):
+        grow(sandbox, 300 * (len(counts) + 1))
+        pass_time(ready, DAY)
+        with CaptureQueriesContext(database) as queries:
+            steps(ready)
+        counts.append(len(queries))
+    assert counts[1] == counts[2]
+    assert counts[0] < 60
+
+
+def test_what_an_earlier_link_agreed_on_is_kept_when_newer_values_come(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    first = sandbox.customers()[0]
+    made = link(ready, company, anna, first)
+    CustomerLink.objects.filter(pk=made.pk).update(sent={"Name": "Här AB"}, answered=None)
+    sandbox.edit_customer(customer_id=str(first["Id"]), Name="Nytt där AB")
+    steps(ready)
+    now = CustomerLink.objects.select_related("customer").get()
+    assert (now.answered, now.customer.name) == ({"Name": first["Name"]}, "Nytt där AB")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pages_and_deliveries_that_store_the_same_customers_at_once_neither_block_nor_lose(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    """Deliveries come in all orders; whatever they stored is newer than the page."""
+    customers = [Customer.from_json(row) for row in sandbox.customers()]
+    began = database_now()
+
+    def page() -> None:
+        for _ in range(10):
+            with transaction.atomic():
+                indexing._store(ready, customers, began=began)
+
+    def deliveries(order: int) -> None:
+        for customer in customers[::order]:
+            with transaction.atomic():
+                newer = replace(customer, name=f"{customer.name} (ny)")
+                RemoteCustomer.remember(connection=ready, customer=newer, answered={}, now=database_now())
+
+    done = at_once([page, page, partial(deliveries, 1), partial(deliveries, -1)])
+    assert done == [None] * 4
+    assert {row.name for row in rows(ready).values()} == {f"{customer.name} (ny)" for customer in customers}
