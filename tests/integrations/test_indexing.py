@@ -27,7 +27,8 @@ from integrations.eaccounting.sandbox.world import CUSTOMER
 from integrations.eaccounting.types import Customer
 from integrations.models import BlockedReason, Connection, CustomerLink, Origin, RemoteCustomer
 from tests.integrations.conftest import CUSTOMERS, confirm_terms, connect_as
-from tests.integrations.threads import at_once
+from tests.integrations.threads import at_once, in_thread
+from tests.integrations.workers import until
 
 DAY = timedelta(hours=25)
 Booked = list[tuple[int, datetime]]
@@ -608,3 +609,29 @@ def test_pages_and_deliveries_that_store_the_same_customers_at_once_neither_bloc
     done = at_once([page, page, partial(deliveries, 1), partial(deliveries, -1)])
     assert done == [None] * 4
     assert {row.name for row in rows(ready).values()} == {f"{customer.name} (ny)" for customer in customers}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_customer_that_a_delivery_is_just_storing_for_the_first_time_keeps_the_newer_answer(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    customer = Customer.from_json(sandbox.customers()[0])
+    began = database_now()
+
+    def page() -> None:
+        with transaction.atomic():
+            indexing._store(ready, [customer], began=began)
+
+    with transaction.atomic():
+        newer = replace(customer, name="Nyare AB")
+        RemoteCustomer.remember(connection=ready, customer=newer, answered={}, now=database_now())
+        storing = in_thread(page)
+        until(_somebody_waits, seconds=5, what="the page to wait for the delivery")
+    storing.result(10)
+    assert RemoteCustomer.objects.get().name == "Nyare AB"
+
+
+def _somebody_waits() -> bool:
+    with database.cursor() as cursor:
+        cursor.execute("select exists (select from pg_locks where not granted)")
+        return bool(cursor.fetchone()[0])
