@@ -99,9 +99,9 @@ def compare(*, here: Values, there: Values, base: Base = NEVER_AGREED) -> list[R
     """Return a row for each property of `here`, groups as one; `there` are the owned properties of the customer."""
     country = here.get(COUNTRY) or there.get(COUNTRY, "")
     there = {name: there.get(name, "") for name in here}
-    differing = set(_differences(here, there, country))
-    moved_here = set(_differences(here, base.here, country))
-    moved_there = set(_differences(there, base.there, country))
+    differing = set(mapping.unequal(here, there, country=country))
+    moved_here = set(mapping.unequal(here, base.here, country=country))
+    moved_there = set(mapping.unequal(there, base.there, country=country))
     known = base.here.keys() & base.there.keys()
     rows = []
     for members in _rows_of(here):
@@ -134,13 +134,6 @@ def _rows_of(here: Values) -> list[tuple[Field, ...]]:
         for group in (Group.ADDRESS, Group.CONTACT)
     ]
     return [*singles, *(members for members in groups if members)]
-
-
-def _differences(values: Mapping[str, str], others: Mapping[str, str], country: str) -> list[str]:
-    """Return the properties of both whose normal forms differ."""
-    ours = mapping.normal_values(dict(values), country=country)
-    theirs = mapping.normal_values(dict(others), country=country)
-    return [name for name, value in ours.items() if name in theirs and theirs[name] != value]
 
 
 def _change(apart: set[str], *, moved_here: bool, moved_there: bool, known: Iterable[str]) -> Change:

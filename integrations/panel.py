@@ -14,7 +14,7 @@ from integrations import mapping
 from integrations.comparing import Change, Row
 from integrations.differences import differences_words, row_words, told_differences
 from integrations.link_rows import rows_of, stored_otherwise
-from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
 from integrations.panel_states import DIFFERENCES, LOOKS, POLL_SECONDS, TECHNICAL, TO_REVIEW, Look, State
 from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
@@ -195,6 +195,12 @@ class Panel:
     def is_create(self) -> bool:
         """Whether the newest wish is to add the company."""
         return self.push is not None and self.push.kind == Kind.CREATE
+
+    @property
+    def has_created(self) -> bool:
+        """Whether the newest wish created the customer that the company is linked to."""
+        is_done = self.is_create and self.push is not None and self.push.state == PushState.DONE
+        return is_done and self.link is not None and self.link.origin in (Origin.CREATED, Origin.ADOPTED)
 
     @property
     def poll_seconds(self) -> int | None:

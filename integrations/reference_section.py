@@ -118,8 +118,9 @@ class CompanyReferenceSection(Section):
         )
         self._draw(answer=answer)
         if answer.needs_tick and not answer.is_ticked:
-            words = gettext("%(warning)s Tick “Link anyway” if it is the same company all the same.")
-            raise ValidationError(words % {"warning": answer.warning})
+            raise ValidationError(
+                gettext("The registration numbers differ. Tick “Link anyway” if it is the same company all the same.")
+            )
 
     def save(self, *, company: Company) -> None:
         """Link or unlink in the transaction that saves the company. Raises ValidationError for a lost race."""

@@ -31,6 +31,14 @@ class NotLinked(Refusal):
     code = "not_linked"
 
 
+class CustomerGone(Refusal):
+    """The customer was deleted or made inactive in eAccounting; the code says which."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__()
+
+
 class AlreadyUnderWay(Refusal):
     code = "already_under_way"
 

@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core import signing
-from django.utils.translation import gettext
 
-from integrations import mapping
-from integrations.delivery import live
-from integrations.eaccounting.errors import EAccountingError
+from integrations import mapping, services
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink
-from integrations.sentences import sentence
-from integrations.tokens import NotConnected
+from integrations.no_answer import NO_ANSWER, why
+from integrations.refusing import CustomerGone
 
 _SALT = "integrations.there"
 
@@ -41,24 +38,22 @@ class Shown:
     beside: dict[str, object]
 
 
-def look_there(connection: Connection, link: CustomerLink) -> There:
-    """Ask eAccounting (at most 4 s); when it does not answer, return what it answered last, and why."""
+def read_there(connection: Connection, link: CustomerLink) -> There:
+    """Ask eAccounting (at most 4 s); when it does not answer, return what it answered last, and why.
+
+    Raises CustomerGone when the customer was deleted or made inactive there.
+    """
     try:
-        customer = live.read_customer(connection, customer_id=str(link.reference))
-    except (live.TooBusy, NotConnected, EAccountingError) as error:
-        return There(link.pk, _known(link), read_at=link.customer.seen_at, why_not_now=why_not(error))
+        customer = services.look_there(link=link, connection=connection)
+    except NO_ANSWER as error:
+        return There(link.pk, _known(link), read_at=link.customer.seen_at, why_not_now=why(error))
+    if customer is None or not customer.is_active:
+        raise CustomerGone("customer_inactive" if customer else "customer_deleted")
     return There(link.pk, mapping.owned(customer.raw))
 
 
 def _known(link: CustomerLink) -> Values:
     return {field.remote: link.customer.answered.get(field.remote, "") for field in mapping.FIELDS}
-
-
-def why_not(error: live.TooBusy | NotConnected | EAccountingError) -> str:
-    """Say why a read that a person waited for failed; nothing repeats it by itself."""
-    if isinstance(error, EAccountingError) and error.retryable:
-        return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
-    return sentence(error.code)
 
 
 def opened(sealed: str, *, link: CustomerLink) -> Shown | None:

@@ -18,7 +18,8 @@ document.addEventListener("DOMContentLoaded", () => {
     sheet.scrollTop = wrong ? sheet.scrollTop : 0;
   };
 
-  document.body.addEventListener("htmx:afterSwap", (event) => {
+  // Not before htmx has settled: until then elements with an id still carry the attributes of their forerunners.
+  document.body.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target === sheet) {
       show();
     }

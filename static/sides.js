@@ -43,7 +43,7 @@
   const tellAll = (within) => within.querySelectorAll("[data-sides]").forEach(tell);
 
   document.addEventListener("DOMContentLoaded", () => tellAll(document));
-  document.addEventListener("htmx:afterSwap", (event) => tellAll(event.detail.target));
+  document.addEventListener("htmx:afterSettle", (event) => tellAll(event.detail.target));
   document.addEventListener("input", (event) => {
     const sides = event.target.closest("[data-sides]");
     if (sides) {

@@ -99,6 +99,7 @@ def _draw(request: SignedInRequest, form: AddForm) -> HttpResponse:
 def _possible(opening: Opening, *, ask: bool) -> dict[str, object]:
     """Who the company could be in eAccounting: as the index knows it and, when asked, as eAccounting says now."""
     known = alike.suggested(connection=opening.connection, company=opening.company, contact=opening.contact)
+    known = [one for one in known if opening.gone is None or one.id != str(opening.gone.reference)]
     answered: list[alike.Alike] = []
     could_ask = True
     if ask:

@@ -15,9 +15,9 @@ from companies.forms import ContactForm
 from companies.models import Company, Contact
 from integrations import services
 from integrations.contact_choice import NEW, NOBODY, ContactChoiceForm, Slot, refuse_at_fields, slot_of
-from integrations.models import Connection, CustomerLink
+from integrations.models import CustomerLink
 from integrations.sentences import sentence
-from integrations.there import There, look_there, opened
+from integrations.there import There, opened, read_there
 from integrations.views.sheets import leave_sheet, render_sheet
 
 SIDES = "contact-person-sides"  # the part of the sheet that follows the choice
@@ -28,7 +28,6 @@ class Sheet:
     """The sheet for one company: what is there, who is chosen, and what a new person is called."""
 
     company: Company
-    connection: Connection
     link: CustomerLink
     there: There
     choice: ContactChoiceForm
@@ -77,14 +76,13 @@ def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
     seen = opened(data.get("seen", ""), link=link) if data else None
     choice = ContactChoiceForm(data, company=company, current=link.contact)
     sends = data is not None and "look" not in data
-    sheet = Sheet(
-        company=company,
-        connection=connection,
-        link=link,
-        there=seen.there if seen else look_there(connection, link),
-        choice=choice,
-        person=ContactForm(data if sends and choice.who == NEW else None, company=company, contact=None),
-    )
+    try:
+        there = seen.there if seen else read_there(connection, link)
+    except services.Refusal as refusal:
+        messages.error(request, sentence(refusal.code, refusal.parameters))
+        return leave_sheet(request, company)
+    person = ContactForm(data if sends and choice.who == NEW else None, company=company, contact=None)
+    sheet = Sheet(company=company, link=link, there=there, choice=choice, person=person)
     if sends and _is_confirmed(sheet, seen.beside if seen else {}) and _choose(request, sheet):
         return leave_sheet(request, company)
     return _show(request, sheet)

@@ -14,7 +14,7 @@ from integrations import services
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
 from integrations.sentences import sentence
 from integrations.services.looking import under_way
-from integrations.there import There, look_there, opened
+from integrations.there import There, opened, read_there
 from integrations.undo_form import UndoForm
 from integrations.undoing import formers_of, is_undoable
 from integrations.views.sheets import leave_sheet, render_sheet
@@ -66,13 +66,17 @@ def former_values(request: SignedInRequest, company_id: int, push_id: int) -> Ht
     undo = _undo(request, company_id, push_id)
     if undo.connection is None or undo.link is None or undo.why_not:
         return _show(request, undo, there=None)
-    if request.method != "POST":
-        return _show(request, undo, there=look_there(undo.connection, undo.link))
-    seen = opened(request.POST.get("seen", ""), link=undo.link)
-    if seen is None or seen.beside.get("push") != undo.push.pk:
+    if request.method == "POST":
+        seen = opened(request.POST.get("seen", ""), link=undo.link)
+        if seen and seen.beside.get("push") == undo.push.pk:
+            return _put_back(request, undo, seen.there)
         messages.warning(request, _("Nothing was sent yet: look at what is there now, then put it back."))
-        return _show(request, undo, there=look_there(undo.connection, undo.link))
-    return _put_back(request, undo, seen.there)
+    try:
+        there = read_there(undo.connection, undo.link)
+    except services.Refusal as refusal:
+        messages.error(request, sentence(refusal.code, refusal.parameters))
+        return leave_sheet(request, undo.push.company)
+    return _show(request, undo, there=there)
 
 
 def _put_back(request: SignedInRequest, undo: Undo, there: There) -> HttpResponse:

@@ -115,6 +115,7 @@ def read_environment(*, root: Path, data: Path) -> LocalEnvironment:
             "EACCOUNTING_CLIENT_SECRET": secrets["EACCOUNTING_CLIENT_SECRET"],
             "EACCOUNTING_IDENTITY_URL": url,
             "EACCOUNTING_API_URL": f"{url}/v2",
+            "EACCOUNTING_CUSTOMER_URL": f"{url}/customers/edit/{{id}}",
         }
     return LocalEnvironment(
         variables=variables, port=port, sandbox_port=sandbox_port, data=data, has_sandbox=has_sandbox

@@ -15,7 +15,7 @@ from tests.browser.eaccounting import ADD, SETTLED, add_customer, customer_named
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
 UP_TO_DATE = "In Visma eAccounting, up to date"
-UPDATE = "Update the information in Visma eAccounting"
+REVIEW = "Review the differences"
 
 
 def _settings(page: Page) -> None:
@@ -75,7 +75,9 @@ def test_connect_add_link_choose_a_person_and_update(page: Page, demo: dict[str,
     page.get_by_role("button", name="Add a contact person").click()
     assert_accessible(page)
     page.get_by_role("radio", name=person).check()
+    expect(page.get_by_role("table", name="What will be written")).to_contain_text(person)
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("region", name="Activity")).to_contain_text("Chose the contact person")
     expect(panel).not_to_contain_text("Sending", timeout=SETTLED)
     after = customer_named(eaccounting, "Havsvik Konsult AB")
     assert after["ContactPersonName"] == person
@@ -87,7 +89,11 @@ def test_connect_add_link_choose_a_person_and_update(page: Page, demo: dict[str,
     page.get_by_label("Address line 1").fill("Nygatan 7")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(panel).to_contain_text("Terms of payment are never changed.")
-    page.get_by_role("button", name=UPDATE).click()
+    page.get_by_role("link", name=REVIEW).click()
+    for words in ("Phone number", "Postal address"):
+        row = page.get_by_role("group", name=re.compile(f"^{words}"))
+        row.get_by_role("radio", name=re.compile("^Use ours")).check()
+    page.get_by_role("button", name=re.compile(r"^Update \d+ fields in Visma eAccounting$")).click()
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     page.goto(reference)
     for words in ("+46 8 123 45 67", "Nygatan 7", person):
@@ -130,7 +136,9 @@ def test_the_main_flow_by_keyboard_alone(
     page.keyboard.press("Enter")
     _tab_to(page, page.get_by_role("radio").first)
     page.keyboard.press("ArrowDown")
+    _tab_to(page, page.get_by_role("button", name="Save"))
     page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Activity")).to_contain_text("Chose the contact person")
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     assert customer_named(eaccounting, "Bergtagen Friluft AB")["ContactPersonName"]
 

@@ -21,7 +21,9 @@ QUESTION = "You chose another eAccounting company"
 def _link(page: Page, eaccounting: Sandbox) -> Company:
     open_card(page, "Brovakten Säkerhet AB")
     open_edit(page)
+    page.wait_for_load_state()
     page.get_by_label("Company Reference").fill(str(customer_named(eaccounting, "Norrsken Elteknik AB")["Id"]))
+    page.get_by_role("checkbox", name="Link anyway").check()
     page.get_by_role("button", name="Save", exact=True).click()
     return Company.objects.get(name="Brovakten Säkerhet AB")
 

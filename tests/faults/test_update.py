@@ -210,7 +210,7 @@ def test_a_customer_deleted_there_is_told_and_never_made_anew(
     count = len(sandbox.customers())
     assert run(wish, times=3, forward=100).state == PushState.FAILED
     shown = card(ulf, wish.company)
-    assert "Link broken The customer was deleted in Visma eAccounting. Unlink it, then add the company again" in shown
+    assert "Link broken The customer was deleted in Visma eAccounting. Find it again there, add the" in shown
     assert (posts(sandbox), puts(sandbox), len(sandbox.customers())) == (0, 0, count)
 
 

@@ -305,3 +305,16 @@ def test_linking_and_writing_is_one_step(
     assert there(sandbox)["Telephone"] == PHONE
     assert changes(company, sandbox) == {}
     assert posts(sandbox) == 0
+
+
+def test_a_person_who_was_erased_after_being_confirmed_is_not_sent(
+    linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    written = mapping.values_of(company, contact, groups=[mapping.Group.CONTACT])
+    seen = {name: there(sandbox)[name] for name in written}
+    decision = Decision(written, seen, {}, {})
+    push = services.choose_contact(user=ulf, company=company, contact=contact, decision=decision)
+    assert push is not None
+    contact.remove(now=timezone.now())
+    push = run(push)
+    assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "contact_gone", 0)

@@ -13,7 +13,8 @@ from integrations.delivery import live
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState
-from integrations.there import There, look_there, opened
+from integrations.refusing import CustomerGone
+from integrations.there import There, opened, read_there
 from integrations.undoing import Standing
 from tests.integrations.conftest import MAY, Run
 
@@ -206,7 +207,7 @@ def test_what_is_suggested_loses_nothing_that_was_written_since(
 
 
 def test_a_sheet_knows_again_what_it_showed_of_this_customer_only(link: CustomerLink, ready: Connection) -> None:
-    there = look_there(ready, link)
+    there = read_there(ready, link)
     assert (there.values["ContactPersonName"], there.why_not_now) == ("Eva Björk", "")
     shown = opened(there.sealed(push=7), link=link)
     assert shown is not None
@@ -215,15 +216,30 @@ def test_a_sheet_knows_again_what_it_showed_of_this_customer_only(link: Customer
     assert opened(There(link.pk + 1, {}).sealed(), link=link) is None
 
 
-@pytest.mark.parametrize("status", [500, 503, 404])
+@pytest.mark.parametrize("status", [500, 503, 403])
 def test_without_an_answer_a_sheet_shows_what_was_read_last_and_why(
     link: CustomerLink, ready: Connection, sandbox: Sandbox, status: int
 ) -> None:
     sandbox.fault(kind="status", status=status, when="before", path="/v2/customers/.*", count=9)
-    there = look_there(ready, CustomerLink.objects.select_related("customer").get())
+    there = read_there(ready, CustomerLink.objects.select_related("customer").get())
     assert there.values["ContactPersonName"] == "Eva Björk"
     assert there.read_at is not None
     assert there.why_not_now.endswith(".")
     shown = opened(there.sealed(), link=link)
     assert shown is not None
     assert shown.there == there
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_customer_that_is_gone_there_breaks_the_link(
+    link: CustomerLink, ready: Connection, sandbox: Sandbox, is_deleted: bool
+) -> None:
+    reference = str(link.reference)
+    if is_deleted:
+        sandbox.world.remove("customer", "1", reference)
+    else:
+        sandbox.edit_customer(customer_id=reference, IsActive=False)
+    with pytest.raises(CustomerGone) as gone:
+        read_there(ready, CustomerLink.objects.select_related("customer").get())
+    assert gone.value.code == ("customer_deleted" if is_deleted else "customer_inactive")
+    assert CustomerLink.objects.get().broken == ("deleted" if is_deleted else "inactive")

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations.models import Connection, CustomerLink, Kind, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Kind, Origin, PushState, WaitReason
 from integrations.panel_states import LOOKS, POLL_SECONDS, State
 from tests.integrations_face.conftest import LATER, NOW, World
 
@@ -305,6 +305,26 @@ def test_the_customers_page_is_linked_when_the_operator_says_where_it_is(world: 
     assert world.panel().customer_url == ""
     settings.EACCOUNTING_CUSTOMER_URL = "https://eaccounting.example/#/customers/{id}"
     assert world.panel().customer_url == f"https://eaccounting.example/#/customers/{link.reference}"
+
+
+def test_a_new_customer_is_named_by_its_number_until_something_else_is_done(
+    world: World, admin: Client, settings: Settings
+) -> None:
+    settings.EACCOUNTING_CUSTOMER_URL = "https://eaccounting.example/#/customers/{id}"
+    connection = world.connect()
+    world.push(connection, state=PushState.DONE, finished_at=NOW, next_attempt_at=None)
+    link = world.link(connection)
+    card = admin.get(f"/companies/{world.company.pk}/").content.decode()
+    assert "Customer 1014 created" in card
+    assert "Open in Visma<" in card
+    assert "Copy reference" in card
+    link.origin = Origin.MATCHED
+    link.save()
+    assert not world.panel().has_created
+    link.origin = Origin.CREATED
+    link.save()
+    world.push(connection, kind=Kind.UPDATE, state=PushState.DONE, finished_at=NOW, next_attempt_at=None)
+    assert "Customer 1014 created" not in admin.get(f"/companies/{world.company.pk}/").content.decode()
 
 
 def test_another_companys_wish_is_not_shown(world: World) -> None:

@@ -77,3 +77,10 @@ def test_a_file_that_is_no_text_is_refused_with_one_sentence(tmp_path: Path) -> 
     (tmp_path / ".env").write_bytes(b"BASE_URL=\xff\xfe")
     with pytest.raises(EnvError, match="is not a text file in UTF-8"):
         read_environment(root=tmp_path, data=tmp_path)
+
+
+def test_links_lead_to_the_sandboxs_own_pages_of_customers(tmp_path: Path) -> None:
+    assert _read(tmp_path, "PORT=8001").variables["EACCOUNTING_CUSTOMER_URL"] == (
+        "http://127.0.0.1:8002/customers/edit/{id}"
+    )
+    assert "EACCOUNTING_CUSTOMER_URL" not in _read(tmp_path, "EACCOUNTING_CLIENT_ID=ours").variables

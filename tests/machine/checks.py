@@ -1,6 +1,7 @@
 """What must hold after every step, and what must have come true at the end."""
 
 from django.template.loader import render_to_string
+from django.test import RequestFactory
 
 from companies.models import Company
 from integrations import mapping
@@ -11,7 +12,10 @@ from integrations.panel import panel_of
 from integrations.sentences import sentence
 from tests.machine.people import UNHELPFUL, People
 
-_CONNECTIONS = "select id, name, is_current, state, blocked_reason from integrations_connection"
+_CONNECTIONS = """
+select id, name, is_current, state, blocked_reason, default_terms_id, terms_confirmed_at, terms_were
+from integrations_connection
+"""
 _LINKS = """
 select link.*, remote.customer_id as there from integrations_customerlink link
 join integrations_remotecustomer remote on remote.id = link.customer_id order by link.company_id
@@ -34,6 +38,7 @@ class Checks:
         self.linked: list[int] = []
         self.free: list[int] = []  # neither customers there nor under way
         self.usable = True
+        self.needs_admin = False
 
     def after_step(self) -> None:
         """Check everything that always holds."""
@@ -56,6 +61,7 @@ class Checks:
         current = next(row for row in connections.values() if row.is_current)
         newest = {push.company_id: push for push in pushes if push.connection_id == current.pk}
         self.usable = current.is_usable
+        self.needs_admin = not self.usable or bool(current.terms_problem)
         self.open = [push.company_id for push in pushes if push.is_open]
         self.asking = [push.company_id for push in pushes if push.is_open and push.wait_reason == WaitReason.DECISION]
         self.failed = [company for company, push in newest.items() if push.state == PushState.FAILED]
@@ -88,7 +94,9 @@ class Checks:
         if push.is_open and push.lease_until is None and push.next_attempt_at is None:
             waits_for_a_person = push.wait_reason == WaitReason.DECISION
             waits_for_connection = push.wait_reason == WaitReason.CONNECTION and not connection.is_usable
-            assert waits_for_a_person or waits_for_connection, f"nobody will ever move {push} ({push.wait_reason})"
+            waits_for_terms = push.wait_reason == WaitReason.TERMS and bool(connection.terms_problem)
+            waits_for_an_admin = waits_for_connection or waits_for_terms
+            assert waits_for_a_person or waits_for_an_admin, f"nobody will ever move {push} ({push.wait_reason})"
         made = self._remote.book.made(push.pk)
         if push.state == PushState.CANCELLED or (push.state == PushState.FAILED and push.failure != "linked_elsewhere"):
             assert not made, f"{push} ({push.failure}) ended although it made {made}"
@@ -137,7 +145,9 @@ class Checks:
             )
             if looks not in _drawn:  # drawing costs more than all the other checks, and equal ones look the same
                 card = panel_of(company=next(c for c in companies if c.pk == company_id), user=self._people.user)
-                assert card.title in render_to_string("integrations/panel_answer.html", {"panel": card})
+                request = RequestFactory().get("/")
+                request.user = card.user
+                assert card.title in render_to_string("integrations/panel_answer.html", {"panel": card}, request)
                 _drawn.add(looks)
             moves = shown.push and shown.push.is_open and shown.push.next_attempt_at
             if moves and shown.connection and shown.connection.is_usable:

@@ -30,6 +30,7 @@ from tests.machine.world import World
 
 PAUSES = (0.5, 3, 21, 111, 130, 1000, 3700, 90_000)
 OTHER_COMPANY = ("go back", "start over", "think about it")  # what they do who connect another company by mistake
+TROUBLES = ("expired", "expired", "revoked", "disconnect", *OTHER_COMPANY, "terms", "renamed terms")
 AT_ONE_MOMENT = 20  # rows that a worker may pull before time has passed: more would be a loop without end
 
 # What nobody knows of eAccounting, both ways.
@@ -191,7 +192,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- The connection --------------------------------------------------------------------------------------
 
-    @rule(trouble=st.sampled_from(("expired", "expired", "revoked", "disconnect", *OTHER_COMPANY, "terms")))
+    @rule(trouble=st.sampled_from(TROUBLES))
     def trouble_with_the_connection(self, trouble: str) -> None:
         if trouble == "expired":
             self.remote.expire_access_tokens()
@@ -202,8 +203,23 @@ class Machine(RuleBasedStateMachine):
             self.people.disconnect()
         elif trouble in OTHER_COMPANY:
             self.people.connect("2", then=trouble)
+        elif trouble == "renamed terms":
+            self.people.rename_terms()
         else:
             self.people.reread_terms()
+
+    @precondition(lambda self: self.checks.needs_admin)
+    @rule(which=COMPANY, fate=FATES)
+    def ask_an_admin(self, which: int, fate: Fate) -> None:
+        self.people.ask_admin(self.companies[which])
+        self._work(fate)
+
+    @precondition(lambda self: self.checks.needs_admin)
+    @rule(fate=FATES)
+    def confirm_the_terms(self, fate: Fate) -> None:
+        self.people.reread_terms()
+        tasks.sweep()
+        self._work(fate)
 
     @precondition(lambda self: not self.checks.usable)
     @rule(company=st.sampled_from(("1", "1", "1", "2")))
@@ -359,6 +375,8 @@ class Machine(RuleBasedStateMachine):
             if not Push.objects.filter(connection=connection, state__in=OPEN).exists():
                 return
             self.people.answer_everything(connection, decided)
+            if Connection.objects.get(pk=connection.pk).terms_problem:
+                self.people.reread_terms()
             self._pass_until_due()
             tasks.sweep()
             self._work(CALM)

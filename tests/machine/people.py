@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import connecting, mapping, offers, services
+from integrations import asking, connecting, mapping, offers, services
 from integrations.delivery import live, upkeep
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.sandbox.store import Document
@@ -183,7 +183,9 @@ class People:
         push = rows.order_by("-pk").first()
         if push is None:
             return
-        if how == "look_again":
+        if push.is_asked_about:
+            self.try_to(lambda: asking.send_now(user=self.user, push=push))
+        elif how == "look_again":
             self.try_to(lambda: services.look_again(push=push))
         elif how == "create_anyway":
             if self.try_to(lambda: services.create_anyway(user=self.user, push=push)):
@@ -199,6 +201,11 @@ class People:
             services.link_instead(user=self.user, push=push, customer=customer)
 
         self.try_to(choose)
+
+    def ask_admin(self, company_id: int) -> None:
+        """A user meets what only an admin can mend; the wish is parked."""
+        company = Company.objects.get(pk=company_id)
+        self.try_to(lambda: asking.ask_admin(user=self.user, company=company))
 
     # --- The connection ------------------------------------------------------------------------------------
 
@@ -250,6 +257,17 @@ class People:
         connection = services.current_connection(self.user.account_id)
         if connection:
             self.try_to(lambda: self.world.prepare(connection))
+
+    def rename_terms(self) -> None:
+        """Somebody renames the chosen terms there, and the list is read in the night after."""
+        connection = services.current_connection(self.user.account_id)
+        if connection is None or connection.default_terms is None:
+            return
+        world, key = self.world.remote.world, self.company_there()
+        row = world.row("terms", key, str(connection.default_terms.remote_id))
+        if row:
+            world.put("terms", key, {**row, "Name": f"{row['Name']}!"[:50]})
+            self.try_to(lambda: upkeep.read_terms(connection.pk))
 
     def test_connection(self) -> None:
         connection = services.current_connection(self.user.account_id)

@@ -41,6 +41,8 @@ class Fault:
     body: str = ""
     retry_after: str = ""
     """For error: this Retry-After, whatever it means."""
+    about: str = ""
+    """For error: the field that it names, with the text as its message."""
     _random: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -167,7 +169,9 @@ def _error(fault: Fault, answer: Answer) -> Response:
     _committed(fault, answer)
     status = fault.status if fault.status != 500 or fault.error_code >= 5000 else 400
     headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
-    return error_response(fault.error_code, fault.text or "Switched on by a test.", status=status, headers=headers)
+    text = fault.text or "Switched on by a test."
+    problems = [(fault.about, text)] if fault.about else None
+    return error_response(fault.error_code, text, status=status, problems=problems, headers=headers)
 
 
 def _oauth(error: str) -> Callable[[Fault, Answer], Response]:
