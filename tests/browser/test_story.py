@@ -40,7 +40,7 @@ def _wait_for_the_index(page: Page, connection: Connection, eaccounting: Sandbox
 
 
 def _panel(page: Page) -> Locator:
-    return page.get_by_role("region", name="Visma eAccounting")
+    return page.get_by_role("region", name="Visma eAccounting", exact=True)
 
 
 def _sheet(page: Page, heading: str | re.Pattern[str]) -> Locator:
@@ -132,7 +132,7 @@ def _terms_vanish(page: Page, eaccounting: Sandbox) -> None:
     open_card(page, "Brovakten Säkerhet AB")
     expect(page.get_by_text("no longer exist").first).to_be_visible()
     expect(page.get_by_role("link", name="+ Add as customer in Visma eAccounting")).to_have_count(0)
-    _panel(page).get_by_role("link", name="Choose terms of payment").click()
+    _panel(page).get_by_role("link", name="Look at the terms of payment").click()
     choice = page.get_by_role("group", name=re.compile("Terms of payment for new customers"))
     choice.get_by_role("radio", name=re.compile("^15 days")).check()
     page.locator("#terms").get_by_role("button", name="Save").click()
@@ -150,6 +150,7 @@ def _a_contact_leaves(page: Page, eaccounting: Sandbox) -> None:
     sheet = _sheet(page, "Add a contact person")
     sheet.get_by_role("radio", name=re.compile(leaver)).check()
     sheet.get_by_role("button", name="Save", exact=True).click()
+    expect(_panel(page)).to_contain_text(leaver)  # the card anew, not the one behind the sheet
     expect(_panel(page)).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     assert customer_named(eaccounting, "Brovakten Säkerhet AB")["ContactPersonName"] == leaver
     contacts.get_by_role("button", name=f"Actions for {leaver}").click()
