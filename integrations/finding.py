@@ -13,17 +13,16 @@ from companies.models import Company
 from integrations import customer_index
 from integrations.customer_index import IndexStage
 from integrations.delivery import live
-from integrations.eaccounting.errors import EAccountingError, NotFound
+from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.index_words import index_words
 from integrations.models import Connection, CustomerLink, RemoteCustomer
+from integrations.no_answer import NO_ANSWER, why
 from integrations.references import Kind, Sought, parse
 from integrations.registration_keys import registration_key
 from integrations.sentences import sentence
-from integrations.tokens import NotConnected
 
 LIMIT = 8
-READ_ERRORS = (live.TooBusy, NotConnected, EAccountingError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +156,8 @@ def who_is(connection: Connection, company: Company, reference: str) -> Candidat
         customer = live.read_customer(connection, customer_id=reference)
     except NotFound:
         raise CannotBeFound(not_found(connection, reference)) from None
-    except READ_ERRORS as error:
-        raise CannotBeFound(why_no_answer(error)) from error
+    except NO_ANSWER as error:
+        raise CannotBeFound(why(error)) from error
     return Candidate.of_answer(customer, connection=connection, company=company)
 
 
@@ -195,13 +194,6 @@ def not_found(connection: Connection, reference: str) -> str:
         "or add the company."
     )
     return words % {"other": row.connection, "company": connection}
-
-
-def why_no_answer(error: Exception) -> str:
-    """Say why a live read failed; nothing repeats it by itself."""
-    if isinstance(error, EAccountingError) and error.retryable:
-        return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
-    return sentence(str(getattr(error, "code", "too_busy")))
 
 
 def _caution(connection: Connection, *, is_found: bool) -> str:

@@ -8,12 +8,12 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from companies.models import Company
-from integrations import finding, mapping, services
+from integrations import finding, mapping, no_answer, services
 from integrations.comparing import Decision, Row, compare
 from integrations.delivery import live
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
-from integrations.finding import Candidate, why_no_answer
+from integrations.finding import Candidate
 from integrations.link_form import LinkForm
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, Origin, RemoteCustomer
@@ -68,7 +68,7 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
         customer = live.read_customer(connection, customer_id=customer_id)
     except NotFound:
         return LinkSheet(company=company, connection=connection, stop=finding.not_found(connection, customer_id))
-    except finding.READ_ERRORS as error:
+    except no_answer.NO_ANSWER as error:
         row = finding.known_row(connection, customer_id)
         return _from_index(company, connection, row, error, data)
     candidate = Candidate.of_answer(customer, connection=connection, company=company)
@@ -87,10 +87,14 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
 
 
 def _from_index(
-    company: Company, connection: Connection, row: RemoteCustomer | None, error: Exception, data: QueryDict | None
+    company: Company,
+    connection: Connection,
+    row: RemoteCustomer | None,
+    error: no_answer.NoAnswer,
+    data: QueryDict | None,
 ) -> LinkSheet:
     """Show what the index knows while eAccounting does not answer; linking reads again."""
-    why = why_no_answer(error)
+    why = no_answer.why(error)
     if row is None:
         return LinkSheet(company=company, connection=connection, stop=why)
     candidate = Candidate.of_row(row, company=company)

@@ -14,6 +14,7 @@ from integrations.delivery import live
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, Origin, Push
+from integrations.no_answer import NO_ANSWER, why
 from integrations.reference_answer import ReferenceAnswer
 from integrations.references import LONGEST, Kind, parse
 from integrations.sentences import sentence
@@ -103,9 +104,9 @@ class CompanyReferenceSection(Section):
             return live.read_customer(connection, customer_id=reference)
         except NotFound:
             raise ValidationError(finding.not_found(connection, reference)) from None
-        except finding.READ_ERRORS as error:
+        except NO_ANSWER as error:
             words = gettext("The reference could not be checked, so nothing was saved. %(why)s")
-            raise ValidationError(words % {"why": finding.why_no_answer(error)}) from error
+            raise ValidationError(words % {"why": why(error)}) from error
 
     def _refuse_other_number(self, connection: Connection, company: Company, customer: Customer) -> None:
         """Ask for the tick when the customer's number is not the one that is about to be saved here."""

@@ -10,16 +10,15 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import SignedInRequest, require
 from accounts.models import Account, Role
 from integrations import connecting, customer_index, offers, services, tasks
-from integrations.delivery import live
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError
 from integrations.gateway import oauth_config
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Event
+from integrations.no_answer import NO_ANSWER, why
 from integrations.sentences import rights_words, sentence
 from integrations.terms_form import TermsForm
 from integrations.terms_report import links_with_other_terms
-from integrations.tokens import NotConnected
 from integrations.views.other_company import cancelled_actions
 from integrations.waiting import unknown_count, waiting_count, waiting_words
 
@@ -154,8 +153,8 @@ def test_connection(request: SignedInRequest) -> HttpResponse:
     connection = current_of(request)
     try:
         reason = connecting.test(connection)
-    except (live.TooBusy, NotConnected, EAccountingError) as error:
-        messages.error(request, live_reason(error))
+    except NO_ANSWER as error:
+        messages.error(request, why(error))
     else:
         if reason:
             messages.error(request, sentence(reason))
@@ -163,13 +162,6 @@ def test_connection(request: SignedInRequest) -> HttpResponse:
             words = _("The connection works: %(company)s answered, and customers can be written.")
             messages.success(request, words % {"company": connection})
     return redirect("integrations:connection")
-
-
-def live_reason(error: live.TooBusy | NotConnected | EAccountingError) -> str:
-    """Say why a call failed that a person waited for; nothing repeats it by itself."""
-    if isinstance(error, EAccountingError) and error.retryable:
-        return _("Visma eAccounting does not answer just now. Try again in a moment.")
-    return sentence(error.code)
 
 
 @require(Role.ADMIN)

@@ -15,11 +15,12 @@ from integrations import connecting
 from integrations.delivery import upkeep
 from integrations.eaccounting.errors import EAccountingError
 from integrations.limiter import BudgetError
+from integrations.no_answer import why
 from integrations.sentences import sentence
 from integrations.terms_form import TermsForm
 from integrations.terms_report import companies_with_other_terms, rows_of
 from integrations.tokens import NotConnected
-from integrations.views.connection import current_of, live_reason, show
+from integrations.views.connection import current_of, show
 
 
 @require(Role.ADMIN)
@@ -47,7 +48,7 @@ def reload_terms(request: SignedInRequest) -> HttpResponse:
     except BudgetError:
         messages.error(request, sentence("too_busy"))
     except (NotConnected, EAccountingError) as error:
-        messages.error(request, live_reason(error))
+        messages.error(request, why(error))
     else:
         messages.success(request, _("The terms of payment are up to date."))
     return redirect("integrations:connection")
