@@ -116,7 +116,7 @@ def test_a_confirmed_value_over_its_limit_is_refused(ready: Connection, company:
     assert found == {("InvoiceCity", "too_long"), ("InvoicePostalCode", "missing")}
 
 
-def test_a_person_who_was_erased_after_being_confirmed_is_not_sent(
+def test_a_create_with_a_person_who_was_erased_since_is_not_sent(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     push = services.request_create(user=ulf, company=company, contact=contact, confirmed={"Telephone": ""})
