@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -81,6 +82,8 @@ def _connected(account: Account, user: User, key: str) -> Connection:
     upkeep.read_terms(made.pk)
     terms = made.terms.get()
     connecting.choose_terms(user=user, connection=made, terms=terms)
+    # The copy of the customers is not what is measured: its calls would count among those of a click.
+    Connection.objects.filter(pk=made.pk).update(index_due_at=database_now() + timedelta(days=1))
     return made
 
 

@@ -79,7 +79,8 @@ def _update(
         "contact": link.contact,
         "confirmed": confirmed,
         "based_on": based_on,
-        "shorter": mapping.shorter_forms(whole, decision.write),
+        # What was there before is no shorter form of what stands here.
+        "shorter": {} if undoes else mapping.shorter_forms(whole, decision.write),
         "undoes": undoes,
     }
     push = Push.open_of(company)

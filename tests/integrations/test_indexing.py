@@ -12,6 +12,7 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
@@ -26,7 +27,8 @@ from integrations.eaccounting.sandbox.world import CUSTOMER
 from integrations.eaccounting.types import Customer
 from integrations.models import BlockedReason, Connection, CustomerLink, Origin, RemoteCustomer
 from tests.integrations.conftest import CUSTOMERS, confirm_terms, connect_as
-from tests.integrations.threads import at_once
+from tests.integrations.threads import at_once, in_thread
+from tests.integrations.workers import until
 
 DAY = timedelta(hours=25)
 Booked = list[tuple[int, datetime]]
@@ -178,11 +180,15 @@ def test_afterwards_only_what_changed_is_read_and_only_what_differs_is_written(
     assert [row.changed_utc for row in after.values()] == [before[number].changed_utc for number in after]
 
 
-def test_a_change_that_eaccounting_stored_late_is_not_missed(ready: Connection, sandbox: Sandbox) -> None:
+def test_a_change_that_eaccounting_stored_late_is_not_missed(
+    ready: Connection, sandbox: Sandbox, settings: Settings
+) -> None:
+    settings.EACCOUNTING_SETTLE_SECONDS = 90
     steps(ready)
     first = sandbox.customers()[0]
-    late = (datetime.fromisoformat(sandbox.world.timestamp()) - timedelta(seconds=0.5)).isoformat()
-    sandbox.world.put(CUSTOMER, "1", {**first, "Name": "Sent AB", "ChangedUtc": late.replace("+00:00", "Z")})
+    late = datetime.fromisoformat(sandbox.world.timestamp()) - timedelta(seconds=60)
+    written = late.isoformat().replace("+00:00", "Z")
+    sandbox.world.put(CUSTOMER, "1", {**first, "Name": "Sent AB", "ChangedUtc": written})
     pass_time(ready, timedelta(seconds=601))
     steps(ready)
     assert rows(ready)[str(first["CustomerNumber"])].name == "Sent AB"
@@ -350,14 +356,32 @@ def test_the_same_customer_on_two_pages_is_one(ready: Connection, sandbox: Sandb
     assert state(ready).index_pass == ""
 
 
-def test_a_known_customer_that_cannot_be_read_now_stays_as_it_was(ready: Connection, sandbox: Sandbox) -> None:
+def test_a_known_customer_that_cannot_be_read_any_more_stays_as_it_was_and_is_no_suspect(
+    ready: Connection, sandbox: Sandbox
+) -> None:
     steps(ready)
-    there = sandbox.customers()
-    answer(sandbox, [{**there[0], "Name": None}, *there[1:]])
+    first = sandbox.customers()[0]
+    sandbox.world.put(CUSTOMER, "1", {**first, "Name": None})
+    sandbox.forget_calls()
     pass_time(ready, DAY)
     steps(ready)
-    row = rows(ready)[str(there[0]["CustomerNumber"])]
-    assert (row.name, row.gone_at) == (there[0]["Name"], None)
+    row = rows(ready)[str(first["CustomerNumber"])]
+    assert (row.name, row.gone_at) == (first["Name"], None)
+    assert sandbox.calls(method="GET", path=f"{CUSTOMERS}/") == []
+
+
+def test_a_suspect_that_cannot_be_read_keeps_nobody_from_the_next_one(ready: Connection, sandbox: Sandbox) -> None:
+    steps(ready)
+    first, second, *others = sandbox.customers()
+    sandbox.world.put(CUSTOMER, "1", {**first, "Name": None})
+    sandbox.world.remove(CUSTOMER, "1", str(second["Id"]))
+    answer(sandbox, others)
+    pass_time(ready, DAY)
+    steps(ready)
+    here = rows(ready)
+    assert here[str(first["CustomerNumber"])].gone_at is None
+    assert here[str(second["CustomerNumber"])].gone_at is not None
+    assert state(ready).index_pass == ""
 
 
 # --- Failures ------------------------------------------------------------------------------------------------------
@@ -585,3 +609,29 @@ def test_pages_and_deliveries_that_store_the_same_customers_at_once_neither_bloc
     done = at_once([page, page, partial(deliveries, 1), partial(deliveries, -1)])
     assert done == [None] * 4
     assert {row.name for row in rows(ready).values()} == {f"{customer.name} (ny)" for customer in customers}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_customer_that_a_delivery_is_just_storing_for_the_first_time_keeps_the_newer_answer(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    customer = Customer.from_json(sandbox.customers()[0])
+    began = database_now()
+
+    def page() -> None:
+        with transaction.atomic():
+            indexing._store(ready, [customer], began=began)
+
+    with transaction.atomic():
+        newer = replace(customer, name="Nyare AB")
+        RemoteCustomer.remember(connection=ready, customer=newer, answered={}, now=database_now())
+        storing = in_thread(page)
+        until(_somebody_waits, seconds=5, what="the page to wait for the delivery")
+    storing.result(10)
+    assert RemoteCustomer.objects.get().name == "Nyare AB"
+
+
+def _somebody_waits() -> bool:
+    with database.cursor() as cursor:
+        cursor.execute("select exists (select from pg_locks where not granted)")
+        return bool(cursor.fetchone()[0])
