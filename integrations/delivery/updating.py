@@ -20,8 +20,6 @@ from integrations.eaccounting.types import Customer
 from integrations.mapping import Group
 from integrations.models import CustomerLink, Push, PushState, WaitReason
 
-CONTACT_NAME = "ContactPersonName"
-
 
 def run(push: Push, calls: Calls) -> None:
     """Carry an update as far as it goes now. Raises what `deliver` knows how to record."""
@@ -133,7 +131,7 @@ def _wished(
     groups = _groups(push, link)
     todays = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
     confirmed: mapping.Values = push.confirmed or {}
-    if confirmed.get(CONTACT_NAME) and link.contact is None and push.undoes_id is None:
+    if confirmed.get(mapping.CONTACT_NAME) and link.contact is None and push.undoes_id is None:
         raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
     overtaken = mapping.overtaken(confirmed, push.based_on or {}, there)
     if overtaken:

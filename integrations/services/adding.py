@@ -9,8 +9,16 @@ from companies.models import Company, Contact
 from integrations import mapping
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment
-from integrations.refusing import AlreadyLinked, TermsNotAllowed, TermsNotConfirmed
-from integrations.services.looking import connected, forget, link_of, locked, refuse_under_way
+from integrations.refusing import AlreadyLinked, Archived, TermsNotAllowed, TermsNotConfirmed
+from integrations.services.looking import (
+    connected,
+    current_connection,
+    forget,
+    link_of,
+    locked,
+    refuse_under_way,
+    working,
+)
 from integrations.services.outbox import record, refuse_problems
 
 
@@ -31,7 +39,9 @@ def request_create(
     TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
     """
     with transaction.atomic():
-        company, connection, gone = _creatable(company, terms)
+        company = locked(company)
+        connection = connected(company)
+        gone = _replaced(company, connection, terms)
         wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
         if gone:
             forget(gone, company=company, connection=connection, user=user)
@@ -68,23 +78,23 @@ def wish_to_create(
 def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
     """Tell, before a person fills in a sheet, that the company can be added now: to which connection.
 
-    Also the link to a customer that is gone there, which the create would replace. Raises as request_create, except
-    about values.
+    Also the link to a customer that is gone there, which the create would replace. Without locks: `request_create`
+    decides. Raises as that does, except about values.
     """
-    with transaction.atomic():
-        _company, connection, gone = _creatable(company, None)
-    return connection, gone
+    if company.archived_at is not None:
+        raise Archived
+    connection = working(current_connection(company.account_id))
+    return connection, _replaced(company, connection, None)
 
 
-def _creatable(company: Company, terms: TermsOfPayment | None) -> tuple[Company, Connection, CustomerLink | None]:
-    company = locked(company)
-    connection = connected(company)
+def _replaced(company: Company, connection: Connection, terms: TermsOfPayment | None) -> CustomerLink | None:
+    """Return the link to a customer that is gone there, if there is one. Raises why nothing can be added."""
     link = link_of(company, connection)
     if link and not link.broken:
         raise AlreadyLinked
     refuse_under_way(company)
     _refuse_terms(connection, terms)
-    return company, connection, link
+    return link
 
 
 def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
