@@ -76,7 +76,7 @@ class Opening:
             kept = {name: self.typed.get(name, value) for name, value in self.here.items()}
             return kept | ({name: self.here[name] for name in PERSON} if self.is_other_person else {})
         if self.refused is None or self.refused.confirmed is None:
-            return self.here
+            return mapping.shortened(self.here, self.gone.shorter if self.gone else {})
         typed = {name: self.refused.confirmed.get(name, value) for name, value in self.here.items()}
         if self._was_mended:
             typed |= {name: self.here[name] for name in self.messages if name in self.here}

@@ -18,8 +18,9 @@ from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment, WaitReason
 from integrations.models.chosen_terms import TERMS_PROBLEMS
 from integrations.refusing import NothingToAsk, NothingToDecide
+from integrations.services.adding import wish_to_create
 from integrations.services.looking import link_of, locked, under_way
-from integrations.services.wishes import poke_when_committed, wish_to_create
+from integrations.services.outbox import poke_when_committed
 
 # Each is a mail of its own (templates/mail/), at most one a day and admin.
 _MAILS = {

@@ -24,7 +24,7 @@ from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.gateway import http, oauth_config
 from integrations.locks import token_lock
-from integrations.models import Connection, Event, EventKind, Push, PushState, TermsOfPayment, WaitReason
+from integrations.models import Connection, Event, EventKind, Push, TermsOfPayment, WaitReason
 from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
 from integrations.tokens import revocable, revoke_quietly
@@ -260,16 +260,6 @@ def _cancel_waiting(connection: Connection, user: User | None, why: EventKind) -
     companies = Push.cancel_waiting(connection=connection, now=database_now())
     Event.add_to_each(companies, why, connection=connection, actor=user)
     return len(companies)
-
-
-def waiting_count(connection: Connection) -> int:
-    """Return how many wishes a disconnect would cancel."""
-    return Push.waiting_on(connection).count()
-
-
-def unknown_count(connection: Connection) -> int:
-    """Return of how many wishes nobody knows yet what became of them: these stay until the company is back."""
-    return Push.objects.filter(connection=connection, state=PushState.UNKNOWN).count()
 
 
 def test(connection: Connection) -> str:

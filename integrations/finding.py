@@ -11,9 +11,11 @@ from django.utils.translation import gettext
 from companies import formats
 from companies.models import Company
 from integrations import customer_index
+from integrations.customer_index import IndexStage
 from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError, NotFound
 from integrations.eaccounting.types import Customer
+from integrations.index_words import index_words
 from integrations.models import Connection, CustomerLink, RemoteCustomer
 from integrations.references import Kind, Sought, parse
 from integrations.registration_keys import registration_key
@@ -116,15 +118,19 @@ def answers(*, connection: Connection, company: Company, text: str) -> Answers:
         return Answers(sought=sought, trouble=wrong_form())
     if sought.kind is Kind.REFERENCE:
         return _referred_to(connection, company, sought)
-    caution = index_caution(connection)
     if sought.kind is Kind.NOTHING:
-        alike = customer_index.similar(connection=connection, company=company)
-        found = [Candidate.of_row(suggestion.customer, company=company) for suggestion in alike]
-        return Answers(sought=sought, candidates=found, caution=caution, is_suggestion=bool(found))
+        return _suggestions(connection, company, sought)
     found = _search(connection, company, sought)
-    return Answers(
-        sought=sought, candidates=found, trouble="" if found else _nothing(connection, sought), caution=caution
-    )
+    trouble = "" if found else _nothing(connection, sought)
+    caution = _caution(connection, is_found=bool(found))
+    return Answers(sought=sought, candidates=found, trouble=trouble, caution=caution)
+
+
+def _suggestions(connection: Connection, company: Company, sought: Sought) -> Answers:
+    alike = customer_index.similar(connection=connection, company=company)
+    found = [Candidate.of_row(suggestion.customer, company=company) for suggestion in alike]
+    caution = _caution(connection, is_found=True)
+    return Answers(sought=sought, candidates=found, caution=caution, is_suggestion=bool(found))
 
 
 def _referred_to(connection: Connection, company: Company, sought: Sought) -> Answers:
@@ -198,15 +204,15 @@ def why_no_answer(error: Exception) -> str:
     return sentence(str(getattr(error, "code", "too_busy")))
 
 
-def index_caution(connection: Connection) -> str:
-    """Say that not every customer can be found yet; blank once the index was filled."""
-    if connection.is_index_filled:
+def _caution(connection: Connection, *, is_found: bool) -> str:
+    """Say what the index may not know; blank where it was brought up to date and something was found."""
+    report = customer_index.state_of(connection)
+    if is_found and report.stage is IndexStage.READY:
         return ""
-    words = gettext(
-        "Lime Go is still reading the customers of %(company)s, so some are missing here. "
-        "A reference from its address is found at once."
-    )
-    return words % {"company": connection}
+    if is_found:
+        return index_words(report)
+    hint = gettext("One that was added there just now is found by the address of its page.")
+    return f"{index_words(report)} {hint}"
 
 
 def _nothing(connection: Connection, sought: Sought) -> str:

@@ -21,6 +21,7 @@ Values = dict[str, str]
 COUNTRY = "InvoiceCountryCode"
 TERMS = "TermsOfPaymentId"
 NUMBER = "CustomerNumber"
+CONTACT_NAME = "ContactPersonName"
 
 
 class Group(StrEnum):
@@ -162,6 +163,12 @@ def problems(values: Values) -> list[Problem]:
         elif len(value) > field.limit:
             found.append(Problem(name, "too_long", len(value)))
     return found
+
+
+def shorter_forms(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
+    """Return what was given a shorter form because eAccounting would refuse the whole value."""
+    too_long = {problem.remote for problem in problems(here) if problem.kind == "too_long"}
+    return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
 
 
 def create_payload(values: Values, *, is_private_person: bool, terms_id: str, number: str = "") -> dict[str, Json]:

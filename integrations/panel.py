@@ -187,6 +187,11 @@ class Panel:
         return value_problems(parameters) if self.push.failure == "values" else refused_fields(parameters)
 
     @property
+    def person_id(self) -> int | None:
+        """Whose values the failure is about, where they are the contact person's."""
+        return (self.push and self.push.contact_id) or (self.link and self.link.contact_id) or None
+
+    @property
     def blocked_sentence(self) -> str:
         """Why eAccounting refuses everything on the connection."""
         return sentence(self.connection.blocked_reason) if self.connection else ""

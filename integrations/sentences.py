@@ -244,7 +244,8 @@ class ValueProblem:
     """A value that stops a push: a sentence, and the field of the edit form where it is mended."""
 
     words: str
-    field: str  # of the company form; blank: it belongs to the contact person
+    field: str  # of the company form; blank: none of its own
+    is_of_person: bool = False  # it is the contact person's
 
 
 def value_problem(remote: str, kind: str, length: int) -> ValueProblem:
@@ -258,7 +259,7 @@ def value_problem(remote: str, kind: str, length: int) -> ValueProblem:
             "length": length,
             "limit": field.limit,
         }
-    return ValueProblem(words=words, field=field.here)
+    return ValueProblem(words, field.here, is_of_person=not field.here)
 
 
 def value_problems(parameters: Mapping[str, Any]) -> list[ValueProblem]:
@@ -275,7 +276,8 @@ def refused_fields(parameters: Mapping[str, Any]) -> list[ValueProblem]:
         field = BY_PROPERTY.get(problem.get("field", ""))
         label = field.label if field else problem.get("field", "")
         words = f"{label}: {problem.get('message', '')}"
-        found.append(ValueProblem(words=words, field=field.here if field else ""))
+        here = field.here if field else ""
+        found.append(ValueProblem(words, here, is_of_person=bool(field) and not here))
     return found
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from companies.models import Contact
 from integrations import mapping
 from integrations.contact_choice import in_one_line
-from integrations.mapping import FIELDS, Group
 from integrations.panel import Panel
 
-_SLOT = [field.remote for field in FIELDS if field.group is Group.CONTACT]
+_NAME = "ContactPersonName"
 
 
 @dataclass(frozen=True)
@@ -22,20 +21,14 @@ class Orphan:
 def orphan_of(panel: Panel) -> Orphan | None:
     """Return whom a successor is asked for, from the database alone; None while all is well or under way.
 
-    A person who came from eAccounting and was never chosen here is nobody's to replace.
+    A person who came from eAccounting and was never chosen here is nobody's to replace, nor is one whom somebody
+    there put in the place of ours.
     """
     link, push = panel.link, panel.push
-    if link is None or link.broken or (push and push.is_open):
+    if link is None or link.broken or (push and push.is_open) or (link.contact and not link.contact.left_at):
         return None
-    still_there = in_one_line(link.customer.answered)
-    if not still_there:
+    put_there = str(link.contact) if link.contact else (link.sent or {}).get(_NAME, "")
+    answered = link.customer.answered
+    if not put_there or mapping.differences({_NAME: put_there}, {_NAME: answered.get(_NAME, "")}):
         return None
-    if link.contact is not None:
-        return Orphan(link.contact, still_there) if link.contact.left_at else None
-    sent = {name: value for name, value in (link.sent or {}).items() if name in _SLOT}
-    return Orphan(None, still_there) if any(sent.values()) and _holds(link.customer.answered, sent) else None
-
-
-def _holds(answered: mapping.Values, sent: mapping.Values) -> bool:
-    """Whether the slot still holds whom we put there."""
-    return not mapping.differences(sent, {name: answered.get(name, "") for name in sent})
+    return Orphan(link.contact, in_one_line(answered))

@@ -21,7 +21,8 @@ class OtherTerms:
 
 def links_with_other_terms(connection: Connection) -> QuerySet[CustomerLink]:
     """The links whose customers, as last seen, have other terms than the default; none while there is no default."""
-    links = CustomerLink.objects.filter(connection=connection)
+    # Both are of one connection; said twice, so that other accounts' customers are not read through.
+    links = CustomerLink.objects.filter(connection=connection, customer__connection=connection)
     if connection.default_terms is None:
         return links.none()
     others = links.exclude(customer__terms_id=None)

@@ -1,14 +1,24 @@
-"""How many actions wait for what: what the connection page tells its admin."""
+"""How many actions wait, and for what: what the pages about the connection tell their admin."""
 
 from collections import Counter
 
 from django.db.models import Count
 from django.utils.translation import ngettext
 
-from integrations.models import Connection, Push, WaitReason
+from integrations.models import Connection, Push, PushState, WaitReason
 from integrations.models.states import OPEN
 
 _FOR_EACCOUNTING = (WaitReason.RETRY, WaitReason.BUDGET, WaitReason.SETTLING, WaitReason.TWIN)
+
+
+def waiting_count(connection: Connection) -> int:
+    """Return how many wishes a disconnect would cancel."""
+    return Push.waiting_on(connection).count()
+
+
+def unknown_count(connection: Connection) -> int:
+    """Return of how many wishes nobody knows yet what became of them: these stay until the company is back."""
+    return Push.objects.filter(connection=connection, state=PushState.UNKNOWN).count()
 
 
 def waiting_words(connection: Connection) -> list[str]:

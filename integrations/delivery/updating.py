@@ -20,8 +20,6 @@ from integrations.eaccounting.types import Customer
 from integrations.mapping import Group
 from integrations.models import CustomerLink, Push, PushState, WaitReason
 
-CONTACT_NAME = "ContactPersonName"
-
 
 def run(push: Push, calls: Calls) -> None:
     """Carry an update as far as it goes now. Raises what `deliver` knows how to record."""
@@ -104,14 +102,26 @@ def _commit_sending(
         if push.state == PushState.UNKNOWN and times.is_lost_for_good(push, now=now):
             raise CannotSend("gave_up")
         payload = _payload(company, customer, changes)
+        values, before = _written(push, changes, there)
         push.begin_sending(
-            values=changes,
-            before={name: there[name] for name in changes},
+            values=values,
+            before=before,
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
             lease_until=now + timedelta(seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK),
         )
         reach(Point.SENDING_UNCOMMITTED)
     return payload, here
+
+
+def _written(push: Push, changes: mapping.Values, there: mapping.Values) -> tuple[mapping.Values, mapping.Values]:
+    """Return what is written and what it overwrites, with what a try whose answer was lost has stored already."""
+    before = {name: there[name] for name in changes}
+    if push.state != PushState.UNKNOWN:
+        return changes, before
+    sent, former = push.values or {}, push.before or {}
+    not_stored = {*changes, *mapping.differences(sent, there)}
+    stored = [name for name in sent.keys() & former.keys() if name not in not_stored]
+    return {**{name: sent[name] for name in stored}, **changes}, {**{name: former[name] for name in stored}, **before}
 
 
 def _wished(
@@ -121,7 +131,7 @@ def _wished(
     groups = _groups(push, link)
     todays = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
     confirmed: mapping.Values = push.confirmed or {}
-    if confirmed.get(CONTACT_NAME) and link.contact is None and push.undoes_id is None:
+    if confirmed.get(mapping.CONTACT_NAME) and link.contact is None and push.undoes_id is None:
         raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
     overtaken = mapping.overtaken(confirmed, push.based_on or {}, there)
     if overtaken:

@@ -50,13 +50,12 @@ class ChosenTerms(models.Model):
         self.terms_were = None
         self.save(update_fields=["default_terms", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
 
-    def note_terms_read(self, *, now: datetime) -> None:
+    def note_terms_read(self, *, was: TermsOfPayment | None, now: datetime) -> None:
         """Record that the list was read just now, and what it says of the chosen terms.
 
-        When they are called or mean something else than what was confirmed, they have to be confirmed anew; what
-        was confirmed is kept until then.
+        `was`: these, as they were before. When they are called or mean something else than what was confirmed, they
+        have to be confirmed anew; what was confirmed is kept until then.
         """
-        was = self.default_terms
         self.terms_read_at = now
         if was is not None:
             self.default_terms = TermsOfPayment.objects.get(pk=was.pk)

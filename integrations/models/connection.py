@@ -226,8 +226,9 @@ class Connection(ConnectionRow):
     def store_terms(self, *, answered: Iterable[AnsweredTerms], now: datetime) -> None:
         """Keep the list of terms as eAccounting answered it; those no longer in it are marked, never deleted.
 
-        The caller holds this row, read with its chosen terms: an admin may be choosing others at this moment.
+        The caller holds this row: an admin may be choosing others at this moment.
         """
+        chosen = self.default_terms  # as they were until now
         for terms in answered:
             TermsOfPayment.objects.update_or_create(
                 connection=self,
@@ -245,7 +246,7 @@ class Connection(ConnectionRow):
             )
         missing = TermsOfPayment.objects.filter(connection=self, gone_at=None, seen_at__lt=now)
         missing.update(gone_at=now)
-        self.note_terms_read(now=now)
+        self.note_terms_read(was=chosen, now=now)
 
     def choosable_terms(self) -> "models.QuerySet[TermsOfPayment]":
         """The terms that new customers can get, in a steady order."""

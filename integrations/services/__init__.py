@@ -14,15 +14,14 @@ from integrations.refusing import (
     TermsNotAllowed,
     TermsNotConfirmed,
 )
+from integrations.services.adding import check_create, request_create
 from integrations.services.checking import look_there
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
 from integrations.services.linking import link, undecided, unlink, why_not_link
 from integrations.services.looking import current_connection, link_of, links_of
 from integrations.services.undoing import put_back
 from integrations.services.wishes import (
-    check_create,
     choose_contact,
-    request_create,
     request_update,
     settle_differences,
     try_again,

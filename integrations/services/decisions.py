@@ -10,7 +10,7 @@ from integrations.models import CustomerLink, Event, EventKind, Origin, Push
 from integrations.refusing import NothingToDecide
 from integrations.services.linking import link
 from integrations.services.looking import locked
-from integrations.services.wishes import poke_when_committed
+from integrations.services.outbox import poke_when_committed
 
 
 def create_anyway(*, user: User, push: Push) -> None:

@@ -55,7 +55,11 @@ def connected(company: Company) -> Connection:
     rows = Connection.without_tokens().select_for_update(no_key=True)
     rows = rows.filter(account_id=company.account_id, is_current=True)
     # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
-    connection = rows.first() or rows.first()
+    return working(rows.first() or rows.first())
+
+
+def working(connection: Connection | None) -> Connection:
+    """Return a connection that calls can be made on. Raises NotConnected."""
     if connection is None:
         raise NotConnected
     if not connection.is_connected:

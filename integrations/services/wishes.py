@@ -1,146 +1,26 @@
-"""Adding a company as a customer, and updating the customer: each wish is one row of the outbox."""
+"""Updating the customer of a company, and repeating what failed: each wish is one row of the outbox."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from django.db import transaction
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import mapping, tasks
+from integrations import mapping
 from integrations.clock import database_now
 from integrations.comparing import Decision
 from integrations.mapping import BY_PROPERTY, Group, Values
-from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, PushState, TermsOfPayment
+from integrations.models import CustomerLink, Event, EventKind, Kind, Push, PushState
 from integrations.refusing import (
-    AlreadyLinked,
     CannotSendValues,
     NothingToDecide,
     NotLinked,
-    TermsNotAllowed,
-    TermsNotConfirmed,
 )
-from integrations.services.looking import connected, forget, link_of, locked, refuse_under_way, under_way
+from integrations.services.adding import request_create
+from integrations.services.looking import connected, link_of, locked, under_way
+from integrations.services.outbox import poke_when_committed, record, refuse_problems
 
 NO_CHANGES = Decision({}, {}, {}, {})
-
-
-def request_create(
-    *,
-    user: User,
-    company: Company,
-    contact: Contact | None = None,
-    confirmed: Values | None = None,
-    terms: TermsOfPayment | None = None,
-    judged: Collection[str] = (),
-) -> Push:
-    """Record the wish to add the company as a customer, in place of one that is gone there.
-
-    `confirmed`: the exact values that a person saw, blanks included, and `terms` those they chose; without them the
-    company's values and the default terms of the moment of sending. `judged`: ids of the customers that they saw and
-    said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
-    TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
-    """
-    with transaction.atomic():
-        company, connection, gone = _creatable(company, terms)
-        wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
-        if gone:
-            forget(gone, company=company, connection=connection, user=user)
-        push = _record(user, company, connection, **wish)
-        asked = EventKind.CREATE_ANYWAY if judged else EventKind.CREATE_REQUESTED
-        Event.add(asked, connection=connection, company=company, actor=user)
-    return push
-
-
-def wish_to_create(
-    company: Company,
-    *,
-    contact: Contact | None,
-    confirmed: Values | None,
-    terms: TermsOfPayment | None,
-    judged: Collection[str] = (),
-) -> dict[str, object]:
-    """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
-    here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
-    if confirmed is not None:
-        confirmed = {**here, **_in_form(confirmed, company)}
-    _refuse_problems(here if confirmed is None else confirmed)
-    return {
-        "kind": Kind.CREATE,
-        "contact": contact,
-        "terms": terms,
-        "confirmed": confirmed,
-        "shorter": _shorter(here, confirmed or {}),
-        "create_anyway": bool(judged),
-        "seen_ids": sorted(judged),
-    }
-
-
-def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
-    """Tell, before a person fills in a sheet, that the company can be added now: to which connection.
-
-    Also the link to a customer that is gone there, which the create would replace. Raises as request_create, except
-    about values.
-    """
-    with transaction.atomic():
-        _company, connection, gone = _creatable(company, None)
-    return connection, gone
-
-
-def _creatable(company: Company, terms: TermsOfPayment | None) -> tuple[Company, Connection, CustomerLink | None]:
-    company = locked(company)
-    connection = connected(company)
-    link = link_of(company, connection)
-    if link and not link.broken:
-        raise AlreadyLinked
-    refuse_under_way(company)
-    _refuse_terms(connection, terms)
-    return company, connection, link
-
-
-def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
-    if connection.terms_problem:
-        raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
-    if chosen is None or chosen == connection.default_terms:
-        return
-    if chosen.connection_id != connection.pk or not (chosen.is_choosable and chosen.offered):
-        raise TermsNotAllowed
-
-
-def _in_form(values: Values, company: Company) -> Values:
-    return mapping.normal_values(values, country=str(company.country))
-
-
-def _refuse_problems(values: Values) -> None:
-    problems = mapping.problems(values)
-    if problems:
-        raise CannotSendValues(problems)
-
-
-def _shorter(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
-    """Return what was given a shorter form because eAccounting would refuse the whole value."""
-    too_long = {problem.remote for problem in mapping.problems(here) if problem.kind == "too_long"}
-    return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
-
-
-def _record(user: User, company: Company, connection: Connection, **wish: object) -> Push:
-    """Write the wish into the outbox and poke a worker once it is committed."""
-    now = database_now()
-    push = Push.objects.create(
-        account_id=company.account_id,
-        connection=connection,
-        company=company,
-        requested_by=user,
-        requested_at=now,
-        next_attempt_at=now,
-        **wish,
-    )
-    poke_when_committed(push)
-    return push
-
-
-def poke_when_committed(push: Push) -> None:
-    """Tell a worker. The wish is recorded by then, so nothing that goes wrong here may fail the click."""
-    transaction.on_commit(lambda: tasks.poke(push.pk), robust=True)
 
 
 def request_update(*, user: User, company: Company, groups: list[str] | None = None) -> Push:
@@ -199,19 +79,20 @@ def _update(
         "contact": link.contact,
         "confirmed": confirmed,
         "based_on": based_on,
-        "shorter": _shorter(whole, decision.write),
+        # What was there before is no shorter form of what stands here.
+        "shorter": {} if undoes else mapping.shorter_forms(whole, decision.write),
         "undoes": undoes,
     }
     push = Push.open_of(company)
     if push is None:
-        return _record(user, company, link.connection, kind=Kind.UPDATE, **wish)
+        return record(user, company, link.connection, kind=Kind.UPDATE, **wish)
     if push.kind != Kind.UPDATE or push.connection_id != link.connection_id:
         raise under_way(push)
     now, joined = database_now(), _joined(push, wish, groups)
     if push.replace_wish(joined, user=user, now=now):
         poke_when_committed(push)
     elif not push.ask_again(joined, user=user, now=now):
-        return _record(user, company, link.connection, kind=Kind.UPDATE, **wish)
+        return record(user, company, link.connection, kind=Kind.UPDATE, **wish)
     return push
 
 
@@ -262,7 +143,7 @@ def _write(
     """Record the wish to write what was confirmed, if there is anything to write."""
     if not decision.write:
         return None
-    _refuse_problems(decision.write)
+    refuse_problems(decision.write)
     return _update(user, company, link, groups=[], decision=decision, undoes=undoes)
 
 

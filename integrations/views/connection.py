@@ -21,7 +21,7 @@ from integrations.terms_form import TermsForm
 from integrations.terms_report import links_with_other_terms
 from integrations.tokens import NotConnected
 from integrations.views.other_company import cancelled_actions
-from integrations.waiting import waiting_words
+from integrations.waiting import unknown_count, waiting_count, waiting_words
 
 SESSION_KEY = "eaccounting_consent"
 TIMELINE_LENGTH = 20
@@ -181,8 +181,8 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
             "section": "settings",
             "connection": connection,
             "mark": offers.mark_of(connection),
-            "waiting": connecting.waiting_count(connection),
-            "unknown": connecting.unknown_count(connection),
+            "waiting": waiting_count(connection),
+            "unknown": unknown_count(connection),
             "link_count": CustomerLink.objects.filter(connection=connection).count(),
             "unlinked": customer_index.unlinked_count(connection),
         }

@@ -12,6 +12,7 @@ from integrations import connecting, offers, services, tasks
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink
 from integrations.sentences import sentence
+from integrations.waiting import unknown_count, waiting_count
 
 
 @require(Role.ADMIN)
@@ -32,8 +33,8 @@ def other_company(request: SignedInRequest) -> HttpResponse:
         "open_until": offered.connected_at + offers.OFFERED_FOR,
         "link_count": _link_count(current),
         "kept_count": _link_count(offered),
-        "waiting": connecting.waiting_count(current),
-        "unknown": connecting.unknown_count(current),
+        "waiting": waiting_count(current),
+        "unknown": unknown_count(current),
         "blocked": sentence(offered.blocked_reason) if offered.blocked_reason else "",
     }
     return render(request, "integrations/other_company.html", context)

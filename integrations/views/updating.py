@@ -135,8 +135,10 @@ def check(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 def _found(rows: list[Row]) -> str:
     count = sum(row.is_news for row in rows)
-    if not count:
+    if not any(row.differing for row in rows):
         return _("Checked just now: Visma eAccounting has what stands here.")
+    if not count:
+        return _("Checked just now: nothing has changed since somebody decided what differs.")
     words = ngettext(
         "Checked just now: %(count)d field differs from Visma eAccounting. Review the differences.",
         "Checked just now: %(count)d fields differ from Visma eAccounting. Review the differences.",

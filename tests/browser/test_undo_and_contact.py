@@ -122,24 +122,29 @@ def test_an_update_is_looked_at_and_put_back_from_card_and_activity(
     _wait_for(desk, eaccounting, "Name", BROVAKTEN)
 
 
-def test_what_somebody_changed_since_is_shown_and_left_alone(
+def test_by_keyboard_what_somebody_changed_since_is_shown_and_left_alone(
     desk: Page, phone: Page, company: Company, user: User, eaccounting: Sandbox, log_in: LogIn
 ) -> None:
     before = _there(eaccounting)
     _update(desk, user, company)
     _edit_there(eaccounting, Name="Björk i Umeå AB")
-    _panel(desk).get_by_role("link", name=BEFORE).click()
+    _tab_to(desk, _panel(desk).get_by_role("link", name=BEFORE))
+    desk.keyboard.press("Enter")
     sheet = _sheet(desk, BEFORE)
     expect(sheet).to_contain_text("Changed since then")
     expect(sheet).to_contain_text("Björk i Umeå AB")
     expect(sheet.get_by_role("checkbox", name="Put back: Company name")).not_to_be_checked()
-    sheet.get_by_role("button", name=re.compile("Put back")).click()
+    _tab_to(desk, sheet.get_by_role("checkbox", name="Put back: Website"))
+    desk.keyboard.press("Space")
+    _tab_to(desk, sheet.get_by_role("button", name=re.compile("Put back")))
+    desk.keyboard.press("Enter")
     _wait_for(desk, eaccounting, "Telephone", str(before["Telephone"]))
     assert _there(eaccounting)["Name"] == "Björk i Umeå AB"
+    assert _there(eaccounting)["WwwAddress"] != before["WwwAddress"]
 
     # Nothing is left to put back; the sheet is a page as well.
     _settled(desk)
-    _edit_there(eaccounting, Name=str(before["Name"]))
+    _edit_there(eaccounting, Name=str(before["Name"]), WwwAddress=str(before["WwwAddress"] or ""))
     log_in(phone, user)
     open_card(phone, BROVAKTEN)
     address = phone.get_by_role("region", name="Activity").get_by_role("link", name=BEFORE).last.get_attribute("href")

@@ -68,7 +68,7 @@ def test_the_click_answers_at_once_and_the_sweeper_finds_the_wish(
     as_user: Callable[[User], Client], poked: str,
 ) -> None:  # fmt: skip
     browser = as_user(ulf)
-    browser.get(f"/companies/{company.pk}/")  # templates are read from the disk once
+    browser.get(add(company))  # templates are read from the disk once
     tasks._quiet["until"] = 0.0
     sheet = confirmed(company)
     began = time.monotonic()
@@ -89,7 +89,7 @@ def test_a_broker_behind_a_bad_line_holds_no_click_up(
 ) -> None:  # fmt: skip
     """Each trouble in turn, on one line: the answer comes in time, and no wish is lost."""
     browser, sheet = as_user(ulf), confirmed(company)
-    browser.get(f"/companies/{company.pk}/")
+    browser.get(add(company))
     with Proxy.before(configuration.REDIS_URL) as line:
         poke_through(line.url)
         tasks.poke(0)

@@ -116,6 +116,16 @@ def test_a_confirmed_value_over_its_limit_is_refused(ready: Connection, company:
     assert found == {("InvoiceCity", "too_long"), ("InvoicePostalCode", "missing")}
 
 
+def test_a_create_with_a_person_who_was_erased_since_is_not_sent(
+    ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    push = services.request_create(user=ulf, company=company, contact=contact, confirmed={"Telephone": ""})
+    contact.remove(now=timezone.now())
+    ended = run(push)
+    assert (ended.state, ended.failure) == (PushState.FAILED, "contact_gone")
+    assert posts(sandbox) == 0
+
+
 def other_terms(connection: Connection) -> TermsOfPayment:
     return TermsOfPayment.objects.get(connection=connection, name_english="20 days")
 

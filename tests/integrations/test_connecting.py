@@ -24,6 +24,7 @@ from integrations.models import (
     TermsOfPayment,
     WaitReason,
 )
+from integrations.waiting import waiting_count
 from tests.integrations.conftest import (
     AddCompany,
     MovableClock,
@@ -190,7 +191,7 @@ def test_disconnecting_cancels_what_waits_keeps_links_and_revokes(
     run(services.request_create(user=ulf, company=company))
     for number in range(3):
         services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
-    assert connecting.waiting_count(ready) == 3
+    assert waiting_count(ready) == 3
     assert connecting.disconnect(user=anna, connection=ready) == 3
     ready.refresh_from_db()
     assert (ready.state, ready.access_token, ready.refresh_token) == (Connection.State.DISCONNECTED, "", "")

@@ -203,6 +203,36 @@ def test_what_is_suggested_loses_nothing_that_was_written_since(
     assert decision.based_on == {name: now[name] for name in decision.write}
 
 
+def test_what_a_try_without_an_answer_overwrote_can_be_put_back_with_the_rest(
+    link: CustomerLink, company: Company, sandbox: Sandbox, ulf: User, run: Run, settle: Run, before: mapping.Values
+) -> None:
+    push = services.request_update(user=ulf, company=company)
+    sandbox.fault(method="PUT", kind="reset", when="after")
+    assert run(push).state == PushState.UNKNOWN
+    edit_there(sandbox, Telephone="")
+    done = settle(push)
+    assert done.state == PushState.DONE
+    assert done.before is not None
+    assert (done.before["Telephone"], done.before["Name"]) == ("", before["Name"])
+    assert done.values.keys() == done.before.keys()
+    run(put_back(done, sandbox, ulf, "Name"))
+    assert customer_there(sandbox)["Name"] == before["Name"]
+
+
+def test_a_former_name_is_not_taken_for_a_shorter_form_of_todays(
+    link: CustomerLink, company: Company, sandbox: Sandbox, ulf: User, run: Run, before: mapping.Values
+) -> None:
+    company.save_changes(now=timezone.now(), values={"name": "Älvstrands Snickeri och Fönsterhantverk i Stockholm AB"})
+    short = Decision({"Name": "Älvstrands Snickeri AB"}, {"Name": before["Name"]}, {}, {})
+    reference = str(link.reference)
+    done = services.settle_differences(user=ulf, company=company, customer_id=reference, decision=short)
+    assert done is not None
+    undone = run(put_back(run(done), sandbox, ulf, "Name"))
+    assert (undone.state, customer_there(sandbox)["Name"]) == (PushState.DONE, before["Name"])
+    link.refresh_from_db()
+    assert link.shorter["Name"]["there"] == "Älvstrands Snickeri AB"
+
+
 # --- What a sheet shows ---------------------------------------------------------------------------
 
 

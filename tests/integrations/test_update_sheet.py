@@ -98,6 +98,7 @@ def test_what_changed_here_is_written_and_nothing_else(
     now = there(sandbox)
     assert (now["Telephone"], now["EmailAddress"], now["Note"]) == (NEWER, "new@alvstrand.example", "Somebody's")
     assert state(company, ulf) == State.UP_TO_DATE
+    assert "nothing has changed since somebody decided what differs" in check(desk, company)
     assert "Left as Visma eAccounting has it: E-mail." in desk.get(f"/companies/{company.pk}/").content.decode()
 
 

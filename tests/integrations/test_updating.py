@@ -19,6 +19,7 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 from integrations.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, WaitReason
+from integrations.waiting import waiting_count
 from tests.integrations.conftest import AddCompany, MovableClock, Run, connect_as, puts
 from tests.integrations.threads import in_thread
 
@@ -354,7 +355,7 @@ def test_reconnected_while_reading_it_is_sent_with_the_new_grant(
 
 
 def test_disconnected_it_is_cancelled(wish: Push, sandbox: Sandbox, run: Run, anna: User, ready: Connection) -> None:
-    assert connecting.waiting_count(ready) == 1
+    assert waiting_count(ready) == 1
     assert connecting.disconnect(user=anna, connection=ready) == 1
     assert run(wish).state == PushState.CANCELLED
     assert puts(sandbox) == 0

@@ -375,6 +375,15 @@ def test_a_broken_link_gives_its_place_to_a_new_customer(admin: Client, world: W
     assert Event.objects.filter(kind=EventKind.UNLINKED, actor=anna).exists()
 
 
+def test_the_shorter_form_that_the_gone_customer_had_is_proposed_again(admin: Client, world: World) -> None:
+    world.company.save_changes(now=NOW, values={"name": LONG})
+    shorter = {"Name": {"here": LONG, "there": "Mälarstrand Fastighet AB"}}
+    world.link(world.connect(), broken=CustomerLink.Broken.DELETED, shorter=shorter)
+    page = _shown(admin, world)
+    assert 'value="Mälarstrand Fastighet AB"' in _input(page, "Name")
+    assert "<strong>24</strong> of 50 characters." in page
+
+
 def test_terms_that_were_chosen_on_a_refused_sheet_are_chosen_again(admin: Client, world: World) -> None:
     push = _fail(world)
     offered = world.terms(push.connection, name_english="10 days", days=10, offered=True)

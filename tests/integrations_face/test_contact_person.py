@@ -248,11 +248,15 @@ def test_a_successor_or_nobody_ends_it(admin: Client, world: World, chosen: Cont
     assert "still has" not in _card(admin, world)
 
 
-def test_what_somebody_there_wrote_over_a_removed_person_is_not_asked_about(
-    admin: Client, world: World, chosen: Contact
+@pytest.mark.parametrize("leave", [Contact.remove, Contact.mark_left])
+def test_whom_somebody_there_put_in_the_place_of_ours_needs_no_successor(
+    admin: Client, world: World, chosen: Contact, leave: Callable[..., None]
 ) -> None:
-    chosen.remove(now=NOW)
+    leave(chosen, now=NOW)
     link = CustomerLink.objects.select_related("customer").get()
+    link.customer.answered["ContactPersonMobile"] = "+46 70 174 06 05"  # still Åsa
+    link.customer.save()
+    assert "still has" in _card(admin, world)
     link.customer.answered["ContactPersonName"] = "Eva Björk"
     link.customer.save()
     assert "still has" not in _card(admin, world)

@@ -240,6 +240,15 @@ def test_what_was_overtaken_is_to_be_reviewed_until_somebody_has(world: World, a
     assert world.panel().state == State.UP_TO_DATE
 
 
+def test_a_refused_value_of_the_contact_person_is_corrected_at_the_person(world: World, admin: Client) -> None:
+    contact = world.contact()
+    problems = [{"field": "ContactPersonEmail", "message": "No"}, {"field": "VatNumber", "message": "Nor this"}]
+    _failed(world, "validation", contact=contact, failure_parameters={"problems": problems})
+    panel = admin.get(f"/companies/{world.company.pk}/").content.decode().split('id="visma-eaccounting"')[1]
+    assert f'href="/companies/{world.company.pk}/contacts/{contact.pk}/edit/"' in panel
+    assert panel.count("Correct it</a>") == 1
+
+
 def test_a_refusal_of_an_archived_company_offers_nothing(world: World, admin: Client) -> None:
     _failed(world, "validation", failure_parameters={"problems": [{"field": "InvoiceCity", "message": "No"}]})
     address = f"/companies/{world.company.pk}/"

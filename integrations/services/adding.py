@@ -1,0 +1,110 @@
+"""Adding a company as a customer: what keeps it from being added, and the wish itself."""
+
+from collections.abc import Collection
+
+from django.db import transaction
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations import mapping
+from integrations.mapping import Values
+from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment
+from integrations.refusing import AlreadyLinked, Archived, TermsNotAllowed, TermsNotConfirmed
+from integrations.services.looking import (
+    connected,
+    current_connection,
+    forget,
+    link_of,
+    locked,
+    refuse_under_way,
+    working,
+)
+from integrations.services.outbox import record, refuse_problems
+
+
+def request_create(
+    *,
+    user: User,
+    company: Company,
+    contact: Contact | None = None,
+    confirmed: Values | None = None,
+    terms: TermsOfPayment | None = None,
+    judged: Collection[str] = (),
+) -> Push:
+    """Record the wish to add the company as a customer, in place of one that is gone there.
+
+    `confirmed`: the exact values that a person saw, blanks included, and `terms` those they chose; without them the
+    company's values and the default terms of the moment of sending. `judged`: ids of the customers that they saw and
+    said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
+    TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company = locked(company)
+        connection = connected(company)
+        gone = _replaced(company, connection, terms)
+        wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
+        if gone:
+            forget(gone, company=company, connection=connection, user=user)
+        push = record(user, company, connection, **wish)
+        asked = EventKind.CREATE_ANYWAY if judged else EventKind.CREATE_REQUESTED
+        Event.add(asked, connection=connection, company=company, actor=user)
+    return push
+
+
+def wish_to_create(
+    company: Company,
+    *,
+    contact: Contact | None,
+    confirmed: Values | None,
+    terms: TermsOfPayment | None,
+    judged: Collection[str] = (),
+) -> dict[str, object]:
+    """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
+    here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
+    if confirmed is not None:
+        confirmed = {**here, **_in_form(confirmed, company)}
+    refuse_problems(here if confirmed is None else confirmed)
+    return {
+        "kind": Kind.CREATE,
+        "contact": contact,
+        "terms": terms,
+        "confirmed": confirmed,
+        "shorter": mapping.shorter_forms(here, confirmed or {}),
+        "create_anyway": bool(judged),
+        "seen_ids": sorted(judged),
+    }
+
+
+def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
+    """Tell, before a person fills in a sheet, that the company can be added now: to which connection.
+
+    Also the link to a customer that is gone there, which the create would replace. Without locks: `request_create`
+    decides. Raises as that does, except about values.
+    """
+    if company.archived_at is not None:
+        raise Archived
+    connection = working(current_connection(company.account_id))
+    return connection, _replaced(company, connection, None)
+
+
+def _replaced(company: Company, connection: Connection, terms: TermsOfPayment | None) -> CustomerLink | None:
+    """Return the link to a customer that is gone there, if there is one. Raises why nothing can be added."""
+    link = link_of(company, connection)
+    if link and not link.broken:
+        raise AlreadyLinked
+    refuse_under_way(company)
+    _refuse_terms(connection, terms)
+    return link
+
+
+def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
+    if connection.terms_problem:
+        raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
+    if chosen is None or chosen == connection.default_terms:
+        return
+    if chosen.connection_id != connection.pk or not (chosen.is_choosable and chosen.offered):
+        raise TermsNotAllowed
+
+
+def _in_form(values: Values, company: Company) -> Values:
+    return mapping.normal_values(values, country=str(company.country))
