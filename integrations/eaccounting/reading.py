@@ -1,7 +1,7 @@
 """Reads single fields of a JSON object: strictly what is needed, with patience what is not."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from uuid import UUID
 
 from integrations.eaccounting.errors import UnexpectedAnswer
@@ -59,11 +59,14 @@ def flag(source: Mapping[str, Json], name: str, *, default: bool) -> bool:
 
 
 def moment(source: Mapping[str, Json], name: str) -> datetime | None:
-    """Return a time in UTC; eAccounting's times are UTC even where the Z is missing."""
+    """Return a time in UTC; eAccounting's times are UTC even where the Z is missing.
+
+    The first and the last year there are, which stand for no time at all, cannot be counted from and are None.
+    """
     value = source.get(name)
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if found is None:
+        if found is None or not MINYEAR < found.year < MAXYEAR:
             return None
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
