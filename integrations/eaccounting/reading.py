@@ -8,6 +8,11 @@ from integrations.eaccounting.errors import UnexpectedAnswer
 from integrations.eaccounting.jsontext import Json
 
 
+def storable(value: str) -> str:
+    """Return a text without what no database column holds: NUL, and halves of signs, which JSON can name."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def json_object(value: object) -> dict[str, Json]:
     """Return a JSON object. Raises UnexpectedAnswer."""
     if not isinstance(value, dict):
@@ -20,7 +25,7 @@ def needed(source: Mapping[str, Json], name: str) -> str:
     value = source.get(name)
     if not isinstance(value, str):
         raise UnexpectedAnswer("field_missing", parameters={"field": name})
-    return value
+    return storable(value)
 
 
 def needed_id(source: Mapping[str, Json], name: str) -> str:
@@ -34,7 +39,7 @@ def needed_id(source: Mapping[str, Json], name: str) -> str:
 def text(source: Mapping[str, Json], name: str) -> str:
     """Return a text, or an empty one."""
     value = source.get(name)
-    return value if isinstance(value, str) else ""
+    return storable(value) if isinstance(value, str) else ""
 
 
 def optional_id(source: Mapping[str, Json], name: str) -> str | None:
