@@ -17,10 +17,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, crashpoints, limiter, services
+from integrations import connecting, crashpoints, limiter, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.delivery import indexing, live
+from integrations.delivery.deliver import deliver
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
@@ -310,6 +311,22 @@ def test_a_customer_that_is_listed_again_is_there_again(
     steps(ready)
     assert not RemoteCustomer.objects.exclude(gone_at=None).exists()
     assert CustomerLink.objects.get().broken == ""
+
+
+def test_a_customer_that_an_update_did_not_find_by_mistake_is_there_again_once_it_is_listed(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    first = sandbox.customers()[0]
+    link(ready, company, anna, first)
+    steps(ready)
+    sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/.*", status=404, error_code=3000)
+    deliver(services.request_update(user=anna, company=company).pk)
+    assert CustomerLink.objects.get().broken == CustomerLink.Broken.DELETED
+    assert rows(ready)[str(first["CustomerNumber"])].gone_at is not None
+    pass_time(ready, DAY)
+    steps(ready)
+    assert CustomerLink.objects.get().broken == ""
+    assert rows(ready)[str(first["CustomerNumber"])].gone_at is None
 
 
 def test_a_link_follows_whether_its_customer_is_active(
@@ -663,6 +680,33 @@ def test_connecting_again_ends_the_erasing_and_fills_the_index_anew(
     connect_as(anna)
     assert not state(ready).index_erasing
     assert steps(ready) == 2
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_what_is_to_be_erased_is_erased_while_the_company_is_only_offered(
+    ready: Connection, sandbox: Sandbox, anna: User
+) -> None:
+    steps(ready)
+    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connect_as(anna, company="2")
+    offered = connect_as(anna)
+    assert (offered.pk, offered.state) == (ready.pk, Connection.State.OFFERED)
+    assert steps(ready) == 2
+    assert rows(ready) == {}
+    assert not state(ready).index_erasing
+
+
+def test_an_offered_company_that_is_chosen_is_fetched_anew_and_not_erased(
+    ready: Connection, sandbox: Sandbox, anna: User
+) -> None:
+    steps(ready)
+    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connect_as(anna, company="2")
+    offered = connect_as(anna)
+    connecting.start_over(user=anna, account=anna.account, mark=offers.mark_of(offered))
+    assert not state(ready).index_erasing
+    confirm_terms(state(ready), anna)
+    steps(ready)
     assert len(rows(ready)) == len(sandbox.customers())
 
 
