@@ -32,7 +32,11 @@ def choose_terms(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return show(request, connection, form)
     terms, offered = form.cleaned_data["terms"], form.cleaned_data["offered"]
-    connecting.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
+    try:
+        connecting.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
+    except connecting.Superseded as refusal:
+        messages.error(request, sentence(refusal.code))
+        return redirect("integrations:connection")
     words = _("New customers get the terms of payment %(terms)s. Check that this is right.")
     messages.success(request, words % {"terms": terms})
     return redirect("integrations:connection")
