@@ -271,6 +271,8 @@ def panel_of(*, company: Company, user: User) -> Panel:
     rows = Push.objects.select_related("requested_by", "contact").filter(company=company)
     if connection is not None:
         rows = rows.filter(Q(connection=connection) | Q(state__in=OPEN))
+    # Before the links: a wish that is seen done has its link by then, and one under way is asked for again.
+    push = rows.order_by("-pk").first()
     links = links_of(company)
     link = next((link for link in links if connection and link.connection_id == connection.pk), None)
     return Panel(
@@ -278,6 +280,6 @@ def panel_of(*, company: Company, user: User) -> Panel:
         user=user,
         connection=connection,
         link=link,
-        push=rows.order_by("-pk").first(),
+        push=push,
         kept_link=None if link else next(iter(links), None),
     )
