@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name='remotecustomer',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['connection', 'search_text'], name='remote_customer_search', opclasses=['int8_ops', 'gin_trgm_ops']),
+            index=django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['connection', 'search_text'], name='remote_customer_search', opclasses=['int8_ops', 'gin_trgm_ops']),
         ),
         AddIndexConcurrently(
             model_name='remotecustomer',

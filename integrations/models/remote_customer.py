@@ -68,6 +68,8 @@ class RemoteCustomer(models.Model):
                 name="remote_customer_search",
                 fields=["connection", "search_text"],
                 opclasses=["int8_ops", "gin_trgm_ops"],
+                # Every search would read through what waits to be sorted in; a page has hundreds of rows waiting.
+                fastupdate=False,
             ),
             models.Index(name="remote_customer_registration", fields=["connection", "registration_key"]),
             models.Index(name="remote_customer_number", fields=["connection", "number"]),
