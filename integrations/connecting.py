@@ -280,7 +280,7 @@ def choose_terms(
     now, seen = database_now(), terms.meaning
     with transaction.atomic():
         # The connection before its terms, as whoever reloads them does.
-        connection = Connection.without_tokens().select_for_update(no_key=True).get(pk=connection.pk)
+        Connection.objects.select_for_update(no_key=True).values_list("pk").get(pk=connection.pk)
         terms = TermsOfPayment.objects.get(pk=terms.pk)
         if terms.meaning != seen or not terms.is_choosable:
             raise Superseded

@@ -59,9 +59,6 @@ class ChosenTerms(models.Model):
         self.terms_read_at = now
         if was is not None:
             self.default_terms = TermsOfPayment.objects.get(pk=was.pk)
-            meaning = self.default_terms.meaning
-            if self.terms_confirmed_at and meaning != was.meaning:
+            if self.terms_confirmed_at and self.default_terms.meaning != was.meaning:
                 self.terms_were, self.terms_confirmed_at = was.meaning, None
-            elif self.terms_were == meaning:  # they are again what was confirmed
-                self.terms_were, self.terms_confirmed_at = None, now
         self.save(update_fields=["terms_read_at", "terms_were", "terms_confirmed_at"])
