@@ -102,8 +102,8 @@ def compare(*, here: Values, there: Values, base: Base = NEVER_AGREED) -> list[R
     country = here.get(COUNTRY) or there.get(COUNTRY, "")
     there = {name: there.get(name, "") for name in here}
     differing = set(mapping.unequal(here, there, country=country))
-    moved_here = set(mapping.unequal(here, base.here, country=country))
-    moved_there = set(mapping.unequal(there, base.there, country=country))
+    moved_here = set(mapping.moved(here, base.here, country=country))
+    moved_there = set(mapping.moved(there, base.there, country=country))
     known = base.here.keys() & base.there.keys()
     rows = []
     for members in _rows_of(here):
