@@ -96,8 +96,7 @@ def _in_words(reasons: Iterable[str | Promise]) -> str:
 
 def _companies(connection: Connection, customers: Iterable[Customer]) -> dict[str, Company]:
     ids = [UUID(customer.id) for customer in customers]
-    links = CustomerLink.objects.select_related("company", "customer")
-    found = links.filter(connection=connection, customer__customer_id__in=ids)
+    found = CustomerLink.of_customers(ids, connection=connection).select_related("company", "customer")
     return {str(link.reference): link.company for link in found}
 
 

@@ -5,6 +5,7 @@ What is found is shown, and linked only after it was read anew (views/linking.py
 
 from dataclasses import dataclass, field
 from typing import TypedDict
+from uuid import UUID
 
 from django.utils.translation import gettext
 
@@ -57,7 +58,7 @@ class Candidate:
     @classmethod
     def of_answer(cls, customer: Customer, *, connection: Connection, company: Company) -> "Candidate":
         """Return what eAccounting has just answered."""
-        links = CustomerLink.objects.select_related("company").filter(connection=connection)
+        links = CustomerLink.of_customers([UUID(customer.id)], connection=connection).select_related("company")
         return cls(
             reference=customer.id,
             name=customer.name,
@@ -65,7 +66,7 @@ class Candidate:
             registration_number=customer.registration_number,
             city=customer.city,
             is_active=customer.is_active,
-            **_linked(links.filter(customer__customer_id=customer.id).first(), company),
+            **_linked(links.first(), company),
         )
 
     @property

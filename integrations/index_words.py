@@ -5,6 +5,7 @@ from django.utils.translation import gettext
 
 from integrations.ages import ago
 from integrations.customer_index import IndexReport, IndexStage
+from integrations.delivery.indexing import FAULT
 
 
 def index_words(report: IndexReport) -> str:
@@ -50,4 +51,9 @@ def _why_not_newer(report: IndexReport) -> str:
         return ""
     if not report.is_usable:
         return gettext("The connection has to work before newer ones can be fetched. An admin can see to it.")
+    if report.failure == FAULT:
+        return gettext(
+            "Since then something went wrong in Lime Go, and newer ones were not fetched. Lime Go tries again by "
+            "itself. Tell support if this stays."
+        )
     return gettext("Since then Visma eAccounting did not answer. Lime Go tries again by itself.")

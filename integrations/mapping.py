@@ -15,6 +15,7 @@ from companies import formats
 from companies.models import Company, Contact
 from integrations.eaccounting import jsontext
 from integrations.eaccounting.jsontext import Json
+from integrations.eaccounting.reading import text
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 
 Values = dict[str, str]
@@ -190,8 +191,8 @@ def fingerprint(payload: Mapping[str, Json]) -> str:
 
 
 def owned(raw: Mapping[str, Json]) -> Values:
-    """Return the properties that we write, as eAccounting holds them (null as blank)."""
-    return {f.remote: text if isinstance(text := raw.get(f.remote), str) else "" for f in FIELDS}
+    """Return the properties that we write, as eAccounting holds them (null as blank), so that they can be stored."""
+    return {field.remote: text(raw, field.remote) for field in FIELDS}
 
 
 def normal_values(values: Values, *, country: str) -> Values:

@@ -224,7 +224,7 @@ def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer
     page = calls.booking().list_customers(filter=since, deadline=deadline)
     calls.answered()
     ids = [UUID(customer.id) for customer in page.customers]
-    linked = CustomerLink.objects.filter(connection_id=push.connection_id, customer__customer_id__in=ids)
+    linked = CustomerLink.of_customers(ids, connection=push.connection_id)
     others = {str(found) for found in linked.values_list("customer__customer_id", flat=True)} | set(push.seen_ids)
     new, sent = [customer for customer in page.customers if customer.id not in others], push.values or {}
     equal = [customer for customer in new if mapping.is_equal(sent, customer.raw)]

@@ -18,7 +18,16 @@ from integrations.clock import database_now
 from integrations.crashpoints import Point, reach
 from integrations.delivery.reads import read
 from integrations.eaccounting import filters
-from integrations.eaccounting.errors import EAccountingError, NotFound, RateLimited, UnexpectedAnswer
+from integrations.eaccounting.errors import (
+    ClientMisconfigured,
+    ConnectionRevoked,
+    EAccountingError,
+    NotFound,
+    NotSent,
+    RateLimited,
+    Unauthorized,
+    UnexpectedAnswer,
+)
 from integrations.eaccounting.types import Customer, CustomerSlice
 from integrations.limiter import BULK_AHEAD, PATIENCE, BudgetError
 from integrations.models import Connection, CustomerLink, RemoteCustomer
@@ -33,6 +42,9 @@ MOST_LOOKED_FOR = 50  # customers that a full pass did not come by; the rest is 
 ERASED_AT_ONCE = 2000
 # Seconds until a step that failed is tried again: the longer nothing came of it, the longer.
 SHORTEST_PAUSE, LONGEST_PAUSE = 60.0, 600.0
+STUCK_AFTER = timedelta(hours=1)
+FAULT = "fault"  # the failure of a step that met an error of ours
+OF_THE_CONNECTION = (Unauthorized, ConnectionRevoked, ClientMisconfigured, RateLimited, NotSent)
 Mark = datetime  # the end of a lease, which names who holds the step
 
 
@@ -63,8 +75,15 @@ def step(connection_id: int, *, lease: Mark) -> Mark | None:
     except Overtaken:
         log.info("the index of connection %s went on without this step", connection.pk)
         return None
-    except (EAccountingError, BudgetError, NotConnected) as error:
+    except (BudgetError, NotConnected) as error:
+        _wait(connection, error)
+    except EAccountingError as error:
         _postpone(connection, error)
+    except Exception:
+        log.exception("the index of connection %s could not be read on", connection.pk)
+        # Not at once again: the lease would hold room that others need.
+        due = database_now() + timedelta(seconds=LONGEST_PAUSE)
+        connection.postpone_step(due=due, failure=FAULT, anew=_is_stuck(connection))
     return connection.index_lease_until
 
 
@@ -79,18 +98,39 @@ def _take(connection: Connection) -> None:
         _read_page(connection, kind)
 
 
-def _postpone(connection: Connection, error: EAccountingError | BudgetError | NotConnected) -> None:
-    """Try again later: after the silence that was asked for, or ever more seldom."""
-    now = database_now()
+def _wait(connection: Connection, error: BudgetError | NotConnected) -> None:
+    """Nothing was asked: try again later."""
     log.info("the index of connection %s: %s", connection.pk, error)
     if isinstance(error, BudgetError):
-        connection.postpone_step(due=now + timedelta(seconds=error.retry_in), failure=connection.index_failure)
-        return
+        seconds, failure = error.retry_in, connection.index_failure
+    else:
+        seconds, failure = _pause(connection), error.code
+    connection.postpone_step(due=database_now() + timedelta(seconds=seconds), failure=failure)
+
+
+def _postpone(connection: Connection, error: EAccountingError) -> None:
+    """Try again later: after the silence that was asked for, or ever more seldom; what is stuck begins anew."""
+    log.info("the index of connection %s: %s", connection.pk, error)
+    seconds = error.retry_after if isinstance(error, RateLimited) else _pause(connection)
+    anew = not _is_everybodys(error) and (not error.retryable or _is_stuck(connection))
+    connection.postpone_step(due=database_now() + timedelta(seconds=seconds), failure=error.code, anew=anew)
+
+
+def _pause(connection: Connection) -> float:
+    """Return the seconds until a step that failed is tried again."""
     since = connection.index_read_at or connection.connected_at
-    seconds = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, (now - since).total_seconds() / 4))
-    if isinstance(error, RateLimited):
-        seconds = error.retry_after
-    connection.postpone_step(due=now + timedelta(seconds=seconds), failure=error.code)
+    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, (database_now() - since).total_seconds() / 4))
+
+
+def _is_everybodys(error: EAccountingError) -> bool:
+    """Whether an error says nothing about what was asked for, but about the connection or the moment."""
+    return error.connection_wide or isinstance(error, OF_THE_CONNECTION)
+
+
+def _is_stuck(connection: Connection) -> bool:
+    """Whether this step failed the time before too, in a pass that is old: where it stands may be no more."""
+    began = connection.index_began_at
+    return began is not None and connection.index_failure != "" and database_now() > began + STUCK_AFTER
 
 
 # --- Pages -----------------------------------------------------------------------------------------------
@@ -110,6 +150,7 @@ def _read_page(connection: Connection, kind: Pass) -> None:
     )
     reach(Point.INDEX_PAGE_READ)
     with transaction.atomic():
+        connection.lock_step()
         _store(connection, page.customers, unread=page.unread_ids, began=began)
         _advance(connection, kind, page, number=number, began=began)
     reach(Point.INDEX_PAGE_STORED)
@@ -191,13 +232,25 @@ def _look_for_one(connection: Connection) -> None:
         customer = _read_one(connection, missing)
     except NotFound:
         keep = partial(_mark_gone, missing, now=began)
-    except UnexpectedAnswer:  # nobody can read it: there, as far as anybody can tell
-        keep = partial(missing.mark_seen, now=began)
+    except EAccountingError as error:
+        if not _is_its_own(error, connection):
+            raise
+        log.info("the index of connection %s: one customer cannot be read: %s", connection.pk, error)
+        keep = partial(missing.mark_seen, now=began)  # there, as far as anybody can tell
     else:
         keep = partial(_store, connection, [customer], began=began)
+    reach(Point.INDEX_PAGE_READ)
     with transaction.atomic():
+        connection.lock_step()
         keep()
         connection.go_on(now=database_now(), seconds=lease_seconds(), index_page=connection.index_page + 1)
+
+
+def _is_its_own(error: EAccountingError, connection: Connection) -> bool:
+    """Whether an answer is about this one customer: one that may be the moment's is, when it comes a second time."""
+    if _is_everybodys(error):
+        return False
+    return isinstance(error, UnexpectedAnswer) or not error.retryable or connection.index_failure == error.code
 
 
 def _next_missing(connection: Connection) -> RemoteCustomer | None:

@@ -4,6 +4,8 @@ The number is kept on the push before the bytes leave and stays the same however
 that is stored late and one that is sent again can never both come to something.
 """
 
+from uuid import UUID
+
 from django.conf import settings
 from django.db import transaction
 
@@ -95,5 +97,5 @@ def _may_be_ours(push: Push, customer: Customer) -> bool:
 
 def _is_known(push: Push, customer: Customer) -> bool:
     """Tell a customer that was there before we sent, or belongs to a company here."""
-    links = CustomerLink.objects.filter(connection_id=push.connection_id, customer__customer_id=customer.id)
+    links = CustomerLink.of_customers([UUID(customer.id)], connection=push.connection_id)
     return customer.id in push.seen_ids or links.exists()

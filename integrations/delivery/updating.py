@@ -1,7 +1,7 @@
 """Update a customer without losing a field that is not ours: read it, lay our values over it, write it back."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -43,12 +43,13 @@ def run(push: Push, calls: Calls) -> None:
         outcomes.record_updated(push, link, customer, calls, values=here)
         return
     reach(Point.SENDING_COMMITTED)
+    asked_at = calls.clock()
     try:
         answered = calls.booked().replace_customer(
             customer_id=customer.id, payload=payload, deadline=settings.EACCOUNTING_CALL_SECONDS, send_by=send_by
         )
     except NotFound:
-        raise _missing_there(link) from None
+        raise _missing_there(link, asked_at=asked_at) from None
     reach(Point.ANSWERED)
     outcomes.record_updated(push, link, answered, calls, values=here)
 
@@ -64,11 +65,12 @@ def _link(push: Push) -> CustomerLink:
 def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
     """Read the customer as it is now. Raises CannotSend when it is deleted or inactive there."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.keep(now=calls.clock(), seconds=deadline + LEASE_SLACK)
+    asked_at = calls.clock()
+    push.keep(now=asked_at, seconds=deadline + LEASE_SLACK)
     try:
         customer = calls.booked().get_customer(customer_id=str(link.reference), deadline=deadline)
     except NotFound:
-        raise _missing_there(link) from None
+        raise _missing_there(link, asked_at=asked_at) from None
     calls.answered()
     if not customer.is_active:
         link.mark_broken(CustomerLink.Broken.INACTIVE)
@@ -76,8 +78,11 @@ def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
     return customer
 
 
-def _missing_there(link: CustomerLink) -> CannotSend:
-    link.mark_broken(CustomerLink.Broken.DELETED)
+def _missing_there(link: CustomerLink, *, asked_at: datetime) -> CannotSend:
+    """Break the link and mark its customer gone, unless somebody saw it since; who lists it again mends both."""
+    with transaction.atomic():
+        if link.customer.mark_gone(now=asked_at):
+            link.mark_broken(CustomerLink.Broken.DELETED)
     return CannotSend("customer_deleted")
 
 

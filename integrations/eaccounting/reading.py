@@ -1,11 +1,16 @@
 """Reads single fields of a JSON object: strictly what is needed, with patience what is not."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from uuid import UUID
 
 from integrations.eaccounting.errors import UnexpectedAnswer
 from integrations.eaccounting.jsontext import Json
+
+
+def storable(value: str) -> str:
+    """Return a text without what no database column holds: NUL, and halves of signs, which JSON can name."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def json_object(value: object) -> dict[str, Json]:
@@ -20,7 +25,7 @@ def needed(source: Mapping[str, Json], name: str) -> str:
     value = source.get(name)
     if not isinstance(value, str):
         raise UnexpectedAnswer("field_missing", parameters={"field": name})
-    return value
+    return storable(value)
 
 
 def needed_id(source: Mapping[str, Json], name: str) -> str:
@@ -34,7 +39,7 @@ def needed_id(source: Mapping[str, Json], name: str) -> str:
 def text(source: Mapping[str, Json], name: str) -> str:
     """Return a text, or an empty one."""
     value = source.get(name)
-    return value if isinstance(value, str) else ""
+    return storable(value) if isinstance(value, str) else ""
 
 
 def optional_id(source: Mapping[str, Json], name: str) -> str | None:
@@ -59,11 +64,14 @@ def flag(source: Mapping[str, Json], name: str, *, default: bool) -> bool:
 
 
 def moment(source: Mapping[str, Json], name: str) -> datetime | None:
-    """Return a time in UTC; eAccounting's times are UTC even where the Z is missing."""
+    """Return a time in UTC; eAccounting's times are UTC even where the Z is missing.
+
+    The first and the last year there are, which stand for no time at all, cannot be counted from and are None.
+    """
     value = source.get(name)
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if found is None:
+        if found is None or not MINYEAR < found.year < MAXYEAR:
             return None
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):

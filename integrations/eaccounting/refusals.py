@@ -25,6 +25,7 @@ from integrations.eaccounting.errors import (
     UnexpectedAnswer,
 )
 from integrations.eaccounting.http import Answer
+from integrations.eaccounting.reading import storable
 
 DEFAULT_SILENCE, LEAST_SILENCE, MOST_SILENCE = 60, 1, 3600
 LONGEST_TEXT = 500
@@ -195,7 +196,7 @@ def _date(header: str) -> datetime | None:
 
 
 def _text(value: object) -> str:
-    return value.strip()[:LONGEST_TEXT] if isinstance(value, str) else ""
+    return storable(value).strip()[:LONGEST_TEXT] if isinstance(value, str) else ""
 
 
 def _reference(value: object) -> str | None:

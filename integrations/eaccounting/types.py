@@ -44,6 +44,7 @@ READ_ONLY_PROPERTIES = frozenset(
 )
 # Documented lifetime of an access token, for an answer that does not say it (facts.md, OAuth).
 USUAL_LIFETIME_SECONDS = 3600
+MOST_ROWS = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,4 +288,9 @@ class PageMeta:
         if pages is None or server_time is None:
             name = "TotalNumberOfPages" if pages is None else "ServerTimeUtc"
             raise UnexpectedAnswer("field_missing", parameters={"field": name})
-        return cls(pages=pages, results=optional_int(raw, "TotalNumberOfResults"), server_time=server_time)
+        return cls(pages=pages, results=_count(optional_int(raw, "TotalNumberOfResults")), server_time=server_time)
+
+
+def _count(number: int | None) -> int | None:
+    """Return a number of rows as its column holds it: one that no list can have stays one that no list has."""
+    return None if number is None else max(0, min(number, MOST_ROWS))

@@ -106,9 +106,20 @@ class CustomerLink(models.Model):
             self.save(update_fields=["shorter"])
 
     @classmethod
+    def of_customers(
+        cls, customers: Collection[UUID], *, connection: Connection | int
+    ) -> "models.QuerySet[CustomerLink]":
+        """The links to these customers of a connection.
+
+        The connection of the customers is named too: with it PostgreSQL finds them by their index.
+        """
+        rows = cls.objects.filter(connection=connection, customer__connection=connection)
+        return rows.filter(customer__customer_id__in=customers)
+
+    @classmethod
     def settle(cls, *, connection: Connection, customers: Collection[UUID]) -> None:
         """Write down what links of an earlier release agreed on, before newer values of these customers replace it."""
-        known = cls.objects.filter(connection=connection, customer__customer_id__in=customers)
+        known = cls.of_customers(customers, connection=connection)
         links = known.filter(answered__isnull=True, sent__isnull=False).select_related("customer")
         # Customers are locked before their links, here as everywhere.
         for link in links.order_by("customer__customer_id").select_for_update(of=("customer",), no_key=True):
@@ -118,7 +129,7 @@ class CustomerLink(models.Model):
     @classmethod
     def follow(cls, *, connection: Connection, customers: Collection[UUID], returned: Collection[int] = ()) -> None:
         """Break or mend the links to these customers as they are there: inactive, active, or `returned` rows."""
-        links = cls.objects.filter(connection=connection, customer__customer_id__in=customers)
+        links = cls.of_customers(customers, connection=connection)
         links.filter(broken="", customer__is_active=False).update(broken=cls.Broken.INACTIVE)
         links.filter(broken=cls.Broken.INACTIVE, customer__is_active=True).update(broken="")
         if returned:

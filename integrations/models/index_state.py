@@ -94,6 +94,16 @@ class IndexState(models.Model):
         """Record what this step did and hold the next one. Raises Overtaken."""
         self._write_or_stop(index_failure="", index_lease_until=now + timedelta(seconds=seconds), **fields)
 
+    def lock_step(self) -> None:
+        """Hold this row until the end of the transaction, while the step is ours. Raises Overtaken.
+
+        A click holds it before it takes a link: whoever takes a link first, and then this row, waits for each other.
+        """
+        ours = self._rows().filter(pk=self.pk, index_lease_until=self.index_lease_until)
+        held = ours.select_for_update(no_key=True).order_by("pk").values_list("pk")
+        if self.index_lease_until is None or not held:
+            raise Overtaken
+
     def end_pass(self, *, due: datetime) -> None:
         """The index is as new as the beginning of this pass. Raises Overtaken."""
         self._write_or_stop(
@@ -114,9 +124,10 @@ class IndexState(models.Model):
             index_watermark=self.index_next_watermark,
         )
 
-    def postpone_step(self, *, due: datetime, failure: str) -> None:
-        """Try the same step again later. Nothing happens when it is somebody else's by now."""
-        self._write(index_due_at=due, index_failure=failure[:LONGEST_FAILURE], index_lease_until=None)
+    def postpone_step(self, *, due: datetime, failure: str, anew: bool = False) -> None:
+        """Try the same step again later, or begin the pass `anew`. Nothing happens when it is somebody else's."""
+        start: dict[str, Any] = {"index_pass": "", "index_page": 0} if anew else {}
+        self._write(index_due_at=due, index_failure=failure[:LONGEST_FAILURE], index_lease_until=None, **start)
 
     def begin_erasing(self) -> None:
         """Forget how far the index had come; whoever is at a step stores nothing any more."""

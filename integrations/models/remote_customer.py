@@ -85,23 +85,23 @@ class RemoteCustomer(models.Model):
     ) -> "RemoteCustomer":
         """Return an unsaved row of what eAccounting answered; `answered` holds the owned properties.
 
-        What no column can hold is cut or left out: one odd customer must not keep the others from being stored.
+        What is too long or too large is cut or left out: one odd customer must not keep the others from being stored.
         """
         row = cls(
             account_id=connection.account_id,
             connection=connection,
             customer_id=UUID(customer.id),
-            number=_storable(customer.number)[:LONGEST_NUMBER],
-            name=_storable(customer.name)[:LONGEST_NAME],
-            registration_number=_storable(customer.registration_number)[:LONGEST_NUMBER],
-            answered={name: _storable(value) for name, value in answered.items()},
+            number=customer.number[:LONGEST_NUMBER],
+            name=customer.name[:LONGEST_NAME],
+            registration_number=customer.registration_number[:LONGEST_NUMBER],
+            answered=answered,
             terms_id=UUID(customer.terms_of_payment_id) if customer.terms_of_payment_id else None,
             is_active=customer.is_active,
             unpaid_amount=_amount(customer.unpaid_amount),
             changed_utc=customer.changed_utc,
             seen_at=now,
         )
-        row._derive(city=_storable(customer.city), email=_storable(customer.email))
+        row._derive(city=customer.city, email=customer.email)
         return row
 
     def _derive(self, *, city: str, email: str) -> None:
@@ -203,11 +203,6 @@ class RemoteCustomer(models.Model):
     def differs_from(self, other: "RemoteCustomer") -> bool:
         """Whether one of the values that are compared is another; the time of a change alone is none."""
         return any(getattr(self, name) != getattr(other, name) for name in self.COMPARED)
-
-
-def _storable(text: str) -> str:
-    """Return a text without what PostgreSQL refuses: NUL, and halves of signs that JSON can name."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _amount(amount: Decimal | None) -> Decimal | None:

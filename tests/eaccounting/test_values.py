@@ -212,3 +212,15 @@ def test_a_token_names_its_company_and_its_text_form_hides_it() -> None:
     assert (tokens.company_claim, tokens.scope) == ("abc-1", "a b")
     assert "secret" not in repr(tokens)
     assert token not in repr(tokens)
+
+
+@pytest.mark.parametrize(("answered", "kept"), [(-1, 0), (2**31, 2**31 - 1), (1500, 1500), ("many", None)])
+def test_a_number_of_rows_that_no_list_has_fits_its_column_and_stays_wrong(answered: object, kept: int | None) -> None:
+    meta = {"TotalNumberOfPages": 1, "ServerTimeUtc": "2026-06-25T10:11:12Z", "TotalNumberOfResults": answered}
+    assert PageMeta.from_json(meta).results == kept
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999"])
+def test_a_time_that_nothing_can_be_counted_from_is_none(time: str) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        PageMeta.from_json({"TotalNumberOfPages": 1, "ServerTimeUtc": time})

@@ -1,6 +1,7 @@
 """The index of a connection's customers: filled page by page, kept by what changed, and never misled by a lie."""
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,10 +17,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, crashpoints, limiter, services
+from integrations import connecting, crashpoints, limiter, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.delivery import indexing, live
+from integrations.delivery.deliver import deliver
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
@@ -311,6 +313,22 @@ def test_a_customer_that_is_listed_again_is_there_again(
     assert CustomerLink.objects.get().broken == ""
 
 
+def test_a_customer_that_an_update_did_not_find_by_mistake_is_there_again_once_it_is_listed(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User
+) -> None:
+    first = sandbox.customers()[0]
+    link(ready, company, anna, first)
+    steps(ready)
+    sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/.*", status=404, error_code=3000)
+    deliver(services.request_update(user=anna, company=company).pk)
+    assert CustomerLink.objects.get().broken == CustomerLink.Broken.DELETED
+    assert rows(ready)[str(first["CustomerNumber"])].gone_at is not None
+    pass_time(ready, DAY)
+    steps(ready)
+    assert CustomerLink.objects.get().broken == ""
+    assert rows(ready)[str(first["CustomerNumber"])].gone_at is None
+
+
 def test_a_link_follows_whether_its_customer_is_active(
     ready: Connection, sandbox: Sandbox, company: Company, anna: User
 ) -> None:
@@ -384,6 +402,48 @@ def test_a_suspect_that_cannot_be_read_keeps_nobody_from_the_next_one(ready: Con
     assert state(ready).index_pass == ""
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 400, "error_code": 2000},
+        {"status": 400, "error_code": 6001},
+        {"status": 403, "error_code": 1},
+        {"status": 500, "error_code": 5000},
+    ],
+)
+def test_a_suspect_that_is_answered_with_an_error_for_ever_keeps_nobody_from_the_next_one(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User, fault: dict[str, Json]
+) -> None:
+    first, second, *others = sandbox.customers()
+    link(ready, company, anna, first)  # so it is the first suspect
+    steps(ready)
+    sandbox.world.remove(CUSTOMER, "1", str(second["Id"]))
+    answer(sandbox, others)
+    sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/{first['Id']}", count=None, **fault)
+    pass_time(ready, DAY)
+    steps(ready)
+    pass_time(ready, timedelta(hours=1))
+    steps(ready)
+    here = rows(ready)
+    assert here[str(first["CustomerNumber"])].gone_at is None
+    assert here[str(second["CustomerNumber"])].gone_at is not None
+    assert (state(ready).index_pass, state(ready).index_failure) == ("", "")
+
+
+def test_a_server_error_that_passes_leaves_a_suspect_one(ready: Connection, sandbox: Sandbox) -> None:
+    steps(ready)
+    first, *others = sandbox.customers()
+    sandbox.world.remove(CUSTOMER, "1", str(first["Id"]))
+    answer(sandbox, others)
+    sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/.*", status=500)
+    pass_time(ready, DAY)
+    steps(ready)
+    assert rows(ready)[str(first["CustomerNumber"])].gone_at is None
+    pass_time(ready, timedelta(hours=1))
+    steps(ready)
+    assert rows(ready)[str(first["CustomerNumber"])].gone_at is not None
+
+
 # --- Failures ------------------------------------------------------------------------------------------------------
 
 
@@ -414,6 +474,84 @@ def test_after_a_failure_the_pass_goes_on_where_it_was(
     assert steps(ready) == 2
     assert state(ready).index_failure == ""
     assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_a_page_that_is_refused_lets_the_pass_begin_anew(ready: Connection, sandbox: Sandbox) -> None:
+    grow(sandbox, 1100)
+    assert steps(ready, most=1) == 1
+    sandbox.fault(kind="error", method="GET", path=CUSTOMERS, status=400, error_code=6001)
+    pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
+    assert steps(ready) == 1
+    now = state(ready)
+    assert (now.index_pass, now.index_page, now.index_failure) == ("", 0, "query")
+    pass_time(ready, timedelta(hours=1))
+    assert steps(ready) == 3
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_a_page_that_fails_for_an_hour_lets_the_pass_begin_anew(ready: Connection, sandbox: Sandbox) -> None:
+    grow(sandbox, 1100)
+    assert steps(ready, most=1) == 1
+    sandbox.fault(kind="error", method="GET", path=CUSTOMERS, status=500, count=None)
+    pages = []
+    for _ in range(3):
+        pass_time(ready, timedelta(minutes=25))
+        assert steps(ready) == 1
+        pages.append(state(ready).index_page)
+    assert pages == [2, 2, 0]
+    sandbox.faults.clear()
+    pass_time(ready, timedelta(hours=1))
+    steps(ready)
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
+def test_one_failure_of_a_long_pass_costs_no_page(ready: Connection, sandbox: Sandbox) -> None:
+    grow(sandbox, 1100)
+    assert steps(ready, most=1) == 1
+    sandbox.fault(kind="error", method="GET", path=CUSTOMERS, status=500)
+    pass_time(ready, timedelta(hours=2))
+    assert steps(ready) == 1
+    assert state(ready).index_page == 2
+
+
+def test_an_error_of_ours_gives_the_room_to_others_and_the_step_is_tried_again(
+    ready: Connection, sandbox: Sandbox, at_point: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OverflowError
+
+    at_point(Point.INDEX_PAGE_READ, fail)
+    assert steps(ready) == 1
+    now = state(ready)
+    assert (now.index_failure, now.index_lease_until) == (indexing.FAULT, None)
+    assert "OverflowError" in caplog.text
+    assert steps(ready) == 0, "not at once again"
+    pass_time(ready, timedelta(seconds=indexing.LONGEST_PAUSE))
+    assert steps(ready) == 2
+    assert state(ready).is_index_filled
+
+
+@pytest.mark.parametrize("results", [-1, 2**31])
+def test_a_number_of_customers_that_cannot_be_is_stored_as_far_as_it_fits(
+    ready: Connection, sandbox: Sandbox, results: int
+) -> None:
+    answer(sandbox, sandbox.customers(), results=results)
+    steps(ready)
+    assert len(rows(ready)) == len(sandbox.customers())
+    assert state(ready).index_failure == ""
+
+
+def test_a_server_time_of_no_time_at_all_fails_as_an_answer_that_cannot_be_read(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    meta = {"TotalNumberOfPages": 1, "ServerTimeUtc": "0001-01-01T00:00:00Z"}
+    body = json.dumps({"Meta": meta, "Data": []})
+    sandbox.fault(kind="status", method="GET", path=CUSTOMERS, status=200, body=body)
+    assert steps(ready) == 1
+    assert state(ready).index_failure == "field_missing"
+    pass_time(ready, timedelta(hours=1))
+    steps(ready)
+    assert state(ready).is_index_filled
 
 
 def test_a_lost_connection_holds_the_index_up_until_somebody_reconnects(
@@ -545,6 +683,33 @@ def test_connecting_again_ends_the_erasing_and_fills_the_index_anew(
     assert len(rows(ready)) == len(sandbox.customers())
 
 
+def test_what_is_to_be_erased_is_erased_while_the_company_is_only_offered(
+    ready: Connection, sandbox: Sandbox, anna: User
+) -> None:
+    steps(ready)
+    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connect_as(anna, company="2")
+    offered = connect_as(anna)
+    assert (offered.pk, offered.state) == (ready.pk, Connection.State.OFFERED)
+    assert steps(ready) == 2
+    assert rows(ready) == {}
+    assert not state(ready).index_erasing
+
+
+def test_an_offered_company_that_is_chosen_is_fetched_anew_and_not_erased(
+    ready: Connection, sandbox: Sandbox, anna: User
+) -> None:
+    steps(ready)
+    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connect_as(anna, company="2")
+    offered = connect_as(anna)
+    connecting.start_over(user=anna, account=anna.account, mark=offers.mark_of(offered))
+    assert not state(ready).index_erasing
+    confirm_terms(state(ready), anna)
+    steps(ready)
+    assert len(rows(ready)) == len(sandbox.customers())
+
+
 def test_erasing_goes_in_parts_and_leaves_other_connections_alone(
     ready: Connection, sandbox: Sandbox, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -635,3 +800,48 @@ def _somebody_waits() -> bool:
     with database.cursor() as cursor:
         cursor.execute("select exists (select from pg_locks where not granted)")
         return bool(cursor.fetchone()[0])
+
+
+def test_the_links_to_customers_can_be_found_by_the_index_of_the_customers(ready: Connection) -> None:
+    """It begins with the connection: without it PostgreSQL goes through all customers of everybody."""
+    query = str(CustomerLink.of_customers([uuid.uuid4()], connection=ready).query)
+    assert '"integrations_remotecustomer"."connection_id" =' in query
+    assert '"integrations_customerlink"."connection_id" =' in query
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_on_a_page", [True, False])
+def test_a_click_that_holds_the_connection_can_take_a_link_that_the_index_is_about_to_change(
+    ready: Connection,
+    sandbox: Sandbox,
+    company: Company,
+    anna: User,
+    is_on_a_page: bool,
+    at_point: Callable[..., None],
+) -> None:
+    first, *others = sandbox.customers()
+    linked = link(ready, company, anna, first)
+    steps(ready)
+    sandbox.edit_customer(customer_id=str(first["Id"]), IsActive=False)
+    pass_time(ready, DAY)
+    if not is_on_a_page:
+        answer(sandbox, others)
+        steps(ready, most=1)
+        pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
+    is_read, is_held = threading.Event(), threading.Event()
+
+    def let_the_click_begin() -> None:
+        is_read.set()
+        is_held.wait(10)
+
+    at_point(Point.INDEX_PAGE_READ, let_the_click_begin)
+    stepping = in_thread(lambda: steps(ready))
+    assert is_read.wait(10)
+    with transaction.atomic():
+        Connection.objects.select_for_update(no_key=True).get(pk=ready.pk)
+        is_held.set()
+        until(_somebody_waits, seconds=5, what="the index to wait for the click")
+        linked.mark_broken("")
+    stepping.result(10)
+    assert state(ready).index_failure == ""
+    assert CustomerLink.objects.get().broken == CustomerLink.Broken.INACTIVE

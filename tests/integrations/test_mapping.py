@@ -230,6 +230,14 @@ def test_numbers_that_no_float_holds_come_back_as_they_were() -> None:
     assert jsontext.encode(mapping.replace_payload(raw, {}, fallback={})) == text
 
 
+def test_texts_that_no_column_holds_are_read_without_those_signs_and_echoed_as_they_were() -> None:
+    text = b'{"Name":"A\\u0000B\\ud800"}'
+    raw = jsontext.decode(text)
+    assert isinstance(raw, dict)
+    assert mapping.owned(raw)["Name"] == "AB?"
+    assert jsontext.encode(mapping.replace_payload(raw, {}, fallback={})) == text
+
+
 def test_terms_and_read_only_properties_are_not_ours() -> None:
     assert mapping.TERMS not in BY_PROPERTY
     raw: dict[str, Any] = dict.fromkeys(READ_ONLY_PROPERTIES, 1) | {"TermsOfPaymentId": "t", "Name": "X"}

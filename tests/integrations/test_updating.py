@@ -243,6 +243,21 @@ def test_an_update_of_a_company_that_is_being_created_is_refused(
         services.request_update(user=ulf, company=company)
 
 
+def test_texts_that_no_column_holds_are_stored_without_those_signs_and_sent_back_exactly(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, there: Document, run: Run
+) -> None:
+    odd = {"InvoiceAddress2": "Hus \0 och \ud800", "Note": "\0 \udfff"}
+    sandbox.edit_customer(customer_id=str(there["Id"]), **odd)
+    linked = link_to(customer_there(sandbox), company=company, connection=ready, user=ulf)
+    push = run(services.request_update(user=ulf, company=company))
+    assert push.state == PushState.DONE
+    assert push.before is not None
+    assert push.before["InvoiceAddress2"] == "Hus  och ?"
+    linked.refresh_from_db()
+    assert linked.answered is not None
+    assert customer_there(sandbox)["Note"] == odd["Note"]
+
+
 # --- What cannot be updated --------------------------------------------------------------------------------
 
 
@@ -254,6 +269,7 @@ def test_a_customer_that_was_deleted_there_is_told_and_never_made_anew(
     assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
     linked.refresh_from_db()
     assert linked.broken == CustomerLink.Broken.DELETED
+    assert linked.customer.gone_at is not None
     assert sandbox.calls(method="POST", path="/v2") == []
 
 

@@ -52,6 +52,10 @@ def test_its_age_is_said_once_it_is_complete(world: World) -> None:
             {"index_failure": "server_error"},
             "Since then Visma eAccounting did not answer. Lime Go tries again by itself.",
         ),
+        (
+            {"index_failure": "fault"},
+            "newer ones were not fetched. Lime Go tries again by itself. Tell support if this stays.",
+        ),
         ({"state": Connection.State.NEEDS_RECONNECT}, "An admin can see to it."),
         ({"blocked_reason": BlockedReason.SCOPE}, "An admin can see to it."),
     ],
