@@ -223,7 +223,8 @@ def _stage(connection: Connection) -> IndexStage:
     if connection.is_index_filled:
         is_kept_up = connection.is_usable and not connection.index_failure
         return IndexStage.READY if is_kept_up else IndexStage.BEHIND
-    return IndexStage.FILLING if connection.index_page > 1 else IndexStage.WAITING
+    has_begun = connection.index_page > 1 or connection.index_read_at is not None
+    return IndexStage.FILLING if has_begun else IndexStage.WAITING
 
 
 def unlinked_count(connection: Connection) -> int:

@@ -31,7 +31,7 @@ from integrations.eaccounting.errors import (
 from integrations.eaccounting.types import Customer, CustomerSlice
 from integrations.limiter import BULK_AHEAD, PATIENCE, BudgetError
 from integrations.models import Connection, CustomerLink, RemoteCustomer
-from integrations.models.index_state import Overtaken, Pass
+from integrations.models.index_state import FULL_EVERY, Overtaken, Pass
 from integrations.tokens import NotConnected
 
 log = logging.getLogger(__name__)
@@ -206,19 +206,22 @@ def _next_time(connection: Connection) -> datetime:
 def _end_full_pass(connection: Connection) -> None:
     """All pages are read: look for whom none of them named, unless the pages themselves did not name all.
 
+    A page can skip rows when one is removed meanwhile. The first pass is then begun again when the next one is due.
     Raises Overtaken.
     """
-    connection.note_filled()
-    if _named_all(connection):
+    seen = RemoteCustomer.objects.filter(connection=connection, seen_at__gte=connection.index_began_at).count()
+    named_all = seen + connection.index_skipped >= (connection.index_total or 0)
+    if named_all or connection.is_index_filled or _is_total_wrong(connection):
+        connection.note_filled()
+    if seen and named_all:
         connection.go_on(now=database_now(), seconds=lease_seconds(), index_pass=Pass.MISSING, index_page=0)
     else:
         connection.end_pass(due=_next_time(connection))
 
 
-def _named_all(connection: Connection) -> bool:
-    """Whether as many were seen as eAccounting says there are: a page can skip rows when one is removed meanwhile."""
-    seen = RemoteCustomer.objects.filter(connection=connection, seen_at__gte=connection.index_began_at).count()
-    return seen > 0 and seen + connection.index_skipped >= (connection.index_total or 0)
+def _is_total_wrong(connection: Connection) -> bool:
+    """Whether no pass of a whole day named as many as eAccounting says there are: then its number is not believed."""
+    return database_now() > connection.connected_at + FULL_EVERY
 
 
 def _look_for_one(connection: Connection) -> None:

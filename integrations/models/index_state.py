@@ -52,7 +52,8 @@ class IndexState(models.Model):
     # eAccounting's clock: from where the next reading of changes has to begin, and the same once this pass is done.
     index_watermark = models.DateTimeField(null=True, blank=True)
     index_next_watermark = models.DateTimeField(null=True, blank=True)
-    index_read_at = models.DateTimeField(null=True, blank=True)  # as of when it is up to date
+    # As of when it is up to date; before it is filled: when the last pass began that did not name all.
+    index_read_at = models.DateTimeField(null=True, blank=True)
     index_full_at = models.DateTimeField(null=True, blank=True)  # when the last full pass began that came to its end
     index_due_at = models.DateTimeField(null=True, blank=True)  # None: at once
     index_lease_until = models.DateTimeField(null=True, blank=True)

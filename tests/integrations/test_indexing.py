@@ -20,6 +20,7 @@ from companies.models import Company
 from integrations import connecting, crashpoints, limiter, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
+from integrations.customer_index import IndexStage, state_of
 from integrations.delivery import indexing, live
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.jsontext import Json
@@ -276,6 +277,36 @@ def test_pages_that_do_not_name_all_make_nobody_a_suspect(
     assert steps(ready) == 1
     assert sandbox.calls(method="GET", path=f"{CUSTOMERS}/") == []
     assert state(ready).index_pass == ""
+
+
+def test_the_index_is_filled_once_a_pass_named_all_and_a_first_one_that_did_not_is_repeated_soon(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    there = sandbox.customers()
+    answer(sandbox, there[1:], results=len(there))
+    assert steps(ready) == 1
+    now = state(ready)
+    assert (now.is_index_filled, state_of(now).stage, state_of(now).read) == (False, IndexStage.FILLING, len(there) - 1)
+    assert steps(ready) == 0, "not at once again"
+    pass_time(ready, timedelta(seconds=601))
+    steps(ready)
+    assert state(ready).is_index_filled
+    assert len(rows(ready)) == len(there)
+
+
+def test_a_number_of_customers_that_is_wrong_for_a_day_is_not_believed(ready: Connection, sandbox: Sandbox) -> None:
+    for is_filled in (False, True):
+        answer(sandbox, sandbox.customers(), results=1000)
+        steps(ready)
+        assert state(ready).is_index_filled is is_filled
+        pass_time(ready, DAY)
+        Connection.objects.filter(pk=ready.pk).update(connected_at=database_now() - DAY)
+
+
+def test_a_company_without_customers_has_a_filled_index(ready: Connection, sandbox: Sandbox) -> None:
+    answer(sandbox, [])
+    steps(ready)
+    assert state(ready).is_index_filled
 
 
 def test_not_all_of_very_many_missing_ones_are_asked_for_in_one_night(
