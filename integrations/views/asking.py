@@ -13,7 +13,7 @@ from companies.models import Company, Contact
 from integrations import asking, services
 from integrations.asking import Asked
 from integrations.models import Kind, Push, WaitReason
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 
 
 def _company(request: SignedInRequest, company_id: int) -> Company:

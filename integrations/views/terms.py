@@ -12,15 +12,15 @@ from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.listing import company_page
 from integrations import connecting
+from integrations.connection_page.terms_form import TermsForm
+from integrations.connection_page.terms_report import companies_with_other_terms, rows_of
 from integrations.delivery import upkeep
 from integrations.eaccounting.errors import EAccountingError
 from integrations.limiter import BudgetError
-from integrations.no_answer import why
-from integrations.sentences import sentence
-from integrations.terms_form import TermsForm
-from integrations.terms_report import companies_with_other_terms, rows_of
 from integrations.tokens import NotConnected
 from integrations.views.connection import current_of, show
+from integrations.words.no_answer import why
+from integrations.words.sentences import sentence
 
 
 @require(Role.ADMIN)

@@ -19,7 +19,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
-from integrations.sentences import event_words
+from integrations.words.sentences import event_words
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named, posts, puts
 from tests.integrations.threads import at_once, in_thread
 

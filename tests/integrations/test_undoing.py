@@ -14,7 +14,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState
 from integrations.refusing import CustomerGone
-from integrations.there import There, opened, read_there
+from integrations.sheets.there import There, opened, read_there
 from integrations.undoing import Standing
 from tests.integrations.conftest import MAY, Run
 

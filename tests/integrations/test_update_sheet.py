@@ -11,12 +11,12 @@ from django.utils import timezone
 from accounts.models import User
 from companies.models import Company, Contact
 from integrations import limiter, services
+from integrations.card.panel import panel_of
+from integrations.card.panel_states import State
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push, PushState, RemoteCustomer
-from integrations.panel import panel_of
-from integrations.panel_states import State
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations.conftest import Run, named, puts
 
 NEWER = "+46 8 555 00 11"

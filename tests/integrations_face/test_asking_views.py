@@ -8,9 +8,9 @@ from django.test import Client
 
 from accounts.models import Mail, User
 from companies.models import Company
+from integrations.card.panel import State
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
-from integrations.panel import State
 from tests.integrations_face.conftest import COMPLETE, NOW, World, said
 from tests.integrations_face.test_panel import ONE_AT_A_TIME
 

@@ -10,8 +10,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
+from integrations.card.panel_states import LOOKS, POLL_SECONDS, State
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
-from integrations.panel_states import LOOKS, POLL_SECONDS, State
 from tests.integrations_face.conftest import LATER, NOW, World
 
 Arrange = Callable[[World], object]

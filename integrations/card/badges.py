@@ -6,9 +6,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from companies.models import Company
+from integrations.card.panel import Panel
 from integrations.models import Connection, CustomerLink, Push
 from integrations.models.states import OPEN
-from integrations.panel import Panel
 from integrations.services import current_connection
 
 

@@ -11,14 +11,14 @@ from django.utils.translation import gettext
 from accounts.models import Role, User
 from companies.models import Company, Contact
 from integrations import mapping
+from integrations.card.differences import differences_words, row_words, told_differences
+from integrations.card.link_rows import rows_of, stored_otherwise
+from integrations.card.panel_states import DIFFERENCES, LOOKS, POLL_SECONDS, TECHNICAL, TO_REVIEW, Look, State
 from integrations.comparing import Change, Row
-from integrations.differences import differences_words, row_words, told_differences
-from integrations.link_rows import rows_of, stored_otherwise
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
-from integrations.panel_states import DIFFERENCES, LOOKS, POLL_SECONDS, TECHNICAL, TO_REVIEW, Look, State
-from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 from integrations.services import current_connection, links_of
+from integrations.words.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 
 
 @dataclass(frozen=True)

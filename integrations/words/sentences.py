@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
 from integrations.models import EventKind, Kind
-from integrations.terms_words import changed, gone
+from integrations.words.terms_words import changed, gone
 
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
