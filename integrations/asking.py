@@ -14,10 +14,11 @@ from accounts.models import User
 from companies.models import Company, Contact
 from integrations import mapping
 from integrations.clock import database_now
+from integrations.comparing import Base, Side, compare, decide
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment, WaitReason
 from integrations.models.chosen_terms import TERMS_PROBLEMS
-from integrations.refusing import NothingToAsk, NothingToDecide
+from integrations.refusing import CannotSendValues, NothingToAsk, NothingToDecide
 from integrations.services.adding import wish_to_create
 from integrations.services.looking import link_of, locked, under_way
 from integrations.services.outbox import poke_when_committed
@@ -39,7 +40,8 @@ class Asked:
 
     admins: list[User]
     is_mailed: bool  # False: they got a mail about this today already
-    push: Push | None  # None: there is no connection yet that it could wait for
+    push: Push | None
+    why_none: str  # without a push: "no_connection", "nothing_changed" (a customer), "values" (to be mended first)
 
 
 def ask_admin(
@@ -53,7 +55,7 @@ def ask_admin(
     """Mail the admins what stands in the way, and park the wish to add the company, or to update its customer.
 
     `contact`, `confirmed` and `terms` are those of a create, as for `services.request_create`. Raises NothingToAsk,
-    AlreadyUnderWay, CannotSendValues, Archived.
+    AlreadyUnderWay, Archived.
     """
     now = database_now()
     with transaction.atomic():
@@ -66,10 +68,10 @@ def ask_admin(
         push = None
         if connection:
             if link:
-                wish = _wish_to_update(link)
+                wish = _wish_to_update(company, link)
             else:
-                wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms)
-            push = _park(user, company, connection, code, wish)
+                wish = _wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms)
+            push = _park(user, company, connection, code, wish) if wish else None
         admins = list(User.objects.working_admins().filter(account_id=company.account_id).order_by("pk"))
         context = {"who": str(user), "company": company.name, "company_id": company.pk, "code": code}
         if connection:
@@ -77,7 +79,8 @@ def ask_admin(
         cause = _MAILS.get(code, _MAIL_ABOUT_A_STOP)
         mailed = [request_mail(user=admin, cause=cause, now=now, context=context) for admin in admins]
         _tell(user, company, connection, admins)
-    return Asked(admins=admins, is_mailed=any(mailed), push=push)
+    why_none = "" if push else "no_connection" if connection is None else "nothing_changed" if link else "values"
+    return Asked(admins=admins, is_mailed=any(mailed), push=push, why_none=why_none)
 
 
 def _locked_connection(company: Company) -> Connection | None:
@@ -100,8 +103,34 @@ def _what_is_wrong(connection: Connection | None, link: CustomerLink | None) -> 
     return "" if link else connection.terms_problem
 
 
-def _wish_to_update(link: CustomerLink) -> dict[str, object]:
-    return {"kind": Kind.UPDATE, "contact": link.contact, "groups": mapping.groups_for(link.contact)}
+def _wish_to_create(
+    company: Company, *, contact: Contact | None, confirmed: Values | None, terms: TermsOfPayment | None
+) -> dict[str, object] | None:
+    """Return the wish to add the company as it stands now, or None when values have to be mended first."""
+    try:
+        return wish_to_create(company, contact=contact, confirmed=confirmed or {}, terms=terms)
+    except CannotSendValues:
+        return None
+
+
+def _wish_to_update(company: Company, link: CustomerLink) -> dict[str, object] | None:
+    """Return the wish to send what was changed here since it was last agreed on, or None when nothing was.
+
+    Nobody sees a sheet, so nothing is sent over a value that changed in eAccounting, then or until it is sent.
+    """
+    here = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
+    here = mapping.shortened(here, link.shorter)
+    rows = compare(here=here, there=link.customer.answered, base=Base(link.sent or {}, link.agreed_there))
+    ours = {row.key: Side.OURS for row in rows if row.default is Side.OURS and not row.problems}
+    decision = decide(rows, ours)
+    if not decision.write:
+        return None
+    return {
+        "kind": Kind.UPDATE,
+        "contact": link.contact,
+        "confirmed": decision.write,
+        "based_on": decision.based_on,
+    }
 
 
 def _park(user: User, company: Company, connection: Connection, code: str, wish: dict[str, object]) -> Push:

@@ -6,7 +6,7 @@ only eAccounting gives a value. Nothing is chosen beforehand that would lose the
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -90,6 +90,8 @@ class Decision:
     based_on: Values
     kept_here: Values
     kept_there: Values
+    covers: frozenset[str] = field(default=frozenset(), compare=False)
+    """Every property that was compared, equal ones too: an older wish about them is overtaken."""
 
 
 GROUP_LABELS: dict[Group, Promise] = {Group.ADDRESS: _("Postal address"), Group.CONTACT: _("Contact person")}
@@ -100,8 +102,8 @@ def compare(*, here: Values, there: Values, base: Base = NEVER_AGREED) -> list[R
     country = here.get(COUNTRY) or there.get(COUNTRY, "")
     there = {name: there.get(name, "") for name in here}
     differing = set(mapping.unequal(here, there, country=country))
-    moved_here = set(mapping.unequal(here, base.here, country=country))
-    moved_there = set(mapping.unequal(there, base.there, country=country))
+    moved_here = set(mapping.moved(here, base.here, country=country))
+    moved_there = set(mapping.moved(there, base.there, country=country))
     known = base.here.keys() & base.there.keys()
     rows = []
     for members in _rows_of(here):
@@ -150,6 +152,8 @@ def _change(apart: set[str], *, moved_here: bool, moved_there: bool, known: Iter
 
 def decide(rows: Iterable[Row], choices: Mapping[str, Side]) -> Decision:
     """Return what the choices (by the rows' keys) come to; a row without a choice stays undecided."""
+    rows = list(rows)
+    covers = frozenset(name for row in rows for name in row.here)
     rows = [row for row in rows if row.differing]
     ours = [row for row in rows if choices.get(row.key) is Side.OURS]
     kept = [row for row in rows if choices.get(row.key) is Side.THEIRS]
@@ -158,6 +162,7 @@ def decide(rows: Iterable[Row], choices: Mapping[str, Side]) -> Decision:
         based_on=_merged(row.there for row in ours),
         kept_here=_merged(row.here for row in kept),
         kept_there=_merged(row.there for row in kept),
+        covers=covers,
     )
 
 

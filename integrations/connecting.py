@@ -273,9 +273,17 @@ def test(connection: Connection) -> str:
 def choose_terms(
     *, user: User, connection: Connection, terms: TermsOfPayment, offered: Iterable[TermsOfPayment] | None = None
 ) -> None:
-    """Confirm the terms of new customers, and which may be chosen instead (None: as before); what waited goes on."""
-    now = database_now()
+    """Confirm the terms of new customers, and which may be chosen instead (None: as before); what waited goes on.
+
+    Raises Superseded when eAccounting renamed or changed them after they were read for this person.
+    """
+    now, seen = database_now(), terms.meaning
     with transaction.atomic():
+        # The connection before its terms, as whoever reloads them does.
+        Connection.objects.select_for_update(no_key=True).values_list("pk").get(pk=connection.pk)
+        terms = TermsOfPayment.objects.get(pk=terms.pk)
+        if terms.meaning != seen or not terms.is_choosable:
+            raise Superseded
         if offered is not None:
             connection.offer_terms(ids=[one.pk for one in offered])
         connection.choose_terms(terms=terms, user=user, now=now)

@@ -219,8 +219,22 @@ def unequal(values: Mapping[str, str], others: Mapping[str, str], *, country: st
     return [name for name in unlike if ours[name] != theirs[name]]
 
 
+def moved(now: Mapping[str, str], then: Mapping[str, str], *, country: str) -> list[str]:
+    """Return the properties of one side whose values are others now than they were then.
+
+    Both are read by the rules of today's country: moving to another one moves no number.
+    """
+    own = _country_of(now, country)
+    unlike = [name for name, value in now.items() if name in then and then[name] != value]
+    return [name for name in unlike if _normal(name, now[name], own) != _normal(name, then[name], own)]
+
+
+def _normal(name: str, value: str, country: str) -> str:
+    return BY_PROPERTY[name].normal(value, country)
+
+
 def _country_of(values: Mapping[str, str], country: str) -> str:
-    return values.get(COUNTRY, "").strip().upper() or country
+    return (values.get(COUNTRY) or country).strip().upper()
 
 
 def to_write(here: Values, there: Values) -> Values:

@@ -35,9 +35,15 @@ document.addEventListener("DOMContentLoaded", () => {
   document.body.addEventListener("htmx:responseError", fail);
   document.body.addEventListener("htmx:sendError", fail);
 
-  // A click beside the sheet closes it, like Escape.
+  // A click beside the sheet closes it, like Escape. Both its ends have to be there: whoever selects words in a field and
+  // lets go beside the sheet, or finds the page moved under the pointer, does not want to lose what was typed.
+  let began = false;
+  const isBeside = (event) => event.target === sheet && event.clientX < sheet.getBoundingClientRect().left;
+  sheet.addEventListener("pointerdown", (event) => {
+    began = isBeside(event);
+  });
   sheet.addEventListener("click", (event) => {
-    if (event.target === sheet) {
+    if (began && isBeside(event)) {
       sheet.close();
     }
   });

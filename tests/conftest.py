@@ -1,15 +1,21 @@
 """Fixtures that every test may use: a cast of people, their accounts, and clients logged in as them."""
 
+import os
 from collections.abc import Callable
 
 import pytest
 import pytest_socket
 from django.test import Client
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from accounts.models import Account, Role, User
 
 PASSWORD = "correct horse battery staple"
+# The same examples each time, so that a run tells about a change and not about chance; HYPOTHESIS=random goes hunting.
+hypothesis_settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+hypothesis_settings.register_profile("random", deadline=None, max_examples=1000)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS", "steady"))
 
 
 def pytest_runtest_setup() -> None:

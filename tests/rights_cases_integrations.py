@@ -7,7 +7,7 @@ from uuid import uuid4
 from accounts.models import Account, Role, User
 from companies.models import Company, Contact
 from integrations import mapping
-from integrations.link_rows import rows_of
+from integrations.card.link_rows import rows_of
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -21,8 +21,8 @@ from integrations.models import (
 )
 from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.offers import mark_of
-from integrations.sides_form import SidesForm
-from integrations.there import There
+from integrations.sheets.sides_form import SidesForm
+from integrations.sheets.there import There
 from tests.rights import Case, Cast, Words
 from tests.sheets import confirmed
 

@@ -14,7 +14,7 @@ from integrations.mapping import Group
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED
 from integrations.models.states import OPEN
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 
 # How late a commit may be: the call's deadline and the settle time, as scaled in stage.py.
 PROMISED_LATENESS = 2.0

@@ -259,6 +259,8 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         push.finish(now=now)
         _remember(push, customer, now)
         answered = mapping.owned(customer.raw)
+        # While the calls were under way a person may have decided something else about it.
+        link.refresh_from_db(fields=["sent", "answered", "kept", "shorter"])
         if push.values:
             link.mark_sent(values=values, answered=answered, user=push.requested_by, now=now)
         else:

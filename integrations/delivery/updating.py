@@ -140,7 +140,8 @@ def _wished(
         raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
     overtaken = mapping.overtaken(confirmed, push.based_on or {}, there)
     if overtaken:
-        raise CannotSend("changed_there", fields=overtaken)
+        was_sent = {"was_sent": True} if push.state == PushState.UNKNOWN else {}
+        raise CannotSend("changed_there", fields=overtaken, **was_sent)
     rest = {name: value for name, value in todays.items() if name not in confirmed}
     return {**rest, **confirmed}, {**mapping.to_write(rest, there), **mapping.confirmed_to_write(confirmed, there)}
 

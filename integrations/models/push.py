@@ -267,7 +267,8 @@ class Push(PushQueue):
     def replace_wish(self, wish: Mapping[str, object], *, user: User, now: datetime) -> bool:
         """A newer click on a waiting update: the newest wish wins. `wish`: the columns that say what is wanted."""
         rows = Push.objects.filter(kind=Kind.UPDATE, state=PushState.WAITING, lease_until=None)
-        return bool(rows.filter(pk=self.pk).update(**wish, requested_by=user, **NO_TRIES, next_attempt_at=now))
+        anew = {"requested_by": user, "requested_at": now, "next_attempt_at": now, "wait_reason": ""}
+        return bool(rows.filter(pk=self.pk).update(**wish, **anew, **NO_TRIES, **NO_FAILURE))
 
     def ask_again(self, wish: Mapping[str, object], *, user: User, now: datetime) -> bool:
         """A newer click on an update that is being sent: the transaction that ends it opens the next one."""

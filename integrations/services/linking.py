@@ -1,5 +1,7 @@
 """Which customer in eAccounting a company is."""
 
+from uuid import UUID
+
 from django.db import transaction
 
 from accounts.models import User
@@ -44,18 +46,10 @@ def link(
         company = locked(company)
         refuse_under_way(company)
         answered = mapping.owned(customer.raw)
+        CustomerLink.settle(connection=connection, customers=[UUID(customer.id)])
         remote = RemoteCustomer.remember(connection=connection, customer=customer, answered=answered, now=now)
         _refuse_linked_elsewhere(remote, company)
-        _unlink_former(user, company, connection, remote)
-        made = CustomerLink.objects.create(
-            account_id=company.account_id,
-            connection=connection,
-            company=company,
-            customer=remote,
-            origin=origin,
-            linked_at=now,
-            linked_by=user,
-        )
+        made = _link_to(remote, user=user, company=company, connection=connection, origin=origin)
         Event.add(
             EventKind.LINKED,
             connection=connection,
@@ -66,6 +60,28 @@ def link(
         if decision:
             settle(user, company, made, decision)
     return made
+
+
+def _link_to(
+    remote: RemoteCustomer, *, user: User, company: Company, connection: Connection, origin: Origin
+) -> CustomerLink:
+    """Return the company's link to this customer; one to another customer gives way, and that is said."""
+    former = link_of(company, connection)
+    if former and former.customer_id == remote.pk:
+        # What both sides agreed on, and the contact person, stay.
+        former.mark_broken("" if remote.is_active else CustomerLink.Broken.INACTIVE)
+        return former
+    if former:
+        forget(former, company=company, connection=connection, user=user)
+    return CustomerLink.objects.create(
+        account_id=company.account_id,
+        connection=connection,
+        company=company,
+        customer=remote,
+        origin=origin,
+        linked_at=database_now(),
+        linked_by=user,
+    )
 
 
 def why_not_link(company: Company) -> Refusal | None:
@@ -83,17 +99,6 @@ def undecided(company: Company, connection: Connection) -> Push | None:
     """Return the wish to add the company that waits for a person to choose between customers there."""
     rows = Push.objects.filter(company=company, connection=connection, kind=Kind.CREATE, state__in=OPEN)
     return rows.filter(wait_reason=WaitReason.DECISION).exclude(candidates=[]).first()
-
-
-def _unlink_former(user: User, company: Company, connection: Connection, remote: RemoteCustomer) -> None:
-    """Take the link away that the new one replaces, and say so when it was to another customer."""
-    former = link_of(company, connection)
-    if former is None:
-        return
-    if former.customer_id == remote.pk:
-        former.delete()
-    else:
-        forget(former, company=company, connection=connection, user=user)
 
 
 def _refuse_linked_elsewhere(remote: RemoteCustomer, company: Company) -> None:

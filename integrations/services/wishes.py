@@ -1,6 +1,7 @@
 """Updating the customer of a company, and repeating what failed: each wish is one row of the outbox."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -17,7 +18,7 @@ from integrations.refusing import (
     NotLinked,
 )
 from integrations.services.adding import request_create
-from integrations.services.looking import connected, link_of, locked, under_way
+from integrations.services.looking import connected, link_of, locked, refuse_under_way, under_way
 from integrations.services.outbox import poke_when_committed, record, refuse_problems
 
 NO_CHANGES = Decision({}, {}, {}, {})
@@ -88,7 +89,7 @@ def _update(
         return record(user, company, link.connection, kind=Kind.UPDATE, **wish)
     if push.kind != Kind.UPDATE or push.connection_id != link.connection_id:
         raise under_way(push)
-    now, joined = database_now(), _joined(push, wish, groups)
+    now, joined = database_now(), _joined(push, wish, groups, decision)
     if push.replace_wish(joined, user=user, now=now):
         poke_when_committed(push)
     elif not push.ask_again(joined, user=user, now=now):
@@ -96,13 +97,21 @@ def _update(
     return push
 
 
-def _joined(push: Push, wish: Mapping[str, object], groups: list[str]) -> dict[str, object]:
-    """Return the newer wish with what the older one carries beside it; values confirmed anew replace the older ones."""
-    if wish["confirmed"] is None and push.confirmed:
-        beside = {n: value for n, value in push.confirmed.items() if BY_PROPERTY[n].group not in groups}
-        older = {"based_on": push.based_on, "shorter": push.shorter, "undoes": push.undoes}
-        wish = {**wish, **older, "confirmed": beside or None}
-    return {**wish, "groups": sorted({*push.groups, *groups})}
+def _joined(push: Push, wish: Mapping[str, Any], groups: list[str], decision: Decision) -> dict[str, Any]:
+    """Return the newer wish with what of the older one it says nothing about."""
+    covered = {*decision.covers, *decision.write, *decision.kept_here}
+    covered |= {name for name, field in BY_PROPERTY.items() if field.group in groups}
+    beside = {name: value for name, value in (push.confirmed or {}).items() if name not in covered}
+    based_on = {name: value for name, value in (push.based_on or {}).items() if name in beside}
+    overtaken = {BY_PROPERTY[name].group for name in covered}
+    return {
+        **wish,
+        "groups": sorted({*groups, *(group for group in push.groups if group not in overtaken)}),
+        "confirmed": {**beside, **decision.write} or None,
+        "based_on": {**based_on, **decision.based_on} or None,
+        "shorter": {**{name: push.shorter[name] for name in push.shorter if name in beside}, **wish["shorter"]},
+        "undoes": wish["undoes"] or (push.undoes if beside else None),
+    }
 
 
 def settle_differences(
@@ -140,8 +149,12 @@ def settle(
 def _write(
     user: User, company: Company, link: CustomerLink, decision: Decision, *, undoes: Push | None = None
 ) -> Push | None:
-    """Record the wish to write what was confirmed, if there is anything to write."""
+    """Record the wish to write what was confirmed, if there is anything to write.
+
+    Who keeps everything as it is there is told when an older wish is still about to change it.
+    """
     if not decision.write:
+        refuse_under_way(company)
         return None
     refuse_problems(decision.write)
     return _update(user, company, link, groups=[], decision=decision, undoes=undoes)
@@ -176,16 +189,20 @@ def try_again(*, user: User, push: Push) -> Push:
     if push.state != PushState.FAILED:
         raise NothingToDecide
     if push.kind == Kind.CREATE:
+        is_same = push.connection.is_current
         return request_create(
             user=user,
             company=push.company,
             contact=push.contact,
             confirmed=push.confirmed,
-            terms=push.terms,
-            judged=push.seen_ids if push.create_anyway else (),
+            terms=push.terms if is_same else None,
+            judged=push.seen_ids if is_same and push.create_anyway else (),
         )
     with transaction.atomic():
         company, link = _linked(push.company)
+        # What was confirmed was confirmed about the customer of then.
+        if push.connection_id != link.connection_id or (push.finished_at and link.linked_at > push.finished_at):
+            raise NothingToDecide
         decision = Decision(push.confirmed or {}, push.based_on or {}, {}, {})
         again = _update(user, company, link, groups=push.groups, decision=decision, undoes=push.undoes)
         Event.add(EventKind.UPDATE_REQUESTED, connection=link.connection, company=company, actor=user)

@@ -11,19 +11,19 @@ from django.utils.formats import date_format
 
 from accounts.models import Role, User
 from companies.models import Company, Contact
-from integrations.ages import ago
-from integrations.badges import panels_of
-from integrations.contact_choice import in_one_line
+from integrations.card.badges import panels_of
+from integrations.card.panel import Panel, panel_of
+from integrations.card.successor import Orphan, orphan_of
+from integrations.connection_page.number_series import why_not_offered
 from integrations.customer_index import state_of
 from integrations.due_dates import due_date
-from integrations.index_words import index_words
 from integrations.models import Connection, CustomerLink, Event, EventKind, TermsOfPayment
-from integrations.number_series import why_not_offered
-from integrations.panel import Panel, panel_of
-from integrations.sentences import event_words, sentence
-from integrations.successor import Orphan, orphan_of
-from integrations.terms_words import facts
+from integrations.sheets.contact_choice import in_one_line
 from integrations.undoing import is_undoable
+from integrations.words.ages import ago
+from integrations.words.index_words import index_words
+from integrations.words.sentences import event_words, sentence
+from integrations.words.terms_words import facts
 
 register = template.Library()
 

@@ -11,15 +11,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.models import Company
-from integrations import alike, mapping, services
-from integrations.adding import Opening, opening_of
-from integrations.adding_form import AddForm
+from integrations import mapping, services
 from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError
 from integrations.mapping import COUNTRY
-from integrations.sentences import sentence, value_problem
+from integrations.sheets import alike
+from integrations.sheets.adding import Opening, opening_of
+from integrations.sheets.adding_form import AddForm
 from integrations.tokens import NotConnected
 from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.words.sentences import sentence, value_problem
 
 LONGEST_ASKED = 255  # characters of a value that eAccounting is asked for
 

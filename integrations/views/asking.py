@@ -13,7 +13,7 @@ from companies.models import Company, Contact
 from integrations import asking, services
 from integrations.asking import Asked
 from integrations.models import Kind, Push, WaitReason
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 
 
 def _company(request: SignedInRequest, company_id: int) -> Company:
@@ -31,7 +31,7 @@ def ask_admin(request: SignedInRequest, company_id: int) -> HttpResponse:
         messages.error(request, sentence(refusal.code, refusal.parameters))
     else:
         tell = messages.success if asked.admins else messages.warning
-        tell(request, f"{_who_knows(asked)} {_what_follows(asked.push)}")
+        tell(request, f"{_who_knows(asked)} {_what_follows(asked)}".strip())
     return redirect("companies:card", company_id=company.pk)
 
 
@@ -53,14 +53,19 @@ def _who_knows(asked: Asked) -> str:
     return _("Asked. %(names)s got an e-mail.") % {"names": names}
 
 
-def _what_follows(push: Push | None) -> str:
+def _what_follows(asked: Asked) -> str:
+    push = asked.push
     if push is None:
-        return _("Add the company when Visma eAccounting is connected.")
+        return {
+            "no_connection": _("Add the company when Visma eAccounting is connected."),
+            "nothing_changed": "",
+            "values": _("The company is not added by itself, because values are missing or too long. Mend them first."),
+        }[asked.why_none]
     if push.wait_reason == WaitReason.TERMS:
         return _("The company is added by itself when the terms of payment are chosen.")
     if push.kind == Kind.CREATE:
         return _("The company is added by itself when the connection works again.")
-    return _("The customer is updated by itself when the connection works again.")
+    return _("What was changed here is sent by itself when the connection works again.")
 
 
 @require(Role.USER)

@@ -13,9 +13,9 @@ from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.models import Company
 from integrations import services
+from integrations.card.panel import panel_of
 from integrations.models import Push
-from integrations.panel import panel_of
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 
 
 def _company(request: SignedInRequest, company_id: int) -> Company:

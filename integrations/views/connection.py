@@ -10,17 +10,17 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import SignedInRequest, require
 from accounts.models import Account, Role
 from integrations import connecting, customer_index, offers, services, tasks
+from integrations.connection_page.terms_form import TermsForm
+from integrations.connection_page.terms_report import links_with_other_terms
+from integrations.connection_page.waiting import unknown_count, waiting_count, waiting_words
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError
 from integrations.gateway import oauth_config
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Event
-from integrations.no_answer import NO_ANSWER, why
-from integrations.sentences import rights_words, sentence
-from integrations.terms_form import TermsForm
-from integrations.terms_report import links_with_other_terms
 from integrations.views.other_company import cancelled_actions
-from integrations.waiting import unknown_count, waiting_count, waiting_words
+from integrations.words.no_answer import NO_ANSWER, why
+from integrations.words.sentences import rights_words, sentence
 
 SESSION_KEY = "eaccounting_consent"
 TIMELINE_LENGTH = 20

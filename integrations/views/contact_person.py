@@ -14,11 +14,11 @@ from accounts.models import Role
 from companies.forms import ContactForm
 from companies.models import Company, Contact
 from integrations import services
-from integrations.contact_choice import NEW, NOBODY, ContactChoiceForm, Slot, refuse_at_fields, slot_of
 from integrations.models import CustomerLink
-from integrations.sentences import sentence
-from integrations.there import There, opened, read_there
+from integrations.sheets.contact_choice import NEW, NOBODY, ContactChoiceForm, Slot, refuse_at_fields, slot_of
+from integrations.sheets.there import There, opened, read_there
 from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.words.sentences import sentence
 
 SIDES = "contact-person-sides"  # the part of the sheet that follows the choice
 

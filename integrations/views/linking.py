@@ -11,15 +11,16 @@ from django.views.decorators.http import require_safe
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.models import Company
-from integrations import finding, services
-from integrations.link_form import LinkForm
-from integrations.link_sheet import LinkSheet, open_sheet
+from integrations import services
 from integrations.models import Origin
-from integrations.reference_answer import answer_to
-from integrations.reference_section import CompanyReferenceSection
 from integrations.references import LONGEST, Kind, parse
-from integrations.sentences import sentence
+from integrations.sheets import finding
+from integrations.sheets.link_form import LinkForm
+from integrations.sheets.link_sheet import LinkSheet, open_sheet
+from integrations.sheets.reference_answer import answer_to
+from integrations.sheets.reference_section import CompanyReferenceSection
 from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.words.sentences import sentence
 
 ANSWERS = "link-answers"  # the part of the search that is exchanged as one types
 

@@ -7,10 +7,11 @@ from django.utils.translation import gettext as _
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from integrations import connecting, number_series, offers
+from integrations import connecting, offers
+from integrations.connection_page import number_series
+from integrations.connection_page.number_form import NumbersForm
 from integrations.models import Connection
-from integrations.number_form import NumbersForm
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 
 
 @require(Role.ADMIN)

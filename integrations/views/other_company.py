@@ -9,10 +9,10 @@ from django.utils.translation import ngettext
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from integrations import connecting, offers, services, tasks
+from integrations.connection_page.waiting import unknown_count, waiting_count
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink
-from integrations.sentences import sentence
-from integrations.waiting import unknown_count, waiting_count
+from integrations.words.sentences import sentence
 
 
 @require(Role.ADMIN)

@@ -12,15 +12,15 @@ from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.listing import company_page
 from integrations import connecting
+from integrations.connection_page.terms_form import TermsForm
+from integrations.connection_page.terms_report import companies_with_other_terms, rows_of
 from integrations.delivery import upkeep
 from integrations.eaccounting.errors import EAccountingError
 from integrations.limiter import BudgetError
-from integrations.no_answer import why
-from integrations.sentences import sentence
-from integrations.terms_form import TermsForm
-from integrations.terms_report import companies_with_other_terms, rows_of
 from integrations.tokens import NotConnected
 from integrations.views.connection import current_of, show
+from integrations.words.no_answer import why
+from integrations.words.sentences import sentence
 
 
 @require(Role.ADMIN)
@@ -32,7 +32,11 @@ def choose_terms(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return show(request, connection, form)
     terms, offered = form.cleaned_data["terms"], form.cleaned_data["offered"]
-    connecting.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
+    try:
+        connecting.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
+    except connecting.Superseded as refusal:
+        messages.error(request, sentence(refusal.code))
+        return redirect("integrations:connection")
     words = _("New customers get the terms of payment %(terms)s. Check that this is right.")
     messages.success(request, words % {"terms": terms})
     return redirect("integrations:connection")

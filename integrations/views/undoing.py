@@ -12,12 +12,12 @@ from accounts.models import Role
 from companies.models import Company
 from integrations import services
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
-from integrations.sentences import sentence
 from integrations.services.looking import under_way
-from integrations.there import There, opened, read_there
-from integrations.undo_form import UndoForm
+from integrations.sheets.there import There, opened, read_there
+from integrations.sheets.undo_form import UndoForm
 from integrations.undoing import formers_of, is_undoable
 from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.words.sentences import sentence
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.models import Company
 from integrations import services
+from integrations.card.link_rows import here_of, rows_of, stored_otherwise
 from integrations.comparing import Row
-from integrations.link_rows import here_of, rows_of, stored_otherwise
 from integrations.mapping import Values, owned
 from integrations.models import Connection, CustomerLink
-from integrations.no_answer import NO_ANSWER, why
-from integrations.sentences import sentence
-from integrations.sides_form import SidesForm, seen_in
+from integrations.sheets.sides_form import SidesForm, seen_in
 from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.words.no_answer import NO_ANSWER, why
+from integrations.words.sentences import sentence
 
 TEMPLATE = "integrations/update.html"
 

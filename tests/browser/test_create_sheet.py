@@ -32,8 +32,10 @@ def desk(page: Page, connected: Connection, log_in: LogIn) -> Iterator[Page]:
 
 def _open(page: Page, name: str) -> None:
     open_card(page, name)
+    page.wait_for_load_state()  # the scripts that open sheets run by then
     page.get_by_role("link", name=ADD).click()
     expect(page.get_by_role("dialog", name="Add as customer in Visma eAccounting")).to_be_visible()
+    expect(page.get_by_text("Visma eAccounting is being asked")).not_to_be_visible(timeout=SETTLED)
 
 
 def _twin(eaccounting: Sandbox, company: str, customer: str) -> str:
@@ -208,6 +210,20 @@ def test_escape_and_cancel_send_nothing(desk: Page, eaccounting: Sandbox) -> Non
     desk.get_by_role("dialog").get_by_role("link", name="Cancel").click()
     expect(desk.get_by_role("link", name=ADD)).to_be_visible()
     assert not Push.objects.exists()
+
+
+def test_only_a_click_that_begins_and_ends_beside_the_sheet_closes_it(desk: Page, eaccounting: Sandbox) -> None:
+    _open(desk, "Brovakten Säkerhet AB")
+    name = desk.get_by_role("textbox", name="Company name")
+    box = name.bounding_box()
+    assert box
+    desk.mouse.move(box["x"] + 20, box["y"] + 10)
+    desk.mouse.down()  # selects words of the name, and lets go beside the sheet
+    desk.mouse.move(20, box["y"] + 10)
+    desk.mouse.up()
+    expect(name).to_be_visible()
+    desk.mouse.click(20, 400)
+    expect(desk.get_by_role("dialog")).not_to_be_visible()
 
 
 def test_the_sheet_as_a_page_of_its_own_works_too(desk: Page, eaccounting: Sandbox) -> None:

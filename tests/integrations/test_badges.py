@@ -10,9 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account, User
 from companies.models import Company
-from integrations.badges import panels_of
+from integrations.card.badges import panels_of
+from integrations.card.panel_states import State
 from integrations.models import Connection, CustomerLink, Origin, RemoteCustomer
-from integrations.panel_states import State
 
 NOW = timezone.now()
 

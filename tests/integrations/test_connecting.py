@@ -10,6 +10,7 @@ from accounts.models import User
 from companies.models import Company
 from integrations import connecting, services
 from integrations.clock import database_now
+from integrations.connection_page.waiting import waiting_count
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.errors import ConnectionRevoked, ServerError
@@ -24,7 +25,6 @@ from integrations.models import (
     TermsOfPayment,
     WaitReason,
 )
-from integrations.waiting import waiting_count
 from tests.integrations.conftest import (
     AddCompany,
     MovableClock,

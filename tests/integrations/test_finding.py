@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.finding import numbers_differ
+from integrations.sheets.finding import numbers_differ
 
 
 @pytest.mark.parametrize(

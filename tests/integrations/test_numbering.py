@@ -16,7 +16,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, RemoteCustomer, WaitReason
 from integrations.models.numbers import MOST_NUMBERS, number_of
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations.conftest import CUSTOMERS, AddCompany, MovableClock, Run, named, posts
 
 

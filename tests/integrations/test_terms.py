@@ -13,7 +13,7 @@ from integrations.delivery import upkeep
 from integrations.delivery.nights import last_night
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, PushState, TermsOfPayment
-from integrations.sentences import event_words, sentence
+from integrations.words.sentences import event_words, sentence
 from tests.integrations.conftest import SWEDISH_30_DAYS, Run, posts
 
 TERMS = "/v2/termsofpayments"

@@ -14,7 +14,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState
 from integrations.refusing import CustomerGone
-from integrations.there import There, opened, read_there
+from integrations.sheets.there import There, opened, read_there
 from integrations.undoing import Standing
 from tests.integrations.conftest import MAY, Run
 
@@ -142,12 +142,24 @@ def test_an_update_of_an_earlier_link_is_not_undone(
     done: Push, company: Company, ready: Connection, sandbox: Sandbox, ulf: User
 ) -> None:
     customer = live.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
-    services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
-    with pytest.raises(services.NotUndoable):
-        put_back(done, sandbox, ulf, "Name")
     services.unlink(user=ulf, company=company)
     with pytest.raises(services.NotUndoable):
         put_back(done, sandbox, ulf, "Name")
+    services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+    with pytest.raises(services.NotUndoable):
+        put_back(done, sandbox, ulf, "Name")
+
+
+def test_linking_the_same_customer_again_forgets_nothing(
+    done: Push, company: Company, contact: Contact, ready: Connection, sandbox: Sandbox, ulf: User, run: Run
+) -> None:
+    before = CustomerLink.objects.get(company=company)
+    before.choose_contact(contact)
+    customer = live.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
+    services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+    after = CustomerLink.objects.get(company=company)
+    assert (after.contact, after.sent, after.answered) == (contact, before.sent, before.answered)
+    assert run(put_back(done, sandbox, ulf, "Name")).state == PushState.DONE
 
 
 def test_an_archived_company_gets_nothing_back(done: Push, company: Company, sandbox: Sandbox, ulf: User) -> None:

@@ -24,7 +24,7 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.switches import Switches
 from integrations.eaccounting.sandbox.world import COMPANY, INVOICE
 from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations.conftest import (
     CUSTOMERS,
     SWEDISH_30_DAYS,

@@ -11,12 +11,12 @@ from django.utils import timezone
 from accounts.models import User
 from companies.models import Company, Contact
 from integrations import limiter, services
+from integrations.card.panel import panel_of
+from integrations.card.panel_states import State
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push, PushState, RemoteCustomer
-from integrations.panel import panel_of
-from integrations.panel_states import State
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations.conftest import Run, named, puts
 
 NEWER = "+46 8 555 00 11"
@@ -364,3 +364,18 @@ def test_two_clicks_on_two_pages_end_with_the_newer_one(
 def test_a_sheet_costs_one_call(desk: Client, linked: CustomerLink, company: Company, sandbox: Sandbox) -> None:
     opened(desk, company)
     assert [call.method for call in sandbox.calls(path="/v2/customers")] == ["GET"]
+
+
+def test_what_eaccounting_stored_otherwise_is_accepted_once(
+    desk: Client, linked: CustomerLink, company: Company, sandbox: Sandbox, ulf: User
+) -> None:
+    edit_there(sandbox, Telephone=THERE)
+    linked.mark_sent(values=linked.sent, answered=linked.answered | {"Telephone": THERE}, user=ulf, now=timezone.now())
+    services.look_there(link=linked, connection=linked.connection)
+    assert state(company, ulf) == State.OTHERWISE
+    page = opened(desk, company)
+    assert rows_on(page) == {"Telephone": "theirs"}
+    assert "Stored otherwise there" in page
+    post(desk, company, page, Telephone="theirs")
+    assert state(company, ulf) == State.UP_TO_DATE
+    assert Push.objects.count() == 1

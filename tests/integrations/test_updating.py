@@ -11,6 +11,7 @@ from pytest_django import Settings
 from accounts.models import User
 from companies.models import Company, Contact
 from integrations import connecting, services
+from integrations.connection_page.waiting import waiting_count
 from integrations.delivery import live
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.jsontext import Json
@@ -19,7 +20,6 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 from integrations.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, WaitReason
-from integrations.waiting import waiting_count
 from tests.integrations.conftest import AddCompany, MovableClock, Run, connect_as, puts
 from tests.integrations.threads import in_thread
 

@@ -15,6 +15,7 @@ from pytest_django import Settings as DjangoSettings
 from accounts.models import Account, User
 from companies.models import Company, Contact
 from integrations import gateway, limiter, mapping
+from integrations.card.panel import Panel, panel_of
 from integrations.clock import database_now
 from integrations.delivery import indexing, upkeep
 from integrations.eaccounting.sandbox.core import Sandbox
@@ -22,7 +23,6 @@ from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import Settings
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, RemoteCustomer, TermsOfPayment
-from integrations.panel import Panel, panel_of
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=2)

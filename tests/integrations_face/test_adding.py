@@ -11,7 +11,7 @@ from companies.models import Company
 from integrations import services
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, PushState, RemoteCustomer
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import LATER, NOW, World, said
 from tests.sheets import confirmed
 

@@ -8,10 +8,10 @@ from django.test import Client
 
 from accounts.models import Mail, User
 from companies.models import Company
+from integrations.card.panel import State
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
-from integrations.panel import State
-from tests.integrations_face.conftest import NOW, World, said
+from tests.integrations_face.conftest import COMPLETE, NOW, World, said
 from tests.integrations_face.test_panel import ONE_AT_A_TIME
 
 SETTINGS = "/settings/integrations/visma-eaccounting/"
@@ -135,8 +135,8 @@ def test_a_wish_from_before_the_connection_broke_is_kept_and_an_admin_can_still_
 def test_what_could_not_be_sent_anyway_is_told_at_once(world: World, user: Client) -> None:
     _without_terms(world)
     world.company.save_changes(now=NOW, values={"postal_code": ""})
-    assert "Nothing was sent. Postal code is missing." in said(user, _url(world, "ask-admin"))
-    assert not Mail.objects.exists()
+    assert "The company is not added by itself, because values are missing" in said(user, _url(world, "ask-admin"))
+    assert not Push.objects.exists()
 
 
 def test_when_an_admin_was_faster_the_person_goes_on_by_themselves(world: World, user: Client) -> None:
@@ -153,10 +153,30 @@ def test_the_only_person_of_the_company_goes_along(world: World, user: Client) -
 
 def test_a_linked_company_asks_for_an_update(world: World, user: Client) -> None:
     connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
-    world.link(connection)
+    world.link(connection, other={"Telephone": "+46 8 999 99 99"})
     page = said(user, _url(world, "ask-admin"))
-    assert "The customer is updated by itself when the connection works again." in page
-    assert Push.objects.get().kind == Kind.UPDATE
+    assert "What was changed here is sent by itself when the connection works again." in page
+    push = Push.objects.get()
+    assert (push.kind, push.confirmed) == (Kind.UPDATE, {"Telephone": COMPLETE["phone"]})
+
+
+def test_a_linked_company_that_has_nothing_to_send_only_asks(world: World, user: Client) -> None:
+    connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
+    world.link(connection)
+    assert "Asked." in said(user, _url(world, "ask-admin"))
+    assert Mail.objects.exists()
+    assert not Push.objects.exists()
+
+
+def test_asking_sends_nothing_over_what_changed_in_eaccounting(world: World, user: Client) -> None:
+    connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
+    link = world.link(connection, other={"Telephone": "+46 8 999 99 99", "WwwAddress": "https://ours.example"})
+    link.answered = {**link.customer.answered}
+    link.save()
+    link.customer.answered = {**link.customer.answered, "Telephone": "+46 8 111 11 11", "InvoiceCity": "Skellefteå"}
+    link.customer.save()
+    said(user, _url(world, "ask-admin"))
+    assert not Push.objects.exists()
 
 
 def test_an_archived_company_asks_nobody(world: World, user: Client) -> None:

@@ -7,7 +7,7 @@ from django.test import Client
 
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Event, EventKind, Push, PushState, WaitReason
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import LATER, NOW, World, said
 
 CARD_QUERIES = 10

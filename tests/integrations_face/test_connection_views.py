@@ -14,7 +14,7 @@ from integrations import connecting
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
 from integrations.models import BlockedReason, Connection, PushState, WaitReason
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import NOW, World, decide, mark_on, said
 from tests.sheets import confirmed
 

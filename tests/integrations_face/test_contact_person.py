@@ -11,7 +11,7 @@ from accounts.models import User
 from companies.models import Contact
 from integrations import mapping
 from integrations.models import CustomerLink, Event, EventKind, Push, PushState
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import NOW, World
 
 SHOW = {"look": "1"}

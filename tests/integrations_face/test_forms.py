@@ -1,6 +1,6 @@
 """The forms of the integration's pages."""
 
-from integrations.terms_form import TermsForm
+from integrations.connection_page.terms_form import TermsForm
 from tests.integrations_face.conftest import NOW, World
 
 

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from integrations.customer_index import IndexStage, state_of
-from integrations.index_words import index_words
 from integrations.models import BlockedReason, Connection
+from integrations.words.index_words import index_words
 from tests.integrations_face.conftest import NOW, World
 
 

@@ -23,7 +23,7 @@ from integrations.models import (
     RemoteCustomer,
     WaitReason,
 )
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import LATER, NOW, World, fill_index, said, same_number
 
 DIALOG = {"HX-Request": "true", "HX-Target": "sheet"}

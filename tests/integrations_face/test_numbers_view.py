@@ -7,11 +7,11 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from accounts.models import User
-from integrations import number_series
+from integrations.connection_page import number_series
+from integrations.connection_page.number_form import NumbersForm
 from integrations.models import Connection, Event, EventKind
-from integrations.number_form import NumbersForm
 from integrations.offers import mark_of
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import World, mark_on
 
 PAGE = "/settings/integrations/visma-eaccounting/"

@@ -13,7 +13,7 @@ from integrations import connecting
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
 from integrations.models import Connection, Push, PushState, WaitReason
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import World, decide, said
 
 PAGE = "/settings/integrations/visma-eaccounting/"

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection as database
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations.models import Connection, CustomerLink, Kind, Origin, PushState, WaitReason
-from integrations.panel_states import LOOKS, POLL_SECONDS, State
+from integrations.card.panel_states import LOOKS, POLL_SECONDS, State
+from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from tests.integrations_face.conftest import LATER, NOW, World
 
 Arrange = Callable[[World], object]
@@ -334,6 +335,26 @@ def test_a_new_customer_is_named_by_its_number_until_something_else_is_done(
     link.save()
     world.push(connection, kind=Kind.UPDATE, state=PushState.DONE, finished_at=NOW, next_attempt_at=None)
     assert "Customer 1014 created" not in admin.get(f"/companies/{world.company.pk}/").content.decode()
+
+
+def test_a_customer_that_is_created_while_the_card_is_drawn_is_shown_or_asked_for_again(world: World) -> None:
+    """The worker ends between two of the card's queries: what was read first must not hide the link for ever."""
+    connection = world.connect()
+    push = world.push(connection)
+    ended = []
+
+    def end_after(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        answer = execute(sql, *rest)
+        if not ended and ("integrations_push" in sql or "integrations_customerlink" in sql):
+            ended.append(sql)
+            Push.objects.filter(pk=push.pk).update(state=PushState.DONE, finished_at=NOW, next_attempt_at=None)
+            world.link(connection)
+        return answer
+
+    with database.execute_wrapper(end_after):
+        shown = world.panel()
+    assert ended
+    assert shown.link or shown.poll_seconds
 
 
 def test_another_companys_wish_is_not_shown(world: World) -> None:

@@ -9,7 +9,7 @@ from django.utils.html import escape
 from companies.models import Company
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push, WaitReason
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import COMPLETE, LATER, NOW, World, fill_index, same_number
 
 FIELD = "companyreferencesection-reference"

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from django.utils.translation import override
 
-from integrations import mapping, sentences
+from integrations import mapping
 from integrations.eaccounting import errors, oauth, refusals
 from integrations.models import BlockedReason, Connection, EventKind
-from integrations.sentences import event_words, rights_words, sentence
+from integrations.words import sentences
+from integrations.words.sentences import event_words, rights_words, sentence
 
 ROOT = Path(__file__).parent.parent.parent / "integrations"
 NO_SENTENCE = sentence("a code that nobody made")

@@ -8,7 +8,7 @@ from django.utils.translation import override
 
 from integrations.comparing import Base, Decision, Row, compare
 from integrations.mapping import Values
-from integrations.sides_form import Seen, SidesForm, seen_in
+from integrations.sheets.sides_form import Seen, SidesForm, seen_in
 
 HERE = {
     "Name": "Björk & Son Måleri AB",

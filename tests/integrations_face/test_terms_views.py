@@ -9,8 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from integrations.connection_page.terms_form import TermsForm
 from integrations.models import Connection, RemoteCustomer, TermsOfPayment
-from integrations.terms_form import TermsForm
 from tests.integrations_face.conftest import NOW, World, said
 
 PAGE = "/settings/integrations/visma-eaccounting/"

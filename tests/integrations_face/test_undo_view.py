@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, PushState
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import LATER, NOW, World
 
 BEFORE = {"Telephone": "08-1", "EmailAddress": "gammal@alvstrand.example"}

@@ -5,11 +5,11 @@ from django.test import RequestFactory
 
 from companies.models import Company
 from integrations import mapping
-from integrations.badges import panels_of
+from integrations.card.badges import panels_of
+from integrations.card.panel import panel_of
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
-from integrations.panel import panel_of
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 from tests.machine.people import UNHELPFUL, People
 
 _CONNECTIONS = """

@@ -13,8 +13,8 @@ from integrations.eaccounting.types import Customer
 from integrations.limiter import BudgetError
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
-from integrations.sentences import sentence
 from integrations.tokens import NotConnected
+from integrations.words.sentences import sentence
 from tests.machine.world import World
 
 UNHELPFUL = "This did not work."  # how the sentence begins that claims nothing

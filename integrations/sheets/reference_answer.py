@@ -6,10 +6,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 
 from companies.models import Company
-from integrations import finding, services
-from integrations.finding import Candidate
+from integrations import services
 from integrations.references import Kind, parse
-from integrations.sentences import sentence
+from integrations.sheets import finding
+from integrations.sheets.finding import Candidate
+from integrations.words.sentences import sentence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,11 +17,11 @@ from django_countries import countries
 from companies import formats
 from companies.models import Contact
 from integrations import mapping
-from integrations.adding import PERSON, Opening
 from integrations.due_dates import due_date
 from integrations.mapping import BY_PROPERTY, COUNTRY, FIELDS, Values
 from integrations.models import TermsOfPayment
-from integrations.sentences import value_problem
+from integrations.sheets.adding import PERSON, Opening
+from integrations.words.sentences import value_problem
 
 # The country's own rules for what a person types; the other values are only tidied.
 CHECKS: dict[str, Callable[[str, str], str]] = {

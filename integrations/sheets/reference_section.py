@@ -9,15 +9,16 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from companies.models import Company
 from companies.sections import Section
-from integrations import finding, services
+from integrations import services
 from integrations.delivery import live
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, Origin, Push
-from integrations.no_answer import NO_ANSWER, why
-from integrations.reference_answer import ReferenceAnswer
 from integrations.references import LONGEST, Kind, parse
-from integrations.sentences import sentence
+from integrations.sheets import finding
+from integrations.sheets.reference_answer import ReferenceAnswer
+from integrations.words.no_answer import NO_ANSWER, why
+from integrations.words.sentences import sentence
 
 
 class ReferenceInput(forms.TextInput):

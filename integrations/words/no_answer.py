@@ -4,8 +4,8 @@ from django.utils.translation import gettext
 
 from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError
-from integrations.sentences import sentence
 from integrations.tokens import NotConnected
+from integrations.words.sentences import sentence
 
 NoAnswer = live.TooBusy | NotConnected | EAccountingError
 NO_ANSWER = (live.TooBusy, NotConnected, EAccountingError)

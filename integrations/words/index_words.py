@@ -3,9 +3,9 @@
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from integrations.ages import ago
 from integrations.customer_index import IndexReport, IndexStage
 from integrations.delivery.indexing import FAULT
+from integrations.words.ages import ago
 
 
 def index_words(report: IndexReport) -> str:

@@ -13,7 +13,7 @@ from companies.models import Company, Contact
 from integrations import mapping
 from integrations.comparing import Decision
 from integrations.mapping import FIELDS, Group, Problem, Values
-from integrations.sentences import value_problem
+from integrations.words.sentences import value_problem
 
 NEW, NOBODY = "new", "nobody"
 _SLOT = [field for field in FIELDS if field.group is Group.CONTACT]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext, ngettext
 
+from integrations.card.panel_states import State
 from integrations.comparing import Change, Row
-from integrations.panel_states import State
 
 
 def row_words(row: Row) -> str:

@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.comparing import Change, Decision, Row, Side, decide
 from integrations.mapping import COUNTRY, Field, Values
-from integrations.sentences import value_problem
-from integrations.sides import CHANGE_LOOKS, LEFT, UPDATE, Choice, Equal, Option, Wording, lines
+from integrations.sheets.sides import CHANGE_LOOKS, LEFT, UPDATE, Choice, Equal, Option, Wording, lines
+from integrations.words.sentences import value_problem
 
-_SALT = "integrations.sides"
+_SALT = "integrations.sheets.sides"
 
 
 @dataclass(frozen=True)

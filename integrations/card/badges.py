@@ -6,9 +6,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from companies.models import Company
+from integrations.card.panel import Panel
 from integrations.models import Connection, CustomerLink, Push
 from integrations.models.states import OPEN
-from integrations.panel import Panel
 from integrations.services import current_connection
 
 
@@ -19,10 +19,11 @@ def panels_of(*, companies: Sequence[Company], user: User) -> dict[int, Panel]:
     connection = current_connection(companies[0].account_id)
     if connection is None or connection.state == Connection.State.DISCONNECTED:
         return {}
-    links = CustomerLink.objects.select_related("customer", "contact").filter(connection=connection)
-    link_of = {link.company_id: link for link in links.filter(company__in=companies)}
+    # Wishes before links, as in panel_of.
     pushes = Push.objects.filter(Q(connection=connection) | Q(state__in=OPEN), company__in=companies)
     newest = {push.company_id: push for push in pushes.order_by("company_id", "-pk").distinct("company_id")}
+    links = CustomerLink.objects.select_related("customer", "contact").filter(connection=connection)
+    link_of = {link.company_id: link for link in links.filter(company__in=companies)}
     return {
         company.pk: Panel(
             company=company,

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from integrations import number_series
+from integrations.connection_page import number_series
 from integrations.models import Connection
 from integrations.models.numbers import LONGEST_PREFIX, PREFIX
 

@@ -16,12 +16,12 @@ from integrations.customer_index import IndexStage
 from integrations.delivery import live
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
-from integrations.index_words import index_words
 from integrations.models import Connection, CustomerLink, RemoteCustomer
-from integrations.no_answer import NO_ANSWER, why
 from integrations.references import Kind, Sought, parse
 from integrations.registration_keys import registration_key
-from integrations.sentences import sentence
+from integrations.words.index_words import index_words
+from integrations.words.no_answer import NO_ANSWER, why
+from integrations.words.sentences import sentence
 
 LIMIT = 8
 

@@ -11,9 +11,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.comparing import Decision
-from integrations.sentences import ValueProblem, value_problem
-from integrations.sides import Line, Words, lines
+from integrations.sheets.sides import Line, Words, lines
 from integrations.undoing import Former, Standing, decide
+from integrations.words.sentences import ValueProblem, value_problem
 
 
 @dataclass(frozen=True)

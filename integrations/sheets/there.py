@@ -8,10 +8,10 @@ from django.core import signing
 from integrations import mapping, services
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink
-from integrations.no_answer import NO_ANSWER, why
 from integrations.refusing import CustomerGone
+from integrations.words.no_answer import NO_ANSWER, why
 
-_SALT = "integrations.there"
+_SALT = "integrations.sheets.there"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from integrations import finding
 from integrations.comparing import Decision, Row
 from integrations.mapping import COUNTRY
-from integrations.sides import UPDATE
-from integrations.sides_form import SidesForm
+from integrations.sheets import finding
+from integrations.sheets.sides import UPDATE
+from integrations.sheets.sides_form import SidesForm
 
 REGISTRATION_NUMBER = "CorporateIdentityNumber"
 LINK_ONLY = "only"

@@ -11,14 +11,14 @@ from django.utils.translation import gettext
 from accounts.models import Role, User
 from companies.models import Company, Contact
 from integrations import mapping
+from integrations.card.differences import differences_words, row_words, told_differences
+from integrations.card.link_rows import rows_of, stored_otherwise
+from integrations.card.panel_states import DIFFERENCES, LOOKS, POLL_SECONDS, TECHNICAL, TO_REVIEW, Look, State
 from integrations.comparing import Change, Row
-from integrations.differences import differences_words, row_words, told_differences
-from integrations.link_rows import rows_of, stored_otherwise
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
-from integrations.panel_states import DIFFERENCES, LOOKS, POLL_SECONDS, TECHNICAL, TO_REVIEW, Look, State
-from integrations.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 from integrations.services import current_connection, links_of
+from integrations.words.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 
 
 @dataclass(frozen=True)
@@ -271,6 +271,8 @@ def panel_of(*, company: Company, user: User) -> Panel:
     rows = Push.objects.select_related("requested_by", "contact").filter(company=company)
     if connection is not None:
         rows = rows.filter(Q(connection=connection) | Q(state__in=OPEN))
+    # Before the links: a wish that is seen done has its link by then, and one under way is asked for again.
+    push = rows.order_by("-pk").first()
     links = links_of(company)
     link = next((link for link in links if connection and link.connection_id == connection.pk), None)
     return Panel(
@@ -278,6 +280,6 @@ def panel_of(*, company: Company, user: User) -> Panel:
         user=user,
         connection=connection,
         link=link,
-        push=rows.order_by("-pk").first(),
+        push=push,
         kept_link=None if link else next(iter(links), None),
     )

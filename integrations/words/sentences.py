@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
 from integrations.models import EventKind, Kind
-from integrations.terms_words import changed, gone
+from integrations.words.terms_words import changed, gone
 
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
@@ -222,6 +222,12 @@ def _under_way(parameters: Mapping[str, Any]) -> str:
 
 def _changed_there(parameters: Mapping[str, Any]) -> str:
     fields = ", ".join(str(BY_PROPERTY[name].label) for name in parameters.get("fields", []) if name in BY_PROPERTY)
+    if parameters.get("was_sent"):
+        words = gettext(
+            "This was sent and the answer was lost; now it stands otherwise in Visma eAccounting: %(fields)s. Look at "
+            "the differences again and decide."
+        )
+        return words % {"fields": fields}
     words = gettext(
         "Somebody changed this in Visma eAccounting after you looked: %(fields)s. Nothing was sent. Look at the "
         "differences again and decide."

@@ -8,17 +8,19 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from companies.models import Company
-from integrations import finding, mapping, no_answer, services
+from integrations import mapping, services
 from integrations.comparing import Decision, Row, compare
 from integrations.delivery import live
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
-from integrations.finding import Candidate
-from integrations.link_form import LinkForm
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, Origin, RemoteCustomer
-from integrations.sentences import sentence
-from integrations.sides_form import Seen, seen_in
+from integrations.sheets import finding
+from integrations.sheets.finding import Candidate
+from integrations.sheets.link_form import LinkForm
+from integrations.sheets.sides_form import Seen, seen_in
+from integrations.words import no_answer
+from integrations.words.sentences import sentence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from companies.models import Company, Contact
 from integrations import mapping
 from integrations.mapping import BY_PROPERTY, FIELDS, Group, Values
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment
-from integrations.sentences import sentence
+from integrations.words.sentences import sentence
 
 MOST_SHOWN = 100  # customers with one registration number
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)

@@ -11,7 +11,7 @@ from django_countries import countries
 
 from integrations.comparing import Change, Row, Side
 from integrations.mapping import COUNTRY, Field, Values
-from integrations.sentences import ValueProblem
+from integrations.words.sentences import ValueProblem
 
 Words = str | Promise
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from companies.models import Contact
 from integrations import mapping
-from integrations.contact_choice import in_one_line
-from integrations.panel import Panel
+from integrations.card.panel import Panel
+from integrations.sheets.contact_choice import in_one_line
 
 _NAME = "ContactPersonName"
 

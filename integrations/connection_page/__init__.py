@@ -1,0 +1,1 @@
+"""What the connection page shows and takes beside the connection itself."""

@@ -1,0 +1,1 @@
+"""What the sheets on the card show and take: forms and what they are made from; the views are in views/."""

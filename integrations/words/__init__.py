@@ -1,0 +1,1 @@
+"""Codes and rows in the words of the reader."""
