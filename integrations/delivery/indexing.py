@@ -239,7 +239,7 @@ def _look_for_one(connection: Connection) -> None:
         if not _is_its_own(error, connection):
             raise
         log.info("the index of connection %s: one customer cannot be read: %s", connection.pk, error)
-        keep = partial(missing.mark_seen, now=began)  # there, as far as anybody can tell
+        keep = partial(missing.mark_unread, now=began)  # there, as far as anybody can tell
     else:
         keep = partial(_store, connection, [customer], began=began)
     reach(Point.INDEX_PAGE_READ)

@@ -39,7 +39,7 @@ class RemoteCustomer(models.Model):
         "name_sort",
         "gone_at",
     )
-    SEEN: ClassVar[tuple[str, ...]] = (*COMPARED, "changed_utc", "seen_at")
+    SEEN: ClassVar[tuple[str, ...]] = (*COMPARED, "changed_utc", "seen_at", "unread_at")
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
@@ -53,6 +53,8 @@ class RemoteCustomer(models.Model):
     unpaid_amount = models.DecimalField(max_digits=18, decimal_places=2, null=True, blank=True)
     changed_utc = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField()  # when the reading began that last answered it
+    # When a reading began that found it since, though nobody could read it: its values are still those of `seen_at`.
+    unread_at = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)  # None: it is there
     # How it is found: see companies/search.py and registration_keys.py.
     search_text = models.TextField(blank=True, default="", db_default="")
@@ -131,8 +133,8 @@ class RemoteCustomer(models.Model):
         """Keep what a reading answered that began at `began`; return the customers of these that were gone until now.
 
         A row that somebody stored since then is newer and stays. Of the others only those that differ are written,
-        and for all that are there, those in `unread` too, that they were seen. The locks are taken in one order, so
-        that two readings never wait for each other; `remember` holds one row only.
+        and of all that they were seen; of those in `unread` only that they are there. The locks are taken in one
+        order, so that two readings never wait for each other; `remember` holds one row only.
         """
         answered = {row.customer_id: row for row in rows}
         known = {row.customer_id: row for row in cls._locked(connection, {*answered, *unread})}
@@ -147,8 +149,9 @@ class RemoteCustomer(models.Model):
         # Whoever stores one of these just now knows something newer.
         new = [answered[key] for key in sorted(answered.keys() - known.keys())]
         RemoteCustomer.objects.bulk_create(new, ignore_conflicts=True)
-        same = [row.pk for key, row in older.items() if key not in changed]
-        cls.objects.filter(pk__in=same).update(seen_at=began)
+        same = [row.pk for key, row in older.items() if key in answered and key not in changed]
+        cls.objects.filter(pk__in=same).update(seen_at=began, unread_at=None)
+        cls.objects.filter(pk__in=[row.pk for key, row in older.items() if key not in answered]).update(unread_at=began)
         return [older[key].pk for key in changed if older[key].gone_at is not None]
 
     @classmethod
@@ -160,15 +163,17 @@ class RemoteCustomer(models.Model):
     def unseen_since(cls, moment: datetime, *, connection: Connection) -> QuerySet["RemoteCustomer"]:
         """Those that no reading came by since then, the linked ones first."""
         rows = cls.objects.filter(connection=connection, gone_at=None, seen_at__lt=moment)
+        rows = rows.exclude(unread_at__gte=moment)
         return rows.order_by(F("link").asc(nulls_last=True), "seen_at", "pk")
 
-    def mark_seen(self, *, now: datetime) -> None:
-        """It is there, or at least nobody can tell otherwise."""
-        RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(seen_at=now)
+    def mark_unread(self, *, now: datetime) -> None:
+        """Nobody could read it: it is there, or at least nobody can tell otherwise."""
+        RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(unread_at=now)
 
     def mark_gone(self, *, now: datetime) -> bool:
         """It was asked for at `now` and is not there. Return False when somebody saw it since."""
-        return bool(RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(gone_at=now, seen_at=now))
+        rows = RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).exclude(unread_at__gte=now)
+        return bool(rows.update(gone_at=now, seen_at=now))
 
     @classmethod
     def without_link(cls, connection: Connection) -> QuerySet["RemoteCustomer"]:

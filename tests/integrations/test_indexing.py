@@ -61,7 +61,8 @@ def pass_time(connection: Connection, time: timedelta) -> None:
     """Let so much time pass for the index of a connection."""
     names = ("index_due_at", "index_lease_until", "index_full_at", "index_read_at", "index_began_at")
     Connection.objects.filter(pk=connection.pk).update(**{name: F(name) - time for name in names})
-    RemoteCustomer.objects.filter(connection=connection).update(seen_at=F("seen_at") - time)
+    past = {name: F(name) - time for name in ("seen_at", "unread_at")}
+    RemoteCustomer.objects.filter(connection=connection).update(**past)
 
 
 def state(connection: Connection) -> Connection:
@@ -417,6 +418,29 @@ def test_a_known_customer_that_cannot_be_read_any_more_stays_as_it_was_and_is_no
     row = rows(ready)[str(first["CustomerNumber"])]
     assert (row.name, row.gone_at) == (first["Name"], None)
     assert sandbox.calls(method="GET", path=f"{CUSTOMERS}/") == []
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_values_that_nobody_could_read_anew_are_as_old_as_the_answer_they_are_from(
+    ready: Connection, sandbox: Sandbox, is_listed: bool
+) -> None:
+    steps(ready)
+    first, *others = sandbox.customers()
+    nameless = {**first, "Name": None}
+    sandbox.world.put(CUSTOMER, "1", nameless)
+    pass_time(ready, DAY)
+    before = rows(ready)[str(first["CustomerNumber"])]
+    answer(sandbox, [nameless, *others] if is_listed else others)
+    steps(ready)
+    after = rows(ready)[str(first["CustomerNumber"])]
+    assert (after.seen_at, after.gone_at) == (before.seen_at, None)
+    assert after.unread_at is not None
+    sandbox.world.put(CUSTOMER, "1", first)
+    pass_time(ready, DAY)
+    steps(ready)
+    after = rows(ready)[str(first["CustomerNumber"])]
+    assert after.seen_at > database_now() - timedelta(minutes=1)
+    assert after.unread_at is None
 
 
 def test_a_suspect_that_cannot_be_read_keeps_nobody_from_the_next_one(ready: Connection, sandbox: Sandbox) -> None:
