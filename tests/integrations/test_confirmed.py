@@ -289,6 +289,62 @@ def test_a_contact_chosen_while_a_choice_waits_goes_with_it(
     assert now["Name"] == "Björk & Son Måleri AB"
 
 
+def _contact_group(sandbox: Sandbox, values: mapping.Values) -> Decision:
+    """What the contact sheet confirms: the group whole, over what is there."""
+    now = mapping.owned(there(sandbox))
+    return Decision(values, {name: now[name] for name in values}, {}, {}, covers=frozenset(values))
+
+
+def test_a_sheet_about_the_person_leaves_what_waits_of_the_company(
+    linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    settle(company, ulf, sandbox, Telephone=Side.OURS)
+    person = mapping.values_of(company, contact, groups=[mapping.Group.CONTACT])
+    decision = _contact_group(sandbox, person)
+    push = services.choose_contact(user=ulf, company=company, contact=contact, decision=decision)
+    assert push is not None
+    run(push)
+    now = there(sandbox)
+    assert (now["Telephone"], now["ContactPersonName"]) == (PHONE, "Åsa Öberg")
+    assert Push.objects.count() == 1
+
+
+def test_a_sheet_about_the_company_leaves_that_nobody_is_to_be_its_person(
+    linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    nobody = mapping.values_of(company, None, groups=[mapping.Group.CONTACT])
+    services.choose_contact(user=ulf, company=company, contact=None, decision=_contact_group(sandbox, nobody))
+    push = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    assert push is not None
+    run(push)
+    now = there(sandbox)
+    assert (now["Telephone"], now["ContactPersonName"]) == (PHONE, None)
+
+
+def test_who_keeps_everything_is_told_of_an_older_wish_that_would_change_it(
+    linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox
+) -> None:
+    settle(company, ulf, sandbox, Telephone=Side.OURS)
+    rows = rows_now(company, sandbox)
+    with pytest.raises(services.AlreadyUnderWay):
+        settle(company, ulf, sandbox, **{row.key: Side.THEIRS for row in rows})
+
+
+def test_what_was_confirmed_about_one_customer_is_not_repeated_on_another(
+    linked: CustomerLink, company: Company, ulf: User, ready: Connection, sandbox: Sandbox, run: Run
+) -> None:
+    push = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    assert push is not None
+    edit_there(sandbox, Telephone="08-777 77 77")
+    failed = run(push)
+    other = next(row for row in sandbox.customers() if row["CustomerNumber"] == "1002")
+    customer = live.read_customer(ready, customer_id=str(other["Id"]))
+    services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+    with pytest.raises(services.NothingToDecide):
+        services.try_again(user=ulf, push=failed)
+    assert not Push.objects.exclude(pk=push.pk).exists()
+
+
 def test_a_decision_about_another_customer_is_refused(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
