@@ -143,6 +143,18 @@ def test_what_is_read_can_be_written_back_unchanged(client: Client, sandbox: San
     assert not any(call.remarks for call in sandbox.calls())
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_an_answer_about_another_customer_is_not_believed(client: Client, sandbox: Sandbox, method: str) -> None:
+    asked, other = (str(row["Id"]) for row in sandbox.customers()[:2])
+    sandbox.fault(kind="status", status=200, path=f"/v2/customers/{asked}", body=f'{{"Id": "{other}", "Name": "B"}}')
+    with pytest.raises(UnexpectedAnswer, match="answer_unreadable") as caught:
+        if method == "GET":
+            client.get_customer(customer_id=asked, deadline=5)
+        else:
+            client.replace_customer(customer_id=asked, payload=payload(), deadline=5)
+    assert caught.value.may_have_been_done == (method == "PUT")
+
+
 def test_an_id_that_is_none_is_refused_before_a_call(client: Client) -> None:
     with pytest.raises(ValueError, match="badly formed"):
         client.get_customer(customer_id="../companysettings", deadline=5)
