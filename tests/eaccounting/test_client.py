@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -147,11 +148,9 @@ def test_what_is_read_can_be_written_back_unchanged(client: Client, sandbox: San
 def test_an_answer_about_another_customer_is_not_believed(client: Client, sandbox: Sandbox, method: str) -> None:
     asked, other = (str(row["Id"]) for row in sandbox.customers()[:2])
     sandbox.fault(kind="status", status=200, path=f"/v2/customers/{asked}", body=f'{{"Id": "{other}", "Name": "B"}}')
+    call = partial(client.replace_customer, payload=payload()) if method == "PUT" else client.get_customer
     with pytest.raises(UnexpectedAnswer, match="answer_unreadable") as caught:
-        if method == "GET":
-            client.get_customer(customer_id=asked, deadline=5)
-        else:
-            client.replace_customer(customer_id=asked, payload=payload(), deadline=5)
+        call(customer_id=asked, deadline=5)
     assert caught.value.may_have_been_done == (method == "PUT")
 
 
