@@ -1,6 +1,7 @@
 """Why a wish was not recorded: one class for each reason, its code names the sentence (sentences.py)."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from integrations.mapping import Problem
 
@@ -73,6 +74,14 @@ class LinkedElsewhere(Refusal):
     """The customer belongs to another company here already."""
 
     code = "linked_elsewhere"
+
+
+class LinkedMeanwhile(Refusal):
+    """The company is linked otherwise than the person saw; the code says whether to another customer or to none."""
+
+    def __init__(self, *, customer: str, by: str, at: datetime | None) -> None:
+        self.code = "linked_meanwhile" if customer else "unlinked_meanwhile"
+        super().__init__(customer=customer, by=by, at=at)
 
 
 class Archived(Refusal):

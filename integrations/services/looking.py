@@ -58,6 +58,14 @@ def connected(company: Company) -> Connection:
     return working(rows.first() or rows.first())
 
 
+def still_connected(company: Company, connection: Connection) -> Connection:
+    """Return the connection, locked, if it still is the one that calls can be made on. Raises NotConnected."""
+    current = connected(company)
+    if current.pk != connection.pk:
+        raise NotConnected("connection_replaced")
+    return current
+
+
 def working(connection: Connection | None) -> Connection:
     """Return a connection that calls can be made on. Raises NotConnected."""
     if connection is None:

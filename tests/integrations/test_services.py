@@ -9,12 +9,13 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import services, tasks
+from integrations import connecting, services, tasks
 from integrations.delivery import live
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState
-from tests.integrations.conftest import AddCompany, Run, named, posts
+from integrations.words.sentences import sentence
+from tests.integrations.conftest import AddCompany, Run, connect_as, named, posts
 from tests.integrations.threads import at_once, in_thread
 
 
@@ -133,6 +134,42 @@ def test_linking_again_takes_the_place_of_the_link_before(
     services.unlink(user=ulf, company=company)
     assert not CustomerLink.objects.exists()
     assert Event.objects.filter(kind=EventKind.UNLINKED).count() == 2  # by relinking, then by hand
+
+
+def test_a_link_takes_the_place_only_of_the_one_that_was_seen(
+    ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
+) -> None:
+    made = link(anna, company, ready, sandbox)
+    with pytest.raises(services.Refusal) as refused:
+        services.link(
+            user=ulf, company=company, connection=ready, customer=seeded(ready, sandbox, "1002"),
+            origin=Origin.MATCHED, linked_to="",
+        )  # fmt: skip
+    told = sentence(refused.value.code, refused.value.parameters)
+    assert f"linked to {made.customer} by Anna Ek at" in told
+    assert CustomerLink.objects.get() == made
+
+
+def _disconnect(connection: Connection, user: User) -> None:
+    connecting.disconnect(user=user, connection=connection)
+
+
+def _connect_another(connection: Connection, user: User) -> None:
+    _disconnect(connection, user)
+    connect_as(user, company="2")
+
+
+@pytest.mark.parametrize(("leave", "code"), [(_disconnect, "disconnected"), (_connect_another, "connection_replaced")])
+def test_a_customer_read_before_the_connection_was_changed_is_not_linked(
+    ready: Connection, company: Company, anna: User, sandbox: Sandbox,
+    leave: Callable[[Connection, User], None], code: str,
+) -> None:  # fmt: skip
+    customer = seeded(ready, sandbox)
+    leave(ready, anna)
+    with pytest.raises(services.NotConnected) as refused:
+        services.link(user=anna, company=company, connection=ready, customer=customer, origin=Origin.MATCHED)
+    assert refused.value.code == code
+    assert not CustomerLink.objects.exists()
 
 
 def test_linking_and_unlinking_wait_until_a_push_is_done(
