@@ -20,7 +20,7 @@ from integrations.models import Connection, CustomerLink, Event, EventKind, Kind
 from integrations.models.chosen_terms import TERMS_PROBLEMS
 from integrations.refusing import CannotSendValues, NothingToAsk, NothingToDecide
 from integrations.services.adding import wish_to_create
-from integrations.services.looking import link_of, locked, under_way
+from integrations.services.looking import link_of, locked, still_there, under_way
 from integrations.services.outbox import poke_when_committed
 
 # Each is a mail of its own (templates/mail/), at most one a day and admin.
@@ -55,11 +55,12 @@ def ask_admin(
     """Mail the admins what stands in the way, and park the wish to add the company, or to update its customer.
 
     `contact`, `confirmed` and `terms` are those of a create, as for `services.request_create`. Raises NothingToAsk,
-    AlreadyUnderWay, Archived.
+    AlreadyUnderWay, ContactGone, Archived.
     """
     now = database_now()
     with transaction.atomic():
         company = locked(company)
+        contact = still_there(contact, company=company)
         connection = _locked_connection(company)
         link = link_of(company, connection)
         code = _what_is_wrong(connection, link)

@@ -40,6 +40,12 @@ class CustomerGone(Refusal):
         super().__init__()
 
 
+class ContactGone(Refusal):
+    """The person was removed from the company meanwhile."""
+
+    code = "contact_gone"
+
+
 class AlreadyUnderWay(Refusal):
     code = "already_under_way"
 

@@ -1,10 +1,10 @@
 """What the services look up: the account's connection, a company's links, and both under a lock; how a link ends."""
 
 from accounts.models import User
-from companies.models import Company
+from companies.models import Company, Contact
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push
 from integrations.models.states import OPEN
-from integrations.refusing import AlreadyUnderWay, Archived, NotConnected
+from integrations.refusing import AlreadyUnderWay, Archived, ContactGone, NotConnected
 
 
 def current_connection(account_id: int) -> Connection | None:
@@ -43,6 +43,16 @@ def locked(company: Company) -> Company:
     found = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
     if found.archived_at is not None:
         raise Archived
+    return found
+
+
+def still_there(contact: Contact | None, *, company: Company) -> Contact | None:
+    """Return the person as they are now; the company is locked, so nobody removes them. Raises ContactGone."""
+    if contact is None:
+        return None
+    found = company.contacts.filter(pk=contact.pk).first()
+    if found is None:
+        raise ContactGone
     return found
 
 

@@ -18,7 +18,7 @@ from integrations.refusing import (
     NotLinked,
 )
 from integrations.services.adding import request_create
-from integrations.services.looking import connected, link_of, locked, refuse_under_way, under_way
+from integrations.services.looking import connected, link_of, locked, refuse_under_way, still_there, under_way
 from integrations.services.outbox import poke_when_committed, record, refuse_problems
 
 NO_CHANGES = Decision({}, {}, {}, {})
@@ -166,10 +166,11 @@ def choose_contact(
     """Make a person the contact person of the customer, or nobody, and send the contact group only.
 
     `decision`: what a person saw of it and confirmed; for nobody it is needed, or what stands there stays. Raises
-    NotConnected, NotLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    NotConnected, NotLinked, ContactGone, AlreadyUnderWay, CannotSendValues, Archived.
     """
     with transaction.atomic():
         company, link = _linked(company)
+        contact = still_there(contact, company=company)
         link.choose_contact(contact)
         Event.add(
             EventKind.CONTACT_CHOSEN,

@@ -1,6 +1,7 @@
 """What the buttons mean: each refusal has its reason, and a double click does nothing twice."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -9,11 +10,11 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import connecting, services, tasks
+from integrations import asking, connecting, services, tasks
 from integrations.delivery import live
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState
+from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, RemoteCustomer
 from integrations.words.sentences import sentence
 from tests.integrations.conftest import AddCompany, Run, connect_as, named, posts
 from tests.integrations.threads import at_once, in_thread
@@ -190,6 +191,44 @@ def test_a_failed_wish_can_be_repeated_with_todays_data(
     assert named(sandbox)[0]["InvoiceCity"] == "Uppsala"
     with pytest.raises(services.NothingToDecide):
         services.try_again(user=ulf, push=Push.objects.get(state=PushState.DONE))
+
+
+def _create(user: User, company: Company, contact: Contact) -> None:
+    services.request_create(user=user, company=company, contact=contact)
+
+
+def _ask(user: User, company: Company, contact: Contact) -> None:
+    Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
+    asking.ask_admin(user=user, company=company, contact=contact)
+
+
+def _choose(user: User, company: Company, contact: Contact) -> None:
+    connection = Connection.objects.get()
+    customer = RemoteCustomer.objects.create(
+        account=company.account, connection=connection, customer_id=uuid4(), name="Älvstrand", seen_at=timezone.now()
+    )
+    CustomerLink.objects.create(
+        account=company.account, connection=connection, company=company, customer=customer, linked_at=timezone.now()
+    )
+    services.choose_contact(user=user, company=company, contact=contact)
+
+
+@pytest.mark.parametrize("wish", [_create, _ask, _choose])
+def test_a_person_who_was_removed_meanwhile_is_told_of_and_nothing_is_recorded(
+    ready: Connection, company: Company, contact: Contact, ulf: User, wish: Callable[[User, Company, Contact], None]
+) -> None:
+    Contact.objects.get(pk=contact.pk).remove(now=timezone.now())
+    with pytest.raises(services.ContactGone):
+        wish(ulf, company, contact)
+    assert not Push.objects.exists()
+    assert not Event.objects.filter(company=company).exists()
+
+
+def test_a_person_of_another_company_is_nobody_here(
+    ready: Connection, company: Company, contact: Contact, add_company: AddCompany, ulf: User
+) -> None:
+    with pytest.raises(services.ContactGone):
+        services.request_create(user=ulf, company=add_company(name="Annan AB"), contact=contact)
 
 
 @pytest.mark.parametrize("decide", [services.create_anyway, services.cancel])
