@@ -46,6 +46,14 @@ class ContactGone(Refusal):
     code = "contact_gone"
 
 
+class ContactChosen(Refusal):
+    """Another person is the contact person than was seen; the code says whether there is one."""
+
+    def __init__(self, name: str) -> None:
+        self.code = "contact_chosen" if name else "contact_taken_away"
+        super().__init__(name=name)
+
+
 class AlreadyUnderWay(Refusal):
     code = "already_under_way"
 

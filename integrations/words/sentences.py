@@ -59,6 +59,9 @@ WHAT: dict[str, str | Promise] = {
     ),
     "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
     "contact_gone": _("The chosen contact person is no longer there. Choose another."),
+    "contact_taken_away": _(
+        "Somebody took the contact person away after you opened this. Nothing was added or sent now. Look at it again."
+    ),
     "crashed": _(
         "Sending stopped three times before it was done. Nothing is lost. Try "
         "again, and tell support if it stops again."
@@ -211,6 +214,14 @@ def _linked_meanwhile(parameters: Mapping[str, Any]) -> str:
     return gettext("Meanwhile the company was linked to %(customer)s at %(at)s. Nothing was done.") % told
 
 
+def _contact_chosen(parameters: Mapping[str, Any]) -> str:
+    words = gettext(
+        "Somebody made %(name)s the contact person after you opened this. Nothing was added or sent now. Look at it "
+        "again."
+    )
+    return words % parameters
+
+
 def _values(parameters: Mapping[str, Any]) -> str:
     told = " ".join(problem.words for problem in value_problems(parameters))
     return gettext("Nothing was sent. %(problems)s") % {"problems": told}
@@ -252,6 +263,7 @@ _WITH_PARAMETERS = {
     "changed_there": _changed_there,
     "linked_elsewhere": _linked_elsewhere,
     "linked_meanwhile": _linked_meanwhile,
+    "contact_chosen": _contact_chosen,
     "values": _values,
     "already_under_way": _under_way,
     "terms_gone": gone,

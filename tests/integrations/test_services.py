@@ -224,6 +224,17 @@ def test_a_person_who_was_removed_meanwhile_is_told_of_and_nothing_is_recorded(
     assert not Event.objects.filter(company=company).exists()
 
 
+def test_a_contact_person_is_replaced_only_as_they_were_seen(
+    ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox
+) -> None:
+    seen = link(ulf, company, ready, sandbox)
+    services.choose_contact(user=ulf, company=company, contact=contact, seen=seen)
+    with pytest.raises(services.Refusal) as refused:
+        services.choose_contact(user=ulf, company=company, contact=None, seen=seen)
+    assert str(contact) in sentence(refused.value.code, refused.value.parameters)
+    assert CustomerLink.objects.get().contact == contact
+
+
 def test_a_person_of_another_company_is_nobody_here(
     ready: Connection, company: Company, contact: Contact, add_company: AddCompany, ulf: User
 ) -> None:
