@@ -111,7 +111,7 @@ def _joined(push: Push, wish: Mapping[str, Any], groups: list[str], decision: De
         "confirmed": {**beside, **decision.write} or None,
         "based_on": {**based_on, **decision.based_on} or None,
         "shorter": {**{name: push.shorter[name] for name in push.shorter if name in beside}, **wish["shorter"]},
-        "undoes": wish["undoes"] or (push.undoes if beside else None),
+        "undoes": wish["undoes"] or (push.undoes if beside and not decision.write else None),
     }
 
 
