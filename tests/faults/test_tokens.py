@@ -23,7 +23,7 @@ from tests.integrations.workers import until
 TOKEN = "/connect/token"  # a path
 real_threads = pytest.mark.django_db(transaction=True)
 RECONNECT = "Visma eAccounting no longer accepts the connection."
-KEPT = "What you asked for is kept and is sent as soon as the connection works."
+KEPT = "is kept. It is sent by itself as soon as the connection works."
 
 
 def expire() -> None:
@@ -122,7 +122,7 @@ def test_an_answer_lost_after_the_rotation_ends_in_reconnect_and_everything_resu
         shown = card(ulf, push.company)
         assert RECONNECT in shown
         assert KEPT in shown
-        assert "Ask an admin of your account to do this." in shown
+        assert "The admins get an e-mail." in shown
     assert "Reconnect in the settings" in card(anna, wishes[0].company)
     assert len(sandbox.calls(path=TOKEN)) == 2  # the old one was tried once
     connect_as(anna)
