@@ -20,10 +20,10 @@ from integrations.models import Connection, CustomerLink, Event, EventKind, Kind
 from integrations.models.chosen_terms import TERMS_PROBLEMS
 from integrations.refusing import CannotSendValues, NothingToAsk, NothingToDecide
 from integrations.services.adding import wish_to_create
-from integrations.services.looking import link_of, locked, under_way
+from integrations.services.looking import link_of, locked, still_there, under_way
 from integrations.services.outbox import poke_when_committed
 
-# Each is a mail of its own (templates/mail/), at most one a day and admin.
+# Each is a mail of its own (templates/mail/).
 _MAILS = {
     "not_connected": "ask-admin-connect",
     Connection.State.DISCONNECTED: "ask-admin-connect",
@@ -31,15 +31,16 @@ _MAILS = {
     **dict.fromkeys(TERMS_PROBLEMS, "ask-admin-terms"),
 }
 _MAIL_ABOUT_A_STOP = "ask-admin-stopped"
-TOLD_AGAIN_AFTER = timedelta(days=1)
+# An admin who got a mail may have mended it since, and it may have broken again.
+MAIL_AGAIN_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Asked:
     """Who was asked, and what became of the wish."""
 
-    admins: list[User]
-    is_mailed: bool  # False: they got a mail about this today already
+    mailed: list[User]  # the admins to whom a mail goes
+    spared: list[User]  # the admins who got one less than MAIL_AGAIN_AFTER ago
     push: Push | None
     why_none: str  # without a push: "no_connection", "nothing_changed" (a customer), "values" (to be mended first)
 
@@ -55,11 +56,12 @@ def ask_admin(
     """Mail the admins what stands in the way, and park the wish to add the company, or to update its customer.
 
     `contact`, `confirmed` and `terms` are those of a create, as for `services.request_create`. Raises NothingToAsk,
-    AlreadyUnderWay, Archived.
+    AlreadyUnderWay, ContactGone, Archived.
     """
     now = database_now()
     with transaction.atomic():
         company = locked(company)
+        contact = still_there(contact, company=company)
         connection = _locked_connection(company)
         link = link_of(company, connection)
         code = _what_is_wrong(connection, link)
@@ -77,10 +79,16 @@ def ask_admin(
         if connection:
             context |= {"connection": str(connection), "particulars": connection.terms_particulars}
         cause = _MAILS.get(code, _MAIL_ABOUT_A_STOP)
-        mailed = [request_mail(user=admin, cause=cause, now=now, context=context) for admin in admins]
-        _tell(user, company, connection, admins)
+        mailed = [
+            admin
+            for admin in admins
+            if request_mail(user=admin, cause=cause, now=now, context=context, again_after=MAIL_AGAIN_AFTER)
+        ]
+        if mailed:
+            _tell(user, company, connection, mailed)
     why_none = "" if push else "no_connection" if connection is None else "nothing_changed" if link else "values"
-    return Asked(admins=admins, is_mailed=any(mailed), push=push, why_none=why_none)
+    spared = [admin for admin in admins if admin not in mailed]
+    return Asked(mailed=mailed, spared=spared, push=push, why_none=why_none)
 
 
 def _locked_connection(company: Company) -> Connection | None:
@@ -134,10 +142,11 @@ def _wish_to_update(company: Company, link: CustomerLink) -> dict[str, object] |
 
 
 def _park(user: User, company: Company, connection: Connection, code: str, wish: dict[str, object]) -> Push:
-    """Record the wish as one that waits; what waits already stays as it is. Raises AlreadyUnderWay."""
+    """Record the wish as one that waits; what waits already is theirs from now on. Raises AlreadyUnderWay."""
     waiting = Push.open_of(company)
     if waiting:
         if waiting.connection_id == connection.pk and waiting.waits_for_admin:
+            waiting.renew(user=user, now=database_now())
             return waiting
         raise under_way(waiting)
     return Push.objects.create(
@@ -153,9 +162,9 @@ def _park(user: User, company: Company, connection: Connection, code: str, wish:
 
 
 def _tell(user: User, company: Company, connection: Connection | None, admins: list[User]) -> None:
-    """Write it into the company's activity; once a day is enough."""
+    """Write it into the company's activity, once for one mail: who asks twice while it is being sent asks once."""
     lately = Event.objects.filter(company=company, kind=EventKind.ADMIN_ASKED, actor=user)
-    if not lately.filter(at__gt=database_now() - TOLD_AGAIN_AFTER).exists():
+    if not lately.filter(at__gt=database_now() - MAIL_AGAIN_AFTER).exists():
         names = {"name": ", ".join(str(admin) for admin in admins)}
         Event.add(EventKind.ADMIN_ASKED, connection=connection, company=company, actor=user, parameters=names)
 

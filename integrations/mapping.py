@@ -22,7 +22,6 @@ Values = dict[str, str]
 COUNTRY = "InvoiceCountryCode"
 TERMS = "TermsOfPaymentId"
 NUMBER = "CustomerNumber"
-CONTACT_NAME = "ContactPersonName"
 
 
 class Group(StrEnum):
@@ -140,6 +139,11 @@ def values_of(company: Company, contact: Contact | None, *, groups: Iterable[str
 def company_properties() -> list[str]:
     """Return the properties that come from the company itself, not from a contact person."""
     return [field.remote for field in FIELDS if field.group in COMPANY_GROUPS]
+
+
+def names_a_person(values: Values) -> bool:
+    """Whether any of the values is a contact person's."""
+    return any(values.get(field.remote) for field in FIELDS if field.group is Group.CONTACT)
 
 
 def shortened(values: Values, shorter: Mapping[str, Mapping[str, str]]) -> Values:

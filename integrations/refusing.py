@@ -1,6 +1,7 @@
 """Why a wish was not recorded: one class for each reason, its code names the sentence (sentences.py)."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from integrations.mapping import Problem
 
@@ -39,6 +40,20 @@ class CustomerGone(Refusal):
         super().__init__()
 
 
+class ContactGone(Refusal):
+    """The person was removed from the company meanwhile."""
+
+    code = "contact_gone"
+
+
+class ContactChosen(Refusal):
+    """Another person is the contact person than was seen; the code says whether there is one."""
+
+    def __init__(self, name: str) -> None:
+        self.code = "contact_chosen" if name else "contact_taken_away"
+        super().__init__(name=name)
+
+
 class AlreadyUnderWay(Refusal):
     code = "already_under_way"
 
@@ -73,6 +88,14 @@ class LinkedElsewhere(Refusal):
     """The customer belongs to another company here already."""
 
     code = "linked_elsewhere"
+
+
+class LinkedMeanwhile(Refusal):
+    """The company is linked otherwise than the person saw; the code says whether to another customer or to none."""
+
+    def __init__(self, *, customer: str, by: str, at: datetime | None) -> None:
+        self.code = "linked_meanwhile" if customer else "unlinked_meanwhile"
+        super().__init__(customer=customer, by=by, at=at)
 
 
 class Archived(Refusal):

@@ -8,6 +8,8 @@ document.addEventListener("DOMContentLoaded", () => {
     return;
   }
 
+  let asking = null; // what opened the sheet, while its answer is under way
+
   const show = () => {
     if (!sheet.open) {
       sheet.showModal();
@@ -21,7 +23,29 @@ document.addEventListener("DOMContentLoaded", () => {
   // Not before htmx has settled: until then elements with an id still carry the attributes of their forerunners.
   document.body.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target === sheet) {
+      asking = null;
       show();
+    }
+  });
+
+  // What has to be read first may take seconds: say so at once. An open sheet keeps what it shows meanwhile.
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.target === sheet && !sheet.open) {
+      asking = event.detail.elt;
+      sheet.replaceChildren(document.getElementById("sheet-loading").content.cloneNode(true));
+      show();
+    }
+  });
+
+  // What was typed is not thrown away without asking.
+  let typed = false;
+  sheet.addEventListener("input", (event) => {
+    typed ||= event.target.type !== "search";
+  });
+  const mayClose = () => !typed || window.confirm(sheet.dataset.discard);
+  sheet.addEventListener("cancel", (event) => {
+    if (!mayClose()) {
+      event.preventDefault();
     }
   });
 
@@ -43,9 +67,16 @@ document.addEventListener("DOMContentLoaded", () => {
     began = isBeside(event);
   });
   sheet.addEventListener("click", (event) => {
-    if (began && isBeside(event)) {
+    if (began && isBeside(event) && mayClose()) {
       sheet.close();
     }
   });
-  sheet.addEventListener("close", () => sheet.replaceChildren());
+  sheet.addEventListener("close", () => {
+    typed = false;
+    if (asking) {
+      window.htmx.trigger(asking, "htmx:abort");
+      asking = null;
+    }
+    sheet.replaceChildren();
+  });
 });

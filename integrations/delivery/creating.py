@@ -54,7 +54,7 @@ def run(push: Push, calls: Calls) -> None:
 def _values(company: Company, push: Push) -> mapping.Values:
     """Return what would be sent, as it was confirmed if it was. Raises CannotSend for what a person has to mend."""
     values = push.confirmed or mapping.values_of(company, push.contact, groups=mapping.groups_for(push.contact))
-    if values.get(mapping.CONTACT_NAME) and push.contact is None:
+    if mapping.names_a_person(values) and push.contact is None:
         raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
     problems = mapping.problems(values)
     if problems:

@@ -129,9 +129,13 @@ def _is_everybodys(error: EAccountingError) -> bool:
 
 
 def _is_stuck(connection: Connection) -> bool:
-    """Whether this step failed the time before too, in a pass that is old: where it stands may be no more."""
+    """Whether a step that fails is in a pass that is old: where that stands may be no more.
+
+    A page must have failed the time before too. Of those who are looked for each may fail, and changes wait meanwhile.
+    """
     began = connection.index_began_at
-    return began is not None and connection.index_failure != "" and database_now() > began + STUCK_AFTER
+    is_over = connection.index_failure != "" or connection.index_pass == Pass.MISSING
+    return began is not None and is_over and database_now() > began + STUCK_AFTER
 
 
 # --- Pages -----------------------------------------------------------------------------------------------

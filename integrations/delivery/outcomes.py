@@ -228,6 +228,8 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
     """Link the company, which is locked, to the customer."""
     # What was left out because it is blank here was sent as well, in a way: nothing of it changed since.
     carried = push.confirmed or dict.fromkeys(mapping.company_properties(), "")
+    # What a person typed for this sending only was decided then: it differs from here, and is no news.
+    typed = _typed(push)
     CustomerLink.objects.create(
         account_id=push.account_id,
         connection_id=push.connection_id,
@@ -237,12 +239,20 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
         origin=origin,
         linked_at=now,
         linked_by=push.requested_by,
-        sent={**dict.fromkeys(carried, ""), **(push.values or {})},
+        sent={**dict.fromkeys(carried, ""), **(push.values or {}), **typed},
+        kept=sorted(typed),
         answered=mapping.owned(customer.raw),
         shorter=push.shorter,
         sent_at=now,
         sent_by=push.requested_by,
     )
+
+
+def _typed(push: Push) -> mapping.Values:
+    """Return what the company held, when the create was confirmed, of what was confirmed otherwise."""
+    here: mapping.Values = push.based_on or {}
+    typed = mapping.differences(here, push.confirmed or {}) if push.confirmed and here else []
+    return {name: here[name] for name in typed if name not in push.shorter}
 
 
 def _still_there(push: Push) -> Contact | None:
@@ -266,11 +276,22 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
         else:
             link.mark_equal(values=values, answered=answered)
         link.shorten(push.shorter)
+        if push.undoes_id and push.values:
+            _keep_put_back(push, link, answered)
         told = {"fields": sorted(push.values or {}), "push": push.pk}
         _event(push, EventKind.UPDATED if push.values else EventKind.UNCHANGED, told)
         _note_other_values(push, push.values or {}, customer)
         push.open_next(now=now)
         reach(Point.SAVING)
+
+
+def _keep_put_back(push: Push, link: CustomerLink, answered: mapping.Values) -> None:
+    """What was put back is decided: the card does not ask for the same values again until one side moves."""
+    company = Company.objects.get(pk=push.company_id)
+    todays = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
+    written: mapping.Values = push.values or {}
+    here = {name: value for name, value in mapping.shortened(todays, link.shorter).items() if name in written}
+    link.keep(here=here, there=answered)
 
 
 def _lock(push: Push) -> None:

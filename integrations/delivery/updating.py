@@ -136,7 +136,7 @@ def _wished(
     groups = _groups(push, link)
     todays = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
     confirmed: mapping.Values = push.confirmed or {}
-    if confirmed.get(mapping.CONTACT_NAME) and link.contact is None and push.undoes_id is None:
+    if mapping.names_a_person(confirmed) and link.contact is None and push.undoes_id is None:
         raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
     overtaken = mapping.overtaken(confirmed, push.based_on or {}, there)
     if overtaken:

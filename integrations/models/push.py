@@ -253,6 +253,11 @@ class Push(PushQueue):
         rows = Push.objects.filter(state=PushState.UNKNOWN, wait_reason=WaitReason.DECISION)
         return self._decide(rows, wait_reason=WaitReason.SETTLING, next_attempt_at=now, crashes=0)
 
+    def renew(self, *, user: User, now: datetime) -> None:
+        """Somebody wants what waits for an admin, still or anew; it is their wish from now on."""
+        rows = Push.objects.filter(state=PushState.WAITING, wait_reason__in=(WaitReason.CONNECTION, WaitReason.TERMS))
+        rows.filter(pk=self.pk).update(requested_by=user, requested_at=now)
+
     def send_after_all(self, *, user: User, now: datetime) -> bool:
         """A person says that what waited long for an admin is still wanted; it is their wish from now on."""
         rows = Push.objects.filter(state=PushState.WAITING, wait_reason=WaitReason.DECISION, failure=ASKED_LONG_AGO)

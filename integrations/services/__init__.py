@@ -5,6 +5,7 @@ from integrations.refusing import (
     AlreadyUnderWay,
     Archived,
     CannotSendValues,
+    ContactGone,
     LinkedElsewhere,
     NotConnected,
     NothingToDecide,
@@ -17,7 +18,7 @@ from integrations.refusing import (
 from integrations.services.adding import check_create, request_create
 from integrations.services.checking import look_there
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
-from integrations.services.linking import link, undecided, unlink, why_not_link
+from integrations.services.linking import link, linked_meanwhile, undecided, unlink, why_not_link
 from integrations.services.looking import current_connection, link_of, links_of
 from integrations.services.undoing import put_back
 from integrations.services.wishes import (
@@ -32,6 +33,7 @@ __all__ = [
     "AlreadyUnderWay",
     "Archived",
     "CannotSendValues",
+    "ContactGone",
     "LinkedElsewhere",
     "NotConnected",
     "NotLinked",
@@ -48,6 +50,7 @@ __all__ = [
     "link",
     "link_instead",
     "link_of",
+    "linked_meanwhile",
     "links_of",
     "look_again",
     "look_there",

@@ -17,6 +17,7 @@ from integrations.services.looking import (
     link_of,
     locked,
     refuse_under_way,
+    still_there,
     working,
 )
 from integrations.services.outbox import record, refuse_problems
@@ -36,10 +37,11 @@ def request_create(
     `confirmed`: the exact values that a person saw, blanks included, and `terms` those they chose; without them the
     company's values and the default terms of the moment of sending. `judged`: ids of the customers that they saw and
     said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
-    TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, ContactGone, CannotSendValues, Archived.
     """
     with transaction.atomic():
         company = locked(company)
+        contact = still_there(contact, company=company)
         connection = connected(company)
         gone = _replaced(company, connection, terms)
         wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
@@ -69,6 +71,7 @@ def wish_to_create(
         "contact": contact,
         "terms": terms,
         "confirmed": confirmed,
+        "based_on": here if confirmed is not None else None,
         "shorter": mapping.shorter_forms(here, confirmed or {}),
         "create_anyway": bool(judged),
         "seen_ids": sorted(judged),

@@ -37,8 +37,8 @@ def _keep(link: CustomerLink, connection: Connection, customer: Customer | None,
         if Push.open_of(company) or not same.exists():
             return
         if customer is None:
-            link.customer.mark_gone(now=began)
-            link.mark_broken(CustomerLink.Broken.DELETED)
+            if link.customer.mark_gone(now=began):
+                link.mark_broken(CustomerLink.Broken.DELETED)
             return
         answered = mapping.owned(customer.raw)
         # What a link of an earlier release agreed on stands with the customer, whose values are about to be replaced.

@@ -9,7 +9,7 @@ from integrations.eaccounting.types import Customer
 from integrations.models import CustomerLink, Event, EventKind, Origin, Push
 from integrations.refusing import NothingToDecide
 from integrations.services.linking import link
-from integrations.services.looking import locked
+from integrations.services.looking import locked, still_connected
 from integrations.services.outbox import poke_when_committed
 
 
@@ -22,10 +22,13 @@ def create_anyway(*, user: User, push: Push) -> None:
         poke_when_committed(push)
 
 
-def link_instead(*, user: User, push: Push, customer: Customer, decision: Decision | None = None) -> CustomerLink:
+def link_instead(
+    *, user: User, push: Push, customer: Customer, decision: Decision | None = None, linked_to: str | None = None
+) -> CustomerLink:
     """A person chose one of the possible duplicates. Raises NothingToDecide, and as `link`."""
     with transaction.atomic():
-        locked(push.company)
+        # Whoever disconnects locks the connection before its pushes: here too.
+        still_connected(locked(push.company), push.connection)
         if not push.decide_link(now=database_now()):
             raise NothingToDecide
         return link(
@@ -35,6 +38,7 @@ def link_instead(*, user: User, push: Push, customer: Customer, decision: Decisi
             customer=customer,
             origin=Origin.MATCHED,
             decision=decision,
+            linked_to=linked_to,
         )
 
 

@@ -22,8 +22,16 @@ from integrations.models import (
     WaitReason,
 )
 from integrations.models.states import OPEN
-from integrations.refusing import Archived, LinkedElsewhere, NotConnected, NotLinked, Refusal
-from integrations.services.looking import current_connection, forget, link_of, locked, refuse_under_way, under_way
+from integrations.refusing import Archived, LinkedElsewhere, LinkedMeanwhile, NotConnected, NotLinked, Refusal
+from integrations.services.looking import (
+    current_connection,
+    forget,
+    link_of,
+    locked,
+    refuse_under_way,
+    still_connected,
+    under_way,
+)
 from integrations.services.wishes import settle
 
 
@@ -35,16 +43,21 @@ def link(
     customer: Customer,
     origin: Origin,
     decision: Decision | None = None,
+    linked_to: str | None = None,
 ) -> CustomerLink:
     """Link the company to a customer that exists in eAccounting, in place of the link it may have.
 
-    `decision`: what a person chose to write there at once, and which of its values they chose to keep. Raises
-    LinkedElsewhere (parameters name the company), AlreadyUnderWay, Archived, CannotSendValues.
+    `decision`: what a person chose to write there at once, and which of its values they chose to keep. `linked_to`:
+    the id of the customer whose link they saw it take the place of, blank for none; None: nobody looked. Raises
+    LinkedElsewhere (parameters name the company), LinkedMeanwhile, AlreadyUnderWay, Archived, CannotSendValues, and
+    NotConnected, also when another company was connected since the customer was read.
     """
     now = database_now()
     with transaction.atomic():
         company = locked(company)
+        connection = still_connected(company, connection)
         refuse_under_way(company)
+        _refuse_linked_meanwhile(link_of(company, connection), linked_to)
         answered = mapping.owned(customer.raw)
         CustomerLink.settle(connection=connection, customers=[UUID(customer.id)])
         remote = RemoteCustomer.remember(connection=connection, customer=customer, answered=answered, now=now)
@@ -82,6 +95,18 @@ def _link_to(
         linked_at=database_now(),
         linked_by=user,
     )
+
+
+def _refuse_linked_meanwhile(former: CustomerLink | None, linked_to: str | None) -> None:
+    if linked_to is not None and linked_to != (str(former.reference) if former else ""):
+        raise linked_meanwhile(former)
+
+
+def linked_meanwhile(link: CustomerLink | None) -> LinkedMeanwhile:
+    """Return the refusal that names what the company is linked to by now."""
+    if link is None:
+        return LinkedMeanwhile(customer="", by="", at=None)
+    return LinkedMeanwhile(customer=str(link.customer), by=str(link.linked_by or ""), at=link.linked_at)
 
 
 def why_not_link(company: Company) -> Refusal | None:

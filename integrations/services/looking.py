@@ -1,10 +1,10 @@
 """What the services look up: the account's connection, a company's links, and both under a lock; how a link ends."""
 
 from accounts.models import User
-from companies.models import Company
+from companies.models import Company, Contact
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push
 from integrations.models.states import OPEN
-from integrations.refusing import AlreadyUnderWay, Archived, NotConnected
+from integrations.refusing import AlreadyUnderWay, Archived, ContactGone, NotConnected
 
 
 def current_connection(account_id: int) -> Connection | None:
@@ -46,6 +46,16 @@ def locked(company: Company) -> Company:
     return found
 
 
+def still_there(contact: Contact | None, *, company: Company) -> Contact | None:
+    """Return the person as they are now; the company is locked, so nobody removes them. Raises ContactGone."""
+    if contact is None:
+        return None
+    found = company.contacts.filter(pk=contact.pk).first()
+    if found is None:
+        raise ContactGone
+    return found
+
+
 def connected(company: Company) -> Connection:
     """Return the connection; disconnecting, which cancels what waits, waits until this wish is recorded.
 
@@ -56,6 +66,14 @@ def connected(company: Company) -> Connection:
     rows = rows.filter(account_id=company.account_id, is_current=True)
     # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
     return working(rows.first() or rows.first())
+
+
+def still_connected(company: Company, connection: Connection) -> Connection:
+    """Return the connection, locked, if it still is the one that calls can be made on. Raises NotConnected."""
+    current = connected(company)
+    if current.pk != connection.pk:
+        raise NotConnected("connection_replaced")
+    return current
 
 
 def working(connection: Connection | None) -> Connection:

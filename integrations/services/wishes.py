@@ -14,11 +14,12 @@ from integrations.mapping import BY_PROPERTY, Group, Values
 from integrations.models import CustomerLink, Event, EventKind, Kind, Push, PushState
 from integrations.refusing import (
     CannotSendValues,
+    ContactChosen,
     NothingToDecide,
     NotLinked,
 )
 from integrations.services.adding import request_create
-from integrations.services.looking import connected, link_of, locked, refuse_under_way, under_way
+from integrations.services.looking import connected, link_of, locked, refuse_under_way, still_there, under_way
 from integrations.services.outbox import poke_when_committed, record, refuse_problems
 
 NO_CHANGES = Decision({}, {}, {}, {})
@@ -110,7 +111,7 @@ def _joined(push: Push, wish: Mapping[str, Any], groups: list[str], decision: De
         "confirmed": {**beside, **decision.write} or None,
         "based_on": {**based_on, **decision.based_on} or None,
         "shorter": {**{name: push.shorter[name] for name in push.shorter if name in beside}, **wish["shorter"]},
-        "undoes": wish["undoes"] or (push.undoes if beside else None),
+        "undoes": wish["undoes"] or (push.undoes if beside and not decision.write else None),
     }
 
 
@@ -161,15 +162,24 @@ def _write(
 
 
 def choose_contact(
-    *, user: User, company: Company, contact: Contact | None, decision: Decision | None = None
+    *,
+    user: User,
+    company: Company,
+    contact: Contact | None,
+    decision: Decision | None = None,
+    seen: CustomerLink | None = None,
 ) -> Push | None:
     """Make a person the contact person of the customer, or nobody, and send the contact group only.
 
-    `decision`: what a person saw of it and confirmed; for nobody it is needed, or what stands there stays. Raises
-    NotConnected, NotLinked, AlreadyUnderWay, CannotSendValues, Archived.
+    `decision`: what a person saw of it and confirmed; for nobody it is needed, or what stands there stays.
+    `seen`: the link as they saw it, with the contact person of then. Raises NotConnected, NotLinked, ContactGone,
+    ContactChosen, AlreadyUnderWay, CannotSendValues, Archived.
     """
     with transaction.atomic():
         company, link = _linked(company)
+        contact = still_there(contact, company=company)
+        if seen and link.contact_id != seen.contact_id:
+            raise ContactChosen(str(link.contact or ""))
         link.choose_contact(contact)
         Event.add(
             EventKind.CONTACT_CHOSEN,

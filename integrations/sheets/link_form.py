@@ -26,10 +26,13 @@ WORDING = replace(UPDATE, submit=_("Link and update the chosen fields"), counted
 
 
 class LinkForm(SidesForm):
-    """The two sides of a link that is about to be made, and "Link anyway" where the registration numbers differ."""
+    """The two sides of a link that is about to be made, and "Link anyway" where the registration numbers differ.
 
-    def __init__(self, data: QueryDict | None = None, *, rows: list[Row], about: str) -> None:
-        super().__init__(data, rows=rows, about=about, wording=WORDING)
+    `linked_to`: the id of the customer that the new link would take the place of, blank for none; the page carries it.
+    """
+
+    def __init__(self, data: QueryDict | None = None, *, rows: list[Row], about: str, linked_to: str) -> None:
+        super().__init__(data, rows=rows, about=about, wording=WORDING, linked_to=linked_to)
         self.numbers_differ = _numbers_differ(rows)
         if self.numbers_differ:
             self.fields["anyway"] = forms.BooleanField(

@@ -32,6 +32,7 @@ class LinkSheet:
     candidate: Candidate | None = None
     customer: Customer | None = None  # as eAccounting has just answered it
     form: LinkForm | None = None
+    linked_to: str = ""  # the id of the customer that the company is linked to now
     stop: str = ""
     notice: str = ""  # what a person has to know before going on
     seen_at: datetime | None = None  # when the values were read that are shown, unless it was just now
@@ -48,7 +49,9 @@ class LinkSheet:
             raise services.NotConnected
         push = services.undecided(self.company, self.connection)
         if push:
-            return services.link_instead(user=user, push=push, customer=self.customer, decision=decision)
+            return services.link_instead(
+                user=user, push=push, customer=self.customer, decision=decision, linked_to=self.linked_to
+            )
         return services.link(
             user=user,
             company=self.company,
@@ -56,6 +59,7 @@ class LinkSheet:
             customer=self.customer,
             origin=origin,
             decision=decision,
+            linked_to=self.linked_to,
         )
 
 
@@ -77,14 +81,17 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
     if candidate.stop:
         return LinkSheet(company=company, connection=connection, candidate=candidate, stop=candidate.stop)
     rows = _rows(company, mapping.owned(customer.raw))
-    is_overtaken = data is not None and seen_in(data, about=customer_id) != _seen(rows)
+    former = services.link_of(company, connection)
+    linked_to = str(former.reference) if former else ""
+    notice = _overtaken(seen_in(data, about=customer_id), rows, former) if data is not None else ""
     return LinkSheet(
         company=company,
         connection=connection,
         candidate=candidate,
         customer=customer,
-        form=LinkForm(None if is_overtaken else data, rows=rows, about=customer_id),
-        notice=_overtaken() if is_overtaken else "",
+        form=LinkForm(None if notice else data, rows=rows, about=customer_id, linked_to=linked_to),
+        linked_to=linked_to,
+        notice=notice,
     )
 
 
@@ -101,11 +108,13 @@ def _from_index(
         return LinkSheet(company=company, connection=connection, stop=why)
     candidate = Candidate.of_row(row, company=company)
     rows = _rows(company, row.answered)
+    former = services.link_of(company, connection)
+    linked_to = str(former.reference) if former else ""
     return LinkSheet(
         company=company,
         connection=connection,
         candidate=candidate,
-        form=None if candidate.stop else LinkForm(data, rows=rows, about=candidate.reference),
+        form=None if candidate.stop else LinkForm(data, rows=rows, about=candidate.reference, linked_to=linked_to),
         stop=candidate.stop,
         notice=gettext("Nothing was linked. %(why)s") % {"why": why} if data else why,
         seen_at=row.seen_at,
@@ -116,10 +125,13 @@ def _rows(company: Company, there: Values) -> list[Row]:
     return compare(here=mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS), there=there)
 
 
-def _seen(rows: list[Row]) -> Seen:
+def _overtaken(seen: Seen | None, rows: list[Row], former: CustomerLink | None) -> str:
+    """Say what became another after the page was opened; blank: the person saw what is so now."""
+    if seen and seen.linked_to != (str(former.reference) if former else ""):
+        refusal = services.linked_meanwhile(former)
+        return sentence(refusal.code, refusal.parameters)
     here = {name: value for row in rows for name, value in row.here.items()}
-    return Seen(here, {name: value for row in rows for name, value in row.there.items()})
-
-
-def _overtaken() -> str:
+    there = {name: value for row in rows for name, value in row.there.items()}
+    if seen and (seen.here, seen.there) == (here, there):
+        return ""
     return gettext("Somebody changed this after you opened it, so nothing was linked. Look at it again.")

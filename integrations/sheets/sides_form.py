@@ -30,6 +30,7 @@ class Seen:
 
     here: Values
     there: Values
+    linked_to: str = ""  # the id of the customer that the company was linked to, where the page makes a link
 
 
 def seen_in(data: Mapping[str, str], *, about: str) -> Seen | None:
@@ -42,7 +43,9 @@ def seen_in(data: Mapping[str, str], *, about: str) -> Seen | None:
         content = signing.loads(data.get("seen", ""), salt=_SALT)
     except signing.BadSignature:
         return None
-    return Seen(content["here"], content["there"]) if content["about"] == about else None
+    if content["about"] != about:
+        return None
+    return Seen(content["here"], content["there"], content.get("linked_to", ""))
 
 
 class SidesForm(forms.Form):
@@ -63,6 +66,7 @@ class SidesForm(forms.Form):
         about: str,
         again: Collection[str] = (),
         wording: Wording = UPDATE,
+        linked_to: str = "",
     ) -> None:
         super().__init__(data)
         self.wording = wording
@@ -71,7 +75,7 @@ class SidesForm(forms.Form):
         self._differing = [row for row in rows if row.differing]
         self._here = {name: value for row in rows for name, value in row.here.items()}
         there = {name: value for row in rows for name, value in row.there.items()}
-        shown = {"about": about, "here": self._here, "there": there}
+        shown = {"about": about, "here": self._here, "there": there, "linked_to": linked_to}
         self.initial["seen"] = signing.dumps(shown, salt=_SALT, compress=True)
         for row in self._differing:
             self._add(row)

@@ -1,13 +1,12 @@
 """What the integration shows on pages of the CRM: the card asks for it in one line each."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django import template
 from django.template import RequestContext
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from accounts.models import Role, User
 from companies.models import Company, Contact
@@ -20,7 +19,7 @@ from integrations.due_dates import due_date
 from integrations.models import Connection, CustomerLink, Event, EventKind, TermsOfPayment
 from integrations.sheets.contact_choice import in_one_line
 from integrations.undoing import is_undoable
-from integrations.words.ages import ago
+from integrations.words.ages import ago, moment
 from integrations.words.index_words import index_words
 from integrations.words.sentences import event_words, sentence
 from integrations.words.terms_words import facts
@@ -130,14 +129,7 @@ def why_no_own_numbers(connection: Connection) -> str:
     return sentence(code) if code else ""
 
 
-@register.filter
-def moment(at: datetime) -> str:
-    """The time of day, with the day unless it is today's."""
-    here = timezone.localtime(at)
-    is_today = here.date() == timezone.localdate()
-    return date_format(here, "TIME_FORMAT" if is_today else "SHORT_DATETIME_FORMAT")
-
-
+register.filter("moment", moment)
 register.filter("ago", ago)
 
 

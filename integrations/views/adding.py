@@ -115,7 +115,8 @@ def _possible(opening: Opening, *, ask: bool) -> dict[str, object]:
         "could_ask": could_ask,
         "was_found": bool(answered),
         "must_judge": any(one.is_same for one in possible),
-        "has_judged": opening.has_judged,
+        # The tick is good for those who stood on the sheet when it was set, and for nobody else.
+        "has_judged": opening.has_judged and {one.id for one in possible if one.is_same} <= {*opening.alike},
     }
 
 

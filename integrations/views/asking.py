@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.access import SignedInRequest, require
-from accounts.models import Role
+from accounts.models import Role, User
 from companies.models import Company, Contact
 from integrations import asking, services
 from integrations.asking import Asked
@@ -30,7 +30,7 @@ def ask_admin(request: SignedInRequest, company_id: int) -> HttpResponse:
     except services.Refusal as refusal:
         messages.error(request, sentence(refusal.code, refusal.parameters))
     else:
-        tell = messages.success if asked.admins else messages.warning
+        tell = messages.success if asked.mailed or asked.spared else messages.warning
         tell(request, f"{_who_knows(asked)} {_what_follows(asked)}".strip())
     return redirect("companies:card", company_id=company.pk)
 
@@ -42,15 +42,22 @@ def _sole_contact(company: Company) -> Contact | None:
 
 
 def _who_knows(asked: Asked) -> str:
-    if not asked.admins:
+    if not asked.mailed and not asked.spared:
         return _(
             "Nobody could be asked, because your account has no admin who can log in. The operator of Lime Go can "
             "change that."
         )
-    names = get_text_list([str(admin) for admin in asked.admins], _("and"))
-    if not asked.is_mailed:
-        return _("Already asked: %(names)s got an e-mail about this today.") % {"names": names}
-    return _("Asked. %(names)s got an e-mail.") % {"names": names}
+    told = []
+    if asked.mailed:
+        told.append(_("Asked. An e-mail is on its way to %(names)s.") % {"names": _names(asked.mailed)})
+    if asked.spared:
+        words = _("%(names)s got an e-mail about Visma eAccounting less than five minutes ago.")
+        told.append(words % {"names": _names(asked.spared)})
+    return " ".join(told)
+
+
+def _names(admins: list[User]) -> str:
+    return get_text_list([str(admin) for admin in admins], _("and"))
 
 
 def _what_follows(asked: Asked) -> str:

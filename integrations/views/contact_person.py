@@ -15,6 +15,7 @@ from companies.forms import ContactForm
 from companies.models import Company, Contact
 from integrations import services
 from integrations.models import CustomerLink
+from integrations.refusing import ContactChosen
 from integrations.sheets.contact_choice import NEW, NOBODY, ContactChoiceForm, Slot, refuse_at_fields, slot_of
 from integrations.sheets.there import There, opened, read_there
 from integrations.views.sheets import leave_sheet, render_sheet
@@ -60,7 +61,8 @@ class Sheet:
     @property
     def seen(self) -> str:
         """What the sheet shows, for the form to carry along."""
-        return self.there.sealed(who=self.who, written=self.slot.written if self.slot else {})
+        written = self.slot.written if self.slot else {}
+        return self.there.sealed(who=self.who, written=written, instead_of=self.link.contact_id)
 
 
 @require(Role.USER)
@@ -92,6 +94,11 @@ def _is_confirmed(sheet: Sheet, shown: dict[str, object]) -> bool:
     """Whether the person saw what would be written; else they are shown it first."""
     if not sheet.who:
         return False
+    link = sheet.link
+    if shown and shown.get("instead_of") != link.contact_id and sheet.who != str(link.contact_id):
+        refusal = ContactChosen(str(link.contact or ""))
+        sheet.news.append(sentence(refusal.code, refusal.parameters))
+        return False
     if sheet.is_new:
         return bool(shown) and sheet.person.is_valid()
     slot = sheet.slot
@@ -112,7 +119,11 @@ def _choose(request: SignedInRequest, sheet: Sheet) -> bool:
     try:
         with transaction.atomic():
             services.choose_contact(
-                user=request.user, company=sheet.company, contact=_contact(sheet), decision=slot.decision()
+                user=request.user,
+                company=sheet.company,
+                contact=_contact(sheet),
+                decision=slot.decision(),
+                seen=sheet.link,
             )
     except services.Refusal as refusal:
         sheet.news.append(sentence(refusal.code, refusal.parameters))

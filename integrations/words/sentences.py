@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.mapping import BY_PROPERTY
 from integrations.models import EventKind, Kind
+from integrations.words.ages import moment
 from integrations.words.terms_words import changed, gone
 
 WHAT: dict[str, str | Promise] = {
@@ -41,6 +42,11 @@ WHAT: dict[str, str | Promise] = {
         "Visma eAccounting takes the same customer number twice for this company, so numbers from Lime Go would be "
         "of no use. Visma eAccounting goes on numbering new customers."
     ),
+    "connection_replaced": _(
+        "Meanwhile another company in Visma eAccounting was connected, so nothing was done. Look for the customer in "
+        "that one."
+    ),
+    "unlinked_meanwhile": _("Meanwhile the company was unlinked. Nothing was done. Look at it again."),
     "archived": _("This company is archived. Restore it first."),
     "not_undoable": _(
         "The company was unlinked, or linked anew, after this update. What was there before can only be put back in "
@@ -53,6 +59,9 @@ WHAT: dict[str, str | Promise] = {
     ),
     "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
     "contact_gone": _("The chosen contact person is no longer there. Choose another."),
+    "contact_taken_away": _(
+        "Somebody took the contact person away after you opened this. Nothing was added or sent now. Look at it again."
+    ),
     "crashed": _(
         "Sending stopped three times before it was done. Nothing is lost. Try "
         "again, and tell support if it stops again."
@@ -202,6 +211,21 @@ def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:
     return gettext("That customer was linked to another company meanwhile. Look at both companies.")
 
 
+def _linked_meanwhile(parameters: Mapping[str, Any]) -> str:
+    told = {**parameters, "at": moment(parameters["at"])}
+    if told["by"]:
+        return gettext("Meanwhile the company was linked to %(customer)s by %(by)s at %(at)s. Nothing was done.") % told
+    return gettext("Meanwhile the company was linked to %(customer)s at %(at)s. Nothing was done.") % told
+
+
+def _contact_chosen(parameters: Mapping[str, Any]) -> str:
+    words = gettext(
+        "Somebody made %(name)s the contact person after you opened this. Nothing was added or sent now. Look at it "
+        "again."
+    )
+    return words % parameters
+
+
 def _values(parameters: Mapping[str, Any]) -> str:
     told = " ".join(problem.words for problem in value_problems(parameters))
     return gettext("Nothing was sent. %(problems)s") % {"problems": told}
@@ -242,6 +266,8 @@ def _changed_there(parameters: Mapping[str, Any]) -> str:
 _WITH_PARAMETERS = {
     "changed_there": _changed_there,
     "linked_elsewhere": _linked_elsewhere,
+    "linked_meanwhile": _linked_meanwhile,
+    "contact_chosen": _contact_chosen,
     "values": _values,
     "already_under_way": _under_way,
     "terms_gone": gone,

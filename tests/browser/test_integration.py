@@ -174,7 +174,7 @@ def test_a_user_who_is_no_admin_is_told_whom_to_ask(page: Page, demo: dict[str, 
     panel = page.get_by_role("region", name=PANEL)
     expect(panel).to_contain_text("Your account is not connected to Visma eAccounting.")
     panel.get_by_role("button", name="Ask an admin").click()
-    expect(page.get_by_role("status").first).to_contain_text("Asked. Anna Ek got an e-mail.")
+    expect(page.get_by_role("status").first).to_contain_text("Asked. An e-mail is on its way to Anna Ek.")
     assert_accessible(page)
     open_edit(page)
     expect(page.get_by_label("Company Reference")).to_be_disabled()

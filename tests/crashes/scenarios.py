@@ -10,7 +10,7 @@ from integrations import connecting, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.delivery import live
-from integrations.delivery.indexing import lease_seconds
+from integrations.delivery.indexing import LONGEST_PAUSE, lease_seconds
 from integrations.eaccounting.sandbox.store import Document
 from integrations.mapping import Group
 from integrations.models import (
@@ -212,8 +212,8 @@ def _judge_terms(stage: Stage, _point: Point | None, _fate: Fate | None) -> None
 
 
 def _others_index(stage: Stage) -> None:
-    """The lease is over while a process is dead or frozen: another one does the work."""
-    stage.pass_time(lease_seconds())
+    """The lease of a dead or frozen process is over, or the pause after an error of ours: another one does the work."""
+    stage.pass_time(max(lease_seconds(), LONGEST_PAUSE))
     stage.ask_upkeep()
     until(lambda: _is_indexed(stage), seconds=10, what="the index")
 

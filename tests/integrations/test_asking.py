@@ -76,7 +76,7 @@ def test_before_the_first_connection_admins_get_a_mail_and_the_activity_an_entry
 ) -> None:
     company = add_company(name="Björk & Son AB")
     asked = asking.ask_admin(user=ulf, company=company)
-    assert (asked.admins, asked.is_mailed, asked.push) == ([anna, bo], True, None)
+    assert (asked.mailed, asked.spared, asked.push) == ([anna, bo], [], None)
     send_due(now=database_now())
     assert sorted(message.to[0] for message in mail.outbox) == [anna.email, bo.email]
     assert mail.outbox[0].subject == "Ulf Ek asks you to connect Visma eAccounting"
@@ -133,7 +133,7 @@ def test_asking_twice_is_one_mail_one_row_and_one_entry(
     first = _ask(ulf, company)
     send_due(now=database_now())
     again = asking.ask_admin(user=ulf, company=company)
-    assert (again.push, again.is_mailed, again.admins) == (first, False, [anna])
+    assert (again.push, again.mailed, again.spared) == (first, [], [anna])
     other = _ask(ulf, add_company(name="Annan AB"))
     assert other != first
     send_due(now=database_now())
@@ -141,16 +141,52 @@ def test_asking_twice_is_one_mail_one_row_and_one_entry(
     assert Event.objects.filter(kind=EventKind.ADMIN_ASKED, company=company).count() == 1
 
 
+def test_asking_again_after_five_minutes_is_another_mail_and_another_entry(
+    ready: Connection, company: Company, ulf: User, anna: User
+) -> None:
+    _lose_terms(ready)
+    _ask(ulf, company)
+    send_due(now=database_now())
+    _confirm(anna)
+    _lose_terms(ready)  # once more, on the same day
+    long_ago = database_now() - timedelta(minutes=6)
+    Mail.objects.update(sent_at=long_ago)
+    Event.objects.filter(kind=EventKind.ADMIN_ASKED).update(at=long_ago)
+    again = asking.ask_admin(user=ulf, company=company)
+    assert (again.mailed, again.spared) == ([anna], [])
+    send_due(now=database_now())
+    assert len(mail.outbox) == 2
+    assert Event.objects.filter(kind=EventKind.ADMIN_ASKED, company=company).count() == 2
+
+
+def test_each_admin_is_told_of_as_it_is(ready: Connection, company: Company, ulf: User, anna: User, bo: User) -> None:
+    _lose_terms(ready)
+    _ask(ulf, company)
+    send_due(now=database_now())
+    Mail.objects.filter(user=bo).update(sent_at=database_now() - timedelta(minutes=6))
+    asked = asking.ask_admin(user=ulf, company=company)
+    assert (asked.mailed, asked.spared) == ([bo], [anna])
+
+
+def test_asking_again_renews_what_waits(ready: Connection, company: Company, ulf: User, anna: User, run: Run) -> None:
+    _revoke(ready)
+    push = _old(_ask(anna, company))
+    assert _ask(ulf, company) == push
+    connect_as(anna)
+    row = run(push)
+    assert (row.state, row.requested_by) == (PushState.DONE, ulf)
+
+
 def test_only_admins_who_can_log_in_are_asked(
     ready: Connection, company: Company, ulf: User, anna: User, bo: User, olav: User
 ) -> None:
     _lose_terms(ready)
     bo.deactivate()
-    assert asking.ask_admin(user=ulf, company=company).admins == [anna]
+    assert asking.ask_admin(user=ulf, company=company).mailed == [anna]
     anna.set_unusable_password()
     anna.save()
     nobody = asking.ask_admin(user=ulf, company=company)
-    assert (nobody.admins, nobody.is_mailed) == ([], False)
+    assert (nobody.mailed, nobody.spared) == ([], [])
     assert nobody.push is not None
     assert not Mail.objects.filter(user=olav).exists()
 
@@ -166,7 +202,7 @@ def test_what_cannot_be_sent_as_it_stands_is_asked_for_and_not_parked(
 ) -> None:
     _lose_terms(ready)
     asked = asking.ask_admin(user=ulf, company=add_company(name="Å" * 51))
-    assert (asked.push, asked.why_none, asked.is_mailed) == (None, "values", True)
+    assert (asked.push, asked.why_none, bool(asked.mailed)) == (None, "values", True)
     company.archive(now=timezone.now())
     with pytest.raises(services.Archived):
         asking.ask_admin(user=ulf, company=company)
@@ -181,14 +217,14 @@ def test_a_wish_that_is_being_sent_is_not_parked(ready: Connection, company: Com
     assert Push.objects.get() == push
 
 
-def test_a_wish_that_already_waits_for_the_connection_stays_as_it_is(
+def test_a_wish_that_already_waits_for_the_connection_is_theirs_who_asked_last(
     ready: Connection, company: Company, ulf: User, anna: User, run: Run
 ) -> None:
     push = services.request_create(user=anna, company=company)
     _revoke(ready)
     assert run(push).waits_for_admin
     assert _ask(ulf, company) == push
-    assert Push.objects.get().requested_by == anna
+    assert Push.objects.get().requested_by == ulf
 
 
 # --- Going on ------------------------------------------------------------------------------------------------

@@ -605,6 +605,22 @@ def test_a_page_that_fails_for_an_hour_lets_the_pass_begin_anew(ready: Connectio
     assert len(rows(ready)) == len(sandbox.customers())
 
 
+def test_changes_do_not_wait_long_for_suspects_that_all_fail(ready: Connection, sandbox: Sandbox) -> None:
+    steps(ready)
+    first, *others = sandbox.customers()
+    answer(sandbox, [first])  # and says that there is no other
+    sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/.+", status=500, count=None)
+    pass_time(ready, DAY)
+    steps(ready)
+    assert state(ready).index_pass == "missing"
+    sandbox.edit_customer(customer_id=str(others[0]["Id"]), Name="Nytt namn AB")
+    pass_time(ready, timedelta(hours=1))
+    for _ in range(3):
+        steps(ready)
+        pass_time(ready, timedelta(minutes=11))
+    assert rows(ready)[str(others[0]["CustomerNumber"])].name == "Nytt namn AB"
+
+
 def test_one_failure_of_a_long_pass_costs_no_page(ready: Connection, sandbox: Sandbox) -> None:
     grow(sandbox, 1100)
     assert steps(ready, most=1) == 1

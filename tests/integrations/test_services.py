@@ -1,6 +1,7 @@
 """What the buttons mean: each refusal has its reason, and a double click does nothing twice."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -9,12 +10,13 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import services, tasks
+from integrations import asking, connecting, services, tasks
 from integrations.delivery import live
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState
-from tests.integrations.conftest import AddCompany, Run, named, posts
+from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, RemoteCustomer
+from integrations.words.sentences import sentence
+from tests.integrations.conftest import AddCompany, Run, connect_as, named, posts
 from tests.integrations.threads import at_once, in_thread
 
 
@@ -135,6 +137,42 @@ def test_linking_again_takes_the_place_of_the_link_before(
     assert Event.objects.filter(kind=EventKind.UNLINKED).count() == 2  # by relinking, then by hand
 
 
+def test_a_link_takes_the_place_only_of_the_one_that_was_seen(
+    ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
+) -> None:
+    made = link(anna, company, ready, sandbox)
+    with pytest.raises(services.Refusal) as refused:
+        services.link(
+            user=ulf, company=company, connection=ready, customer=seeded(ready, sandbox, "1002"),
+            origin=Origin.MATCHED, linked_to="",
+        )  # fmt: skip
+    told = sentence(refused.value.code, refused.value.parameters)
+    assert f"linked to {made.customer} by Anna Ek at" in told
+    assert CustomerLink.objects.get() == made
+
+
+def _disconnect(connection: Connection, user: User) -> None:
+    connecting.disconnect(user=user, connection=connection)
+
+
+def _connect_another(connection: Connection, user: User) -> None:
+    _disconnect(connection, user)
+    connect_as(user, company="2")
+
+
+@pytest.mark.parametrize(("leave", "code"), [(_disconnect, "disconnected"), (_connect_another, "connection_replaced")])
+def test_a_customer_read_before_the_connection_was_changed_is_not_linked(
+    ready: Connection, company: Company, anna: User, sandbox: Sandbox,
+    leave: Callable[[Connection, User], None], code: str,
+) -> None:  # fmt: skip
+    customer = seeded(ready, sandbox)
+    leave(ready, anna)
+    with pytest.raises(services.NotConnected) as refused:
+        services.link(user=anna, company=company, connection=ready, customer=customer, origin=Origin.MATCHED)
+    assert refused.value.code == code
+    assert not CustomerLink.objects.exists()
+
+
 def test_linking_and_unlinking_wait_until_a_push_is_done(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
@@ -153,6 +191,55 @@ def test_a_failed_wish_can_be_repeated_with_todays_data(
     assert named(sandbox)[0]["InvoiceCity"] == "Uppsala"
     with pytest.raises(services.NothingToDecide):
         services.try_again(user=ulf, push=Push.objects.get(state=PushState.DONE))
+
+
+def _create(user: User, company: Company, contact: Contact) -> None:
+    services.request_create(user=user, company=company, contact=contact)
+
+
+def _ask(user: User, company: Company, contact: Contact) -> None:
+    Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
+    asking.ask_admin(user=user, company=company, contact=contact)
+
+
+def _choose(user: User, company: Company, contact: Contact) -> None:
+    connection = Connection.objects.get()
+    customer = RemoteCustomer.objects.create(
+        account=company.account, connection=connection, customer_id=uuid4(), name="Älvstrand", seen_at=timezone.now()
+    )
+    CustomerLink.objects.create(
+        account=company.account, connection=connection, company=company, customer=customer, linked_at=timezone.now()
+    )
+    services.choose_contact(user=user, company=company, contact=contact)
+
+
+@pytest.mark.parametrize("wish", [_create, _ask, _choose])
+def test_a_person_who_was_removed_meanwhile_is_told_of_and_nothing_is_recorded(
+    ready: Connection, company: Company, contact: Contact, ulf: User, wish: Callable[[User, Company, Contact], None]
+) -> None:
+    Contact.objects.get(pk=contact.pk).remove(now=timezone.now())
+    with pytest.raises(services.ContactGone):
+        wish(ulf, company, contact)
+    assert not Push.objects.exists()
+    assert not Event.objects.filter(company=company).exists()
+
+
+def test_a_contact_person_is_replaced_only_as_they_were_seen(
+    ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox
+) -> None:
+    seen = link(ulf, company, ready, sandbox)
+    services.choose_contact(user=ulf, company=company, contact=contact, seen=seen)
+    with pytest.raises(services.Refusal) as refused:
+        services.choose_contact(user=ulf, company=company, contact=None, seen=seen)
+    assert str(contact) in sentence(refused.value.code, refused.value.parameters)
+    assert CustomerLink.objects.get().contact == contact
+
+
+def test_a_person_of_another_company_is_nobody_here(
+    ready: Connection, company: Company, contact: Contact, add_company: AddCompany, ulf: User
+) -> None:
+    with pytest.raises(services.ContactGone):
+        services.request_create(user=ulf, company=add_company(name="Annan AB"), contact=contact)
 
 
 @pytest.mark.parametrize("decide", [services.create_anyway, services.cancel])

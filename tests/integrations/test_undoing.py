@@ -150,6 +150,17 @@ def test_an_update_of_an_earlier_link_is_not_undone(
         put_back(done, sandbox, ulf, "Name")
 
 
+@pytest.mark.parametrize("broken", list(CustomerLink.Broken))
+def test_nothing_is_put_back_at_a_customer_that_is_gone(
+    done: Push, company: Company, sandbox: Sandbox, ulf: User, broken: CustomerLink.Broken
+) -> None:
+    CustomerLink.objects.get(company=company).mark_broken(broken)
+    with pytest.raises(CustomerGone) as refused:
+        put_back(done, sandbox, ulf, "Name")
+    assert refused.value.code == f"customer_{broken}"
+    assert Push.objects.count() == 1
+
+
 def test_linking_the_same_customer_again_forgets_nothing(
     done: Push, company: Company, contact: Contact, ready: Connection, sandbox: Sandbox, ulf: User, run: Run
 ) -> None:

@@ -143,6 +143,30 @@ def test_a_new_person_is_added_and_chosen(admin: Client, world: World, linked: C
     assert Push.objects.get().confirmed["ContactPersonMobile"] == "+46 70 174 06 05"
 
 
+def test_pressing_twice_adds_a_new_person_once(admin: Client, world: World, linked: CustomerLink) -> None:
+    typed = {"contact": "new", "first_name": "Göran", **_seen(_page(admin, _url(world)))}
+    assert admin.post(_url(world), typed).status_code == 302
+    assert "Somebody made Göran the contact person after you opened this." in _page(admin, _url(world), typed)
+    assert [str(person) for person in world.company.contacts.order_by("pk")] == ["Göran"]
+    assert Event.objects.filter(kind=EventKind.CONTACT_CHOSEN).count() == 1
+
+
+def test_a_choice_that_somebody_made_meanwhile_is_told_before_another_takes_its_place(
+    admin: Client, world: World, linked: CustomerLink
+) -> None:
+    asa, bo = world.contact(), world.contact("Bo")
+    stale = _seen(_page(admin, _url(world), {"contact": asa.pk, **SHOW}))
+    linked.choose_contact(bo)
+    page = _page(admin, _url(world), {"contact": asa.pk, **stale})
+    assert "Somebody made Bo Öberg the contact person after you opened this." in page
+    linked.refresh_from_db()
+    assert linked.contact == bo
+    assert admin.post(_url(world), {"contact": asa.pk, **_seen(page)}).status_code == 302
+    bo.remove(now=NOW)
+    linked.refresh_from_db()
+    assert linked.contact == asa
+
+
 def test_an_overlong_name_is_refused_at_its_field(admin: Client, world: World, linked: CustomerLink) -> None:
     words = "Contact person has 111 characters; Visma eAccounting takes at most 100."
     page = _page(admin, _url(world))

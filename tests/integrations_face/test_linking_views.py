@@ -349,6 +349,34 @@ def test_another_customer_takes_the_place_of_the_first_and_the_activity_tells_bo
     assert sorted(told) == [(EventKind.LINKED, "1001"), (EventKind.LINKED, "1002"), (EventKind.UNLINKED, "1001")]
 
 
+def test_a_link_that_was_made_meanwhile_is_told_before_another_takes_its_place(
+    admin: Client, world: World, filled: Connection, sandbox: Sandbox, ulf: User
+) -> None:
+    first, second = (same_number(sandbox, customer) for customer in sandbox.customers()[:2])
+    address = _address(world, second)
+    stale = _carried(admin, address)
+    _link_row(world, filled, first, world.company, linked_by=ulf)
+    made = CustomerLink.objects.get()
+    page = said(admin, address, {**stale, "do": "only"})
+    told = escape(f"Meanwhile the company was linked to {made.customer} by Ulf Ek at ")
+    assert re.search(f"{re.escape(told)}.*[0-9]{{2}}:[0-9]{{2}}\\. Nothing was done\\.", page)
+    assert CustomerLink.objects.get() == made
+    _post(admin, address)
+    assert str(CustomerLink.objects.get().reference) == second["Id"]
+
+
+def test_a_link_that_was_taken_away_meanwhile_is_told(
+    admin: Client, world: World, filled: Connection, sandbox: Sandbox
+) -> None:
+    first, second = (same_number(sandbox, customer) for customer in sandbox.customers()[:2])
+    _link_row(world, filled, first, world.company)
+    stale = _carried(admin, _address(world, second))
+    CustomerLink.objects.all().delete()
+    page = said(admin, _address(world, second), {**stale, "do": "only"})
+    assert sentence("unlinked_meanwhile") in page
+    assert not CustomerLink.objects.exists()
+
+
 def test_a_broken_link_to_a_customer_that_is_back_is_mended_by_linking_again(
     admin: Client, world: World, filled: Connection, sandbox: Sandbox
 ) -> None:
