@@ -112,6 +112,7 @@ FIELDS = (
     ),
     Field("ContactPersonMobile", _("Contact person's mobile"), 50, _C, lambda _c, p: p.mobile if p else "", _phone, ""),
 )
+LONGEST_ANSWERED = 1000  # several times what eAccounting takes into any of them: nothing endless is kept
 BY_PROPERTY = {field.remote: field for field in FIELDS}
 
 
@@ -196,7 +197,7 @@ def fingerprint(payload: Mapping[str, Json]) -> str:
 
 def owned(raw: Mapping[str, Json]) -> Values:
     """Return the properties that we write, as eAccounting holds them (null as blank), cut to be stored."""
-    return {field.remote: text(raw, field.remote)[: 4 * field.limit] for field in FIELDS}
+    return {field.remote: text(raw, field.remote)[:LONGEST_ANSWERED] for field in FIELDS}
 
 
 def normal_values(values: Values, *, country: str) -> Values:

@@ -57,8 +57,8 @@ def test_an_old_page_confirms_nothing_that_changed_since(admin: Client, world: W
     Connection.objects.update(terms_confirmed_at=None)
     chosen = {"terms": connection.default_terms_id, "mark": _mark(connection)}
     TermsOfPayment.objects.update(name_english="Thirty")
-    for without_news in (chosen, {**chosen, "mark": ""}):
-        page = admin.post(f"{PAGE}terms/", without_news).content.decode()
+    for old in (chosen, {**chosen, "mark": ""}):
+        page = admin.post(f"{PAGE}terms/", old).content.decode()
         assert "The terms of payment changed in Visma eAccounting since this page was opened. Choose again." in page
         assert Connection.objects.get().terms_confirmed_at is None
     said(admin, f"{PAGE}terms/", {**chosen, "mark": _mark(connection)})
