@@ -195,8 +195,8 @@ def fingerprint(payload: Mapping[str, Json]) -> str:
 
 
 def owned(raw: Mapping[str, Json]) -> Values:
-    """Return the properties that we write, as eAccounting holds them (null as blank), so that they can be stored."""
-    return {field.remote: text(raw, field.remote) for field in FIELDS}
+    """Return the properties that we write, as eAccounting holds them (null as blank), cut to be stored."""
+    return {field.remote: text(raw, field.remote)[: 4 * field.limit] for field in FIELDS}
 
 
 def normal_values(values: Values, *, country: str) -> Values:

@@ -8,6 +8,7 @@ from accounts.models import Account, Role, User
 from companies.models import Company, Contact
 from integrations import mapping
 from integrations.card.link_rows import rows_of
+from integrations.connection_page.terms_form import TermsForm
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -259,11 +260,15 @@ def _create_with_foreign_person(cast: Cast) -> Words:
 
 
 def _other_terms(cast: Cast) -> Words:
-    return {"terms": _terms(Connection.objects.get(account=cast.account)).pk}
+    return _terms_of(Connection.objects.get(account=cast.account))
 
 
 def _foreign_terms(cast: Cast) -> Words:
-    return {"terms": _terms(Connection.objects.get(account=cast.other_account)).pk}
+    return _terms_of(Connection.objects.get(account=cast.other_account))
+
+
+def _terms_of(connection: Connection) -> Words:
+    return {"terms": _terms(connection).pk, "mark": TermsForm(connection=connection).list_mark}
 
 
 def _card(url: str, make: Make, *, get: int = 405, post: int = 302, **more: object) -> Case:

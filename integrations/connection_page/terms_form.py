@@ -66,7 +66,7 @@ class TermsForm(forms.Form):
     def clean_mark(self) -> str:
         """Refuse what was chosen from a list that is not the one any more."""
         mark: str = self.cleaned_data["mark"]
-        if mark and mark != self.list_mark:
+        if mark != self.list_mark:
             words = gettext(
                 "The terms of payment changed in Visma eAccounting since this page was opened. Choose again."
             )

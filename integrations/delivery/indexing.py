@@ -6,6 +6,7 @@ was removed (docs/eaccounting/facts.md, Reading lists). Whom a full pass did not
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -155,9 +156,16 @@ def _read_page(connection: Connection, kind: Pass) -> None:
     reach(Point.INDEX_PAGE_READ)
     with transaction.atomic():
         connection.lock_step()
+        is_last = page.is_last or (number > 1 and not _brings_news(connection, page))
         _store(connection, page.customers, unread=page.unread_ids, began=began)
-        _advance(connection, kind, page, number=number, began=began)
+        _advance(connection, kind, replace(page, is_last=is_last), number=number, began=began)
     reach(Point.INDEX_PAGE_STORED)
+
+
+def _brings_news(connection: Connection, page: CustomerSlice) -> bool:
+    """Whether a page names anybody whom this pass did not come by: pages by id that repeat each other never end."""
+    keys = {UUID(key) for key in (*(customer.id for customer in page.customers), *page.unread_ids)}
+    return not RemoteCustomer.all_seen_since(connection.index_began_at, connection=connection, keys=keys)
 
 
 def _store(

@@ -43,13 +43,13 @@ def run(push: Push, calls: Calls) -> None:
         outcomes.record_updated(push, link, customer, calls, values=here)
         return
     reach(Point.SENDING_COMMITTED)
-    asked_at = calls.clock()
     try:
         answered = calls.booked().replace_customer(
             customer_id=customer.id, payload=payload, deadline=settings.EACCOUNTING_CALL_SECONDS, send_by=send_by
         )
     except NotFound:
-        raise _missing_there(link, asked_at=asked_at) from None
+        # The customer was read a moment ago: what is missing is one of the things that its values refer to.
+        raise CannotSend("customer_refers_to_missing") from None
     reach(Point.ANSWERED)
     outcomes.record_updated(push, link, answered, calls, values=here)
 

@@ -93,7 +93,8 @@ class Client:
     # operationId getCustomer
     def get_customer(self, *, customer_id: str, deadline: float) -> Customer:
         """Return one customer. Raises NotFound when there is none with this id."""
-        return Customer.from_json(self._get(_path(customer_id), Endpoint.CUSTOMER, None, deadline))
+        answered = Customer.from_json(self._get(_path(customer_id), Endpoint.CUSTOMER, None, deadline))
+        return _asked_for(answered, customer_id, may_have_been_done=False)
 
     # operationId createCustomer
     def create_customer(
@@ -116,7 +117,9 @@ class Client:
         send_by: float | None = None,
     ) -> Customer:
         """Replace a customer whole: what the payload leaves out becomes null (facts.md, Customers 3)."""
-        return Customer.from_json(self._write("PUT", _path(customer_id), Endpoint.CUSTOMER, payload, deadline, send_by))
+        path = _path(customer_id)
+        answered = Customer.from_json(self._write("PUT", path, Endpoint.CUSTOMER, payload, deadline, send_by))
+        return _asked_for(answered, customer_id, may_have_been_done=True)
 
     # operationId listTermsOfPayment
     def list_terms_of_payment(self, *, deadline: float) -> tuple[TermsOfPayment, ...]:
@@ -189,6 +192,13 @@ class Client:
 def _path(customer_id: str) -> str:
     """Return the path of one customer. Raises ValueError for anything but a GUID."""
     return Endpoint.CUSTOMER.replace("{id}", str(UUID(customer_id)))
+
+
+def _asked_for(answered: Customer, customer_id: str, *, may_have_been_done: bool) -> Customer:
+    """Return the customer that was asked for. Raises UnexpectedAnswer for another: its values would be believed."""
+    if answered.id != str(UUID(customer_id)):
+        raise UnexpectedAnswer("answer_unreadable", may_have_been_done=may_have_been_done)
+    return answered
 
 
 def _content(answer: Answer) -> Json:

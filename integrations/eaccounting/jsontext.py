@@ -6,7 +6,7 @@ back as it was, or the update would change a value it does not own.
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Self
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -27,12 +27,13 @@ class ExactNumber(float):
 
 
 def as_decimal(value: object) -> Decimal | None:
-    """Return a JSON number as it was written, or None when it is not a number."""
-    if isinstance(value, ExactNumber):
-        return Decimal(value.literal)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Decimal(str(value))
-    return None
+    """Return a JSON number as it was written, or None when it is not a number, or one that no Decimal holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return Decimal(value.literal if isinstance(value, ExactNumber) else str(value))
+    except InvalidOperation:
+        return None
 
 
 def decode(text: bytes) -> Json:

@@ -7,6 +7,8 @@ from uuid import UUID
 from integrations.eaccounting.errors import UnexpectedAnswer
 from integrations.eaccounting.jsontext import Json
 
+LARGEST_INT = 2**31 - 1
+
 
 def storable(value: str) -> str:
     """Return a text without what no database column holds: NUL, and halves of signs, which JSON can name."""
@@ -52,7 +54,13 @@ def optional_id(source: Mapping[str, Json], name: str) -> str | None:
 
 
 def optional_int(source: Mapping[str, Json], name: str) -> int | None:
-    """Return a whole number, or None."""
+    """Return a whole number that a column holds, or None."""
+    value = whole_number(source, name)
+    return value if value is not None and abs(value) <= LARGEST_INT else None
+
+
+def whole_number(source: Mapping[str, Json], name: str) -> int | None:
+    """Return a whole number however large, or None."""
     value = source.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

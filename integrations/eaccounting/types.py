@@ -16,6 +16,7 @@ from integrations.eaccounting import jsontext
 from integrations.eaccounting.errors import UnexpectedAnswer
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.reading import (
+    LARGEST_INT,
     day,
     flag,
     json_object,
@@ -25,6 +26,7 @@ from integrations.eaccounting.reading import (
     optional_id,
     optional_int,
     text,
+    whole_number,
 )
 
 # openapi.yaml, schema Customer: answered, never sent.
@@ -44,7 +46,6 @@ READ_ONLY_PROPERTIES = frozenset(
 )
 # Documented lifetime of an access token, for an answer that does not say it (facts.md, OAuth).
 USUAL_LIFETIME_SECONDS = 3600
-MOST_ROWS = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,13 +285,13 @@ class PageMeta:
     def from_json(cls, source: object) -> Self:
         """Read it; the number of pages and the server's time are needed."""
         raw = json_object(source)
-        pages, server_time = optional_int(raw, "TotalNumberOfPages"), moment(raw, "ServerTimeUtc")
+        pages, server_time = whole_number(raw, "TotalNumberOfPages"), moment(raw, "ServerTimeUtc")
         if pages is None or server_time is None:
             name = "TotalNumberOfPages" if pages is None else "ServerTimeUtc"
             raise UnexpectedAnswer("field_missing", parameters={"field": name})
-        return cls(pages=pages, results=_count(optional_int(raw, "TotalNumberOfResults")), server_time=server_time)
+        return cls(pages=pages, results=_count(whole_number(raw, "TotalNumberOfResults")), server_time=server_time)
 
 
 def _count(number: int | None) -> int | None:
     """Return a number of rows as its column holds it: one that no list can have stays one that no list has."""
-    return None if number is None else max(0, min(number, MOST_ROWS))
+    return None if number is None else max(0, min(number, LARGEST_INT))

@@ -11,6 +11,7 @@ from accounts.models import User
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.eaccounting.types import TermsOfPayment as AnsweredTerms
 from integrations.models.connection_row import LONGEST_SCOPE, ConnectionRow
+from integrations.models.terms import LONGEST_NAME as LONGEST_TERMS_NAME
 from integrations.models.terms import TermsOfPayment
 
 PROBE_EVERY = timedelta(minutes=15)
@@ -228,17 +229,18 @@ class Connection(ConnectionRow):
     def store_terms(self, *, answered: Iterable[AnsweredTerms], now: datetime) -> None:
         """Keep the list of terms as eAccounting answered it; those no longer in it are marked, never deleted.
 
-        The caller holds this row: an admin may be choosing others at this moment.
+        Names are cut to their columns; of terms that are listed twice the first count. The caller holds this row: an
+        admin may be choosing others at this moment.
         """
         chosen = self.default_terms  # as they were until now
-        for terms in answered:
+        for terms in {terms.id: terms for terms in reversed(tuple(answered))}.values():
             TermsOfPayment.objects.update_or_create(
                 connection=self,
                 remote_id=terms.id,
                 defaults={
                     "account_id": self.account_id,
-                    "name": terms.name,
-                    "name_english": terms.name_english,
+                    "name": terms.name[:LONGEST_TERMS_NAME],
+                    "name_english": terms.name_english[:LONGEST_TERMS_NAME],
                     "days": terms.number_of_days,
                     "kind": terms.type_id,
                     "for_sales": terms.available_for_sales,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import Account
 from companies.models import Company
@@ -103,7 +103,7 @@ class RemoteCustomer(models.Model):
             changed_utc=customer.changed_utc,
             seen_at=now,
         )
-        row._derive(city=customer.city, email=customer.email)
+        row._derive(city=row.city, email=row.email)
         return row
 
     def _derive(self, *, city: str, email: str) -> None:
@@ -160,6 +160,14 @@ class RemoteCustomer(models.Model):
         return rows.order_by("customer_id")
 
     @classmethod
+    def all_seen_since(cls, moment: datetime | None, *, connection: Connection, keys: Collection[UUID]) -> bool:
+        """Whether a reading came by each of these since then, readable or not."""
+        if moment is None:
+            return False
+        seen = Q(seen_at__gte=moment) | Q(unread_at__gte=moment)
+        return cls.objects.filter(seen, connection=connection, customer_id__in=keys).count() == len(keys)
+
+    @classmethod
     def unseen_since(cls, moment: datetime, *, connection: Connection) -> QuerySet["RemoteCustomer"]:
         """Those that no reading came by since then, the linked ones first."""
         rows = cls.objects.filter(connection=connection, gone_at=None, seen_at__lt=moment)
@@ -212,4 +220,7 @@ class RemoteCustomer(models.Model):
 
 def _amount(amount: Decimal | None) -> Decimal | None:
     """Return an amount as its column holds it; one that is far too large is none."""
-    return amount.quantize(_CENT) if amount is not None and abs(amount) < _MOST else None
+    if amount is None or amount.copy_abs() >= _MOST:
+        return None
+    rounded = amount.quantize(_CENT)
+    return rounded if rounded.copy_abs() < _MOST else None

@@ -5,6 +5,8 @@ from django.utils.translation import get_language
 
 from accounts.models import Account
 
+LONGEST_NAME = 255
+
 
 class TermsOfPayment(models.Model):
     """Terms of payment of an eAccounting company, as last read."""
@@ -12,8 +14,8 @@ class TermsOfPayment(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     connection = models.ForeignKey("integrations.Connection", on_delete=models.PROTECT, related_name="terms")
     remote_id = models.UUIDField()
-    name = models.CharField(max_length=255, blank=True)
-    name_english = models.CharField(max_length=255, blank=True)
+    name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    name_english = models.CharField(max_length=LONGEST_NAME, blank=True)
     days = models.IntegerField(null=True, blank=True)
     kind = models.IntegerField(null=True, blank=True)
     for_sales = models.BooleanField()

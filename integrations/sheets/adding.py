@@ -65,9 +65,10 @@ class Opening:
     def terms(self) -> TermsOfPayment | None:
         """The terms that are chosen; at first those of the refused sending, else the default."""
         typed = self.typed.get("terms", "") if self.typed else ""
-        chosen = int(typed) if typed.isdecimal() else self.refused.terms_id if self.refused else None
-        found = self.offered_terms().filter(pk=chosen).first() if chosen else None
-        return found or self.connection.default_terms
+        chosen = typed or str(self.refused.terms_id if self.refused else "")
+        offered = self.offered_terms().order_by("pk")
+        # Compared as texts: what was typed may be no number, or one of thousands of digits.
+        return next((terms for terms in offered if str(terms.pk) == chosen), self.connection.default_terms)
 
     @cached_property
     def values(self) -> Values:

@@ -82,6 +82,10 @@ WHAT: dict[str, str | Promise] = {
     "customer_without_terms": _(
         "The customer has no terms of payment in Visma eAccounting. Choose terms of payment there, then update again."
     ),
+    "customer_refers_to_missing": _(
+        "Visma eAccounting does not find something that the customer refers to there, most likely its terms of "
+        "payment. Choose terms of payment for it there, then try again."
+    ),
     "validation": _("Visma eAccounting refused a value. Correct it and send again."),
     "conflict": _("Visma eAccounting already has a customer with this number. Try again."),
     "control_digit": _("Visma eAccounting says that a number has a wrong check digit. Correct it and send again."),

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -141,6 +142,16 @@ def test_what_is_read_can_be_written_back_unchanged(client: Client, sandbox: San
     assert before | {"ChangedUtc": None} == after | {"ChangedUtc": None}
     assert after["CreditRating"] == {"Class": "A", "Score": 0.725, "Limit": 12345678901234567890}
     assert not any(call.remarks for call in sandbox.calls())
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_an_answer_about_another_customer_is_not_believed(client: Client, sandbox: Sandbox, method: str) -> None:
+    asked, other = (str(row["Id"]) for row in sandbox.customers()[:2])
+    sandbox.fault(kind="status", status=200, path=f"/v2/customers/{asked}", body=f'{{"Id": "{other}", "Name": "B"}}')
+    call = partial(client.replace_customer, payload=payload()) if method == "PUT" else client.get_customer
+    with pytest.raises(UnexpectedAnswer, match="answer_unreadable") as caught:
+        call(customer_id=asked, deadline=5)
+    assert caught.value.may_have_been_done == (method == "PUT")
 
 
 def test_an_id_that_is_none_is_refused_before_a_call(client: Client) -> None:

@@ -160,6 +160,12 @@ def test_what_is_needed_must_be_there(kind: type[Customer], source: object) -> N
     assert caught.value.retryable
 
 
+@pytest.mark.parametrize(("answered", "kept"), [(2**31 - 1, 2**31 - 1), (2**31, None), (-(10**12), None), (True, None)])
+def test_a_number_that_no_column_holds_is_none(answered: object, kept: int | None) -> None:
+    terms = TermsOfPayment.from_json({"Id": GUID, "NumberOfDays": answered, "TermsOfPaymentTypeId": answered})
+    assert (terms.number_of_days, terms.type_id) == (kept, kept)
+
+
 def test_terms_that_do_not_say_so_are_not_for_sales() -> None:
     assert not TermsOfPayment.from_json({"Id": GUID}).available_for_sales
 

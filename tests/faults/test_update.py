@@ -214,6 +214,24 @@ def test_a_customer_deleted_there_is_told_and_never_made_anew(
     assert (posts(sandbox), puts(sandbox), len(sandbox.customers())) == (0, 0, count)
 
 
+def test_terms_of_the_customer_that_are_gone_there_are_told_and_the_link_stays(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    terms = str(there(sandbox)["TermsOfPaymentId"])
+    row = sandbox.world.row("terms", "1", terms)
+    assert row is not None
+    sandbox.world.remove("terms", "1", terms)
+    assert run(wish).state == PushState.FAILED
+    shown = card(ulf, wish.company)
+    assert "does not find something that the customer refers to there, most likely its terms of payment." in shown
+    assert "Create again" not in shown
+    assert "Link broken" not in shown
+    sandbox.world.put("terms", "1", row)
+    again = services.try_again(user=ulf, push=Push.objects.get(pk=wish.pk))
+    assert run(again).state == PushState.DONE
+    assert UP_TO_DATE in card(ulf, wish.company)
+
+
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -23,7 +24,7 @@ from integrations.crashpoints import Point
 from integrations.customer_index import IndexStage, state_of
 from integrations.delivery import indexing, live
 from integrations.delivery.deliver import deliver
-from integrations.eaccounting.jsontext import Json
+from integrations.eaccounting.jsontext import ExactNumber, Json, encode
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import CUSTOMER
@@ -98,7 +99,7 @@ def answer(sandbox: Sandbox, data: list[Json], *, results: int | None = None, pa
         "TotalNumberOfResults": len(data) if results is None else results,
         "ServerTimeUtc": sandbox.world.timestamp(),
     }
-    body = json.dumps({"Meta": meta, "Data": data}, default=str)
+    body = encode({"Meta": meta, "Data": data}).decode()
     sandbox.fault(kind="status", method="GET", path=CUSTOMERS, status=200, body=body)
 
 
@@ -395,6 +396,50 @@ def test_rows_that_nobody_can_read_cost_the_others_nothing(ready: Connection, sa
     now = state(ready)
     assert (now.index_pass, now.index_skipped, now.is_index_filled) == ("", 4, True)
     assert RemoteCustomer.objects.filter(connection=ready).count() == 4
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("9999999999999999.999", None),
+        ("9999999999999999.991", Decimal("9999999999999999.99")),
+        ("1e9999999", None),
+        ("1e99999999999999999999", None),
+        ("1e-9999999", Decimal(0)),
+    ],
+)
+def test_an_amount_that_no_column_holds_costs_the_others_nothing(
+    ready: Connection, sandbox: Sandbox, written: str, kept: Decimal | None
+) -> None:
+    first, *others = sandbox.customers()
+    answer(sandbox, [{**first, "UnpaidInvoicesAmount": ExactNumber(written)}, *others])
+    steps(ready)
+    assert len(rows(ready)) == len(sandbox.customers())
+    assert rows(ready)[str(first["CustomerNumber"])].unpaid_amount == kept
+
+
+def test_texts_of_millions_of_signs_are_not_kept(ready: Connection, sandbox: Sandbox) -> None:
+    first, *others = sandbox.customers()
+    endless = dict.fromkeys(("Name", "InvoiceCity", "EmailAddress", "Telephone"), "a b " * 500_000)
+    answer(sandbox, [{**first, **endless}, *others])
+    steps(ready)
+    row = rows(ready)[str(first["CustomerNumber"])]
+    assert state(ready).is_index_filled
+    assert len(row.search_text) + len(json.dumps(row.answered)) < 10_000
+
+
+def test_pages_that_repeat_each_other_end_the_pass(ready: Connection, sandbox: Sandbox) -> None:
+    """The page that is asked for is ignored, and there is said to be always another one."""
+    for _ in range(5):
+        answer(sandbox, sandbox.customers(), results=10**6, pages=10**6)
+    sandbox.forget_calls()
+    steps(ready)
+    assert lists(sandbox) == 2
+    now = state(ready)
+    assert (now.index_pass, now.index_failure, now.is_index_filled) == ("", "", False)
+    assert now.index_due_at is not None
+    assert len(rows(ready)) == len(sandbox.customers())
+    assert not RemoteCustomer.objects.exclude(gone_at=None).exists()
 
 
 def test_the_same_customer_on_two_pages_is_one(ready: Connection, sandbox: Sandbox) -> None:

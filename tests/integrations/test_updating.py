@@ -14,7 +14,7 @@ from integrations import connecting, services
 from integrations.connection_page.waiting import waiting_count
 from integrations.delivery import live
 from integrations.delivery.deliver import deliver
-from integrations.eaccounting.jsontext import Json
+from integrations.eaccounting.jsontext import Json, encode
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
@@ -282,6 +282,51 @@ def test_deleted_after_a_lost_write_it_ends_too(
     sandbox.world.remove("customer", "1", str(there["Id"]))
     push = settle(wish)
     assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
+
+
+def test_terms_of_the_customer_that_are_gone_there_are_told_and_the_link_stays(
+    wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run, there: Document
+) -> None:
+    """It was read a moment before: what eAccounting does not find is not the customer."""
+    sandbox.world.remove("terms", "1", str(there["TermsOfPaymentId"]))
+    push = run(wish)
+    assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "customer_refers_to_missing", 1)
+    linked.refresh_from_db()
+    assert linked.broken == ""
+    assert linked.customer.gone_at is None
+
+
+# --- Answers about another customer ------------------------------------------------------------------------
+
+
+def _another(sandbox: Sandbox) -> Document:
+    return customer_there(sandbox, "1002")
+
+
+def test_another_customer_that_is_answered_when_ours_is_read_is_not_overwritten(
+    wish: Push, sandbox: Sandbox, run: Run, settle: Run
+) -> None:
+    another = _another(sandbox)
+    sandbox.fault(kind="status", status=200, method="GET", path="/v2/customers/.+", body=encode(another).decode())
+    push = run(wish)
+    assert (push.wait_reason, push.failure) == (WaitReason.RETRY, "answer_unreadable")
+    assert puts(sandbox) == 0
+    assert settle(wish).state == PushState.DONE
+    assert _another(sandbox) == another
+
+
+def test_another_customer_that_is_answered_to_an_update_is_not_taken_for_ours(
+    wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run, settle: Run
+) -> None:
+    body = encode(_another(sandbox)).decode()
+    sandbox.fault(kind="status", status=200, method="PUT", path="/v2/customers/.+", body=body)
+    push = run(wish)
+    assert (push.state, push.failure) == (PushState.UNKNOWN, "answer_unreadable")
+    assert settle(wish).state == PushState.DONE
+    linked.refresh_from_db()
+    assert linked.answered is not None
+    assert linked.answered["Name"] == customer_there(sandbox)["Name"] == wish.company.name
+    assert puts(sandbox) == 1
 
 
 def test_an_inactive_customer_is_told(wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run) -> None:

@@ -384,6 +384,14 @@ def test_the_shorter_form_that_the_gone_customer_had_is_proposed_again(admin: Cl
     assert "<strong>24</strong> of 50 characters." in page
 
 
+@pytest.mark.parametrize("typed", ["9" * 5000, "٣", "-1", "x"])
+def test_terms_that_are_no_number_of_ours_are_refused(admin: Client, world: World, typed: str) -> None:
+    world.connect()
+    page = admin.post(_sheet(world), {**confirmed(world.company), "terms": typed}).content.decode()
+    assert "These terms of payment cannot be chosen for new customers any more. Choose others." in page
+    assert not Push.objects.exists()
+
+
 def test_terms_that_were_chosen_on_a_refused_sheet_are_chosen_again(admin: Client, world: World) -> None:
     push = _fail(world)
     offered = world.terms(push.connection, name_english="10 days", days=10, offered=True)

@@ -1,6 +1,7 @@
 """The connection page in every state, and each way in which the road back from the consent page can end."""
 
 import html
+import json
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import Account, User
 from integrations import connecting
+from integrations.connection_page.terms_form import TermsForm
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
 from integrations.models import BlockedReason, Connection, PushState, WaitReason
@@ -267,17 +269,35 @@ def test_terms_are_reloaded_and_chosen(admin: Client, sandbox: Sandbox) -> None:
     assert "7 terms of payment, fetched just now." in page
     connection = Connection.objects.get()
     terms = connection.terms.get(name_english="20 days")
-    page = said(admin, f"{PAGE}terms/", {"terms": terms.pk})
+    page = said(admin, f"{PAGE}terms/", {"terms": terms.pk, "mark": TermsForm(connection=connection).list_mark})
     assert "New customers get the terms of payment 20 days. Check that this is right." in page
     assert Connection.objects.get().default_terms == terms
     sandbox.fault(kind="status", status=503, path="/v2/termsofpayments", when="before")
     assert "does not answer just now" in said(admin, f"{PAGE}terms/reload/")
 
 
+def test_terms_with_odd_values_are_reloaded_as_far_as_they_fit(admin: Client, sandbox: Sandbox) -> None:
+    _connect(admin)
+    said(admin, f"{PAGE}terms/reload/")
+    row = sandbox.world.row("terms", "1", str(Connection.objects.get().terms.order_by("pk")[0].remote_id))
+    assert row is not None
+    rows = [
+        {**row, "Name": "N" * 300, "NameEnglish": "E" * 300, "NumberOfDays": 10**12, "TermsOfPaymentTypeId": -(10**12)},
+        {**row, "Id": str(row["Id"]).upper(), "Name": "Again"},
+    ]
+    meta = {"TotalNumberOfPages": 1, "TotalNumberOfResults": 1, "ServerTimeUtc": sandbox.world.timestamp()}
+    body = json.dumps({"Meta": meta, "Data": rows}, default=str)
+    sandbox.fault(kind="status", status=200, path="/v2/termsofpayments", body=body)
+    assert "The terms of payment are up to date." in said(admin, f"{PAGE}terms/reload/")
+    kept = Connection.objects.get().terms.get(remote_id=row["Id"])
+    assert (kept.name, kept.name_english, kept.days, kept.kind) == ("N" * 255, "E" * 255, None, None)
+
+
 def test_terms_that_are_gone_cannot_be_chosen(admin: Client, world: World) -> None:
     connection = world.connect()
     gone = world.terms(connection, gone_at=NOW)
-    page = admin.post(f"{PAGE}terms/", {"terms": gone.pk}).content.decode()
+    mark = TermsForm(connection=connection).list_mark
+    page = admin.post(f"{PAGE}terms/", {"terms": gone.pk, "mark": mark}).content.decode()
     assert "is-invalid" in page
     assert Connection.objects.get().default_terms != gone
 

@@ -22,6 +22,11 @@ def _page(client: Client, address: str = PAGE) -> str:
     return client.get(address).content.decode()
 
 
+def _mark(connection: Connection) -> str:
+    """What a page that is opened now carries of its list."""
+    return TermsForm(connection=connection).list_mark
+
+
 def test_the_list_tells_days_kind_and_when_an_invoice_of_today_would_fall_due(admin: Client, world: World) -> None:
     connection = world.connect()
     for kind, days, name in ((0, 10, "10 days"), (1, 0, "Month end"), (2, 0, "Cash in hand"), (9, 7, "New")):
@@ -40,7 +45,7 @@ def test_what_may_be_chosen_beside_the_default_is_saved_with_it(admin: Client, w
     connection = world.connect()
     other, third = (world.terms(connection, name_english=name) for name in ("20 days", "10 days"))
     assert "checked" in _page(admin).split("30 days")[0].rsplit("<input", 1)[1]
-    said(admin, f"{PAGE}terms/", {"terms": other.pk, "offered": [third.pk]})
+    said(admin, f"{PAGE}terms/", {"terms": other.pk, "offered": [third.pk], "mark": _mark(connection)})
     assert Connection.objects.get().default_terms == other
     assert list(TermsOfPayment.objects.filter(offered=True)) == [third]
     offered = _page(admin).split('name="offered"')
@@ -50,13 +55,13 @@ def test_what_may_be_chosen_beside_the_default_is_saved_with_it(admin: Client, w
 def test_an_old_page_confirms_nothing_that_changed_since(admin: Client, world: World) -> None:
     connection = world.connect()
     Connection.objects.update(terms_confirmed_at=None)
-    mark = TermsForm(connection=connection).list_mark
-    chosen = {"terms": connection.default_terms_id, "mark": mark}
+    chosen = {"terms": connection.default_terms_id, "mark": _mark(connection)}
     TermsOfPayment.objects.update(name_english="Thirty")
-    page = admin.post(f"{PAGE}terms/", chosen).content.decode()
-    assert "The terms of payment changed in Visma eAccounting since this page was opened. Choose again." in page
-    assert Connection.objects.get().terms_confirmed_at is None
-    said(admin, f"{PAGE}terms/", {**chosen, "mark": TermsForm(connection=connection).list_mark})
+    for without_news in (chosen, {**chosen, "mark": ""}):
+        page = admin.post(f"{PAGE}terms/", without_news).content.decode()
+        assert "The terms of payment changed in Visma eAccounting since this page was opened. Choose again." in page
+        assert Connection.objects.get().terms_confirmed_at is None
+    said(admin, f"{PAGE}terms/", {**chosen, "mark": _mark(connection)})
     assert Connection.objects.get().terms_confirmed_at is not None
 
 
@@ -89,7 +94,8 @@ def test_lost_terms_are_told_to_admins_on_every_page(
     assert BANNER not in _page(admin)  # it tells that itself
     assert words in _page(admin)
     assert BANNER not in _page(as_user(ulf), "/companies/")
-    said(admin, f"{PAGE}terms/", {"terms": world.terms(connection, name_english="10 days").pk})
+    terms = world.terms(connection, name_english="10 days")
+    said(admin, f"{PAGE}terms/", {"terms": terms.pk, "mark": _mark(connection)})
     assert BANNER not in _page(admin, "/companies/")
 
 
