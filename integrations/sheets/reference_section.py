@@ -40,6 +40,8 @@ class CompanyReferenceSection(Section):
     title = _("Visma eAccounting")
     on_create = False
 
+    # The reference that the page was opened with: what somebody links meanwhile is neither undone nor replaced.
+    was = forms.CharField(required=False, widget=forms.HiddenInput)
     reference = forms.CharField(
         label=_("Company Reference"),
         required=False,
@@ -56,7 +58,8 @@ class CompanyReferenceSection(Section):
         self.customer: Customer | None = None
         self.connection = services.current_connection(company.account_id) if company else None
         self.link = services.link_of(company, self.connection) if company else None
-        self.initial = {"reference": str(self.link.reference) if self.link else ""}
+        self.current = str(self.link.reference) if self.link else ""
+        self.initial = {"reference": self.current, "was": self.current}
         self._lock_field(company)
         if not self.fields["reference"].disabled:
             self._draw(company=company)
@@ -80,18 +83,36 @@ class CompanyReferenceSection(Section):
 
     def clean_reference(self) -> str:
         """Ask eAccounting who it is, only when the reference was changed."""
+        if self._is_untouched():
+            return self.current
         sought = parse(self.cleaned_data["reference"])
         reference = sought.value
+        if reference != self.current:
+            self._refuse_overtaken()
         if sought.kind is Kind.NOTHING or self.connection is None or self.company is None:
             return reference
         if sought.kind is not Kind.REFERENCE:
             raise ValidationError(finding.wrong_form())
-        if self.link and str(self.link.reference) == reference:
+        if reference == self.current:
             return reference
         self._refuse_linked(self.connection, self.company, reference)
         self.customer = self._read(self.connection, reference)
         self._refuse_other_number(self.connection, self.company, self.customer)
         return reference
+
+    def _is_untouched(self) -> bool:
+        """Whether the reference was sent as the page showed it, or not at all, because it was read-only then."""
+        name = self.add_prefix("reference")
+        return name not in self.data or self.data.get(self.add_prefix("was")) == self.data[name]
+
+    def _refuse_overtaken(self) -> None:
+        """Say what the company was linked to since the page was opened; saving once more is about that."""
+        name = self.add_prefix("was")
+        if self.data.get(name, self.current) == self.current:
+            return
+        self.data = {**self.data, name: self.current}
+        refusal = services.linked_meanwhile(self.link)
+        raise ValidationError(sentence(refusal.code, refusal.parameters))
 
     def _refuse_linked(self, connection: Connection, company: Company, reference: str) -> None:
         """Name the company that has this customer already; no call is needed for that."""
@@ -134,6 +155,7 @@ class CompanyReferenceSection(Section):
                     connection=self.connection,
                     customer=self.customer,
                     origin=Origin.PASTED,
+                    linked_to=self.current,
                 )
                 self.told = gettext("It is linked to %(customer)s.") % {"customer": link.customer}
             elif self.link and not self.cleaned_data["reference"]:

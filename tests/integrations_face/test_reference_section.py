@@ -1,5 +1,6 @@
 """The Company Reference on the edit page: when it can be changed, and each way in which it is refused."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import COMPLETE, LATER, NOW, World, fill_index, same_number
 
 FIELD = "companyreferencesection-reference"
+WAS = "companyreferencesection-was"
 TICK = "companyreferencesection-anyway"
 
 
@@ -128,6 +130,40 @@ def _say(client: Client, world: World, text: str, **values: str) -> str:
     """Ask who it is while it is typed; nothing is saved."""
     address = f"/companies/{world.company.pk}/visma-eaccounting/reference/"
     return client.get(address, {FIELD: text, **values}).content.decode()
+
+
+def _shown(client: Client, world: World) -> dict[str, str]:
+    """Open the edit page and return what a browser would send of the section."""
+    page = client.get(f"/companies/{world.company.pk}/edit/").content.decode()
+    found = re.search(rf'name="{WAS}" value="([^"]+)"', page)
+    was = found[1] if found else ""
+    assert f'name="{WAS}"' in page
+    return {WAS: was, FIELD: was}
+
+
+def test_saving_other_things_leaves_a_link_that_was_made_meanwhile(admin: Client, world: World) -> None:
+    connection = world.connect()
+    shown = _shown(admin, world)
+    link = world.link(connection)
+    _edit(admin, world, **shown, city="Lund")
+    assert Company.objects.get().city == "Lund"
+    assert CustomerLink.objects.get() == link
+    _edit(admin, world, city="Solna")  # the field was read-only when the page was opened
+    assert CustomerLink.objects.get() == link
+
+
+def test_a_reference_typed_before_somebody_linked_another_is_refused_once(
+    admin: Client, world: World, connection: Connection, sandbox: Sandbox
+) -> None:
+    shown = _shown(admin, world)
+    link = world.link(connection, linked_by=world.admin)
+    customer = same_number(sandbox, sandbox.customers()[1])
+    page = _edit(admin, world, **{**shown, FIELD: customer["Id"], "city": "Lund"})
+    assert f"Meanwhile the company was linked to {escape(str(link.customer))} by Anna Ek at" in page
+    assert CustomerLink.objects.get() == link
+    assert f'name="{WAS}" value="{link.reference}"' in page
+    _edit(admin, world, **{WAS: str(link.reference), FIELD: customer["Id"]})
+    assert str(CustomerLink.objects.get().reference) == customer["Id"]
 
 
 def test_who_it_is_is_said_before_saving(admin: Client, world: World, connection: Connection, sandbox: Sandbox) -> None:
