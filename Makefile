@@ -11,7 +11,13 @@ run: install
 
 test: install
 	@$(BIN)/python -m limego_visma.local.browser
-	@$(BIN)/python -m pytest -n 2 $(if $(ARGS),$(ARGS),--cov)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# The same with branch coverage (at least 95 %), which takes about a third longer.
+.PHONY: coverage
+coverage: install
+	@$(BIN)/python -m limego_visma.local.browser
+	@$(BIN)/python -m pytest -n 2 --cov
 
 # 2,000 random runs of people, faults, crashes and clocks against the engine, on two cores.
 .PHONY: machine
