@@ -22,6 +22,7 @@ Values = dict[str, str]
 COUNTRY = "InvoiceCountryCode"
 TERMS = "TermsOfPaymentId"
 NUMBER = "CustomerNumber"
+CONTACT_NAME = "ContactPersonName"
 
 
 class Group(StrEnum):

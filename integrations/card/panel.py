@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
 from accounts.models import Role, User
-from companies.models import Company, Contact
+from companies.models import Company
 from integrations import mapping
 from integrations.card.differences import differences_words, row_words, told_differences
 from integrations.card.link_rows import rows_of, stored_otherwise
@@ -31,11 +31,6 @@ class Panel:
     link: CustomerLink | None
     push: Push | None  # the newest
     kept_link: CustomerLink | None = None  # of a company that has none on this connection: one of an earlier time
-
-    @cached_property
-    def contacts(self) -> list[Contact]:
-        """The people who work there: asked for only by the states that offer a choice."""
-        return list(self.company.contacts.filter(left_at=None).order_by("pk"))
 
     @cached_property
     def state(self) -> State:
@@ -258,11 +253,6 @@ class Panel:
     def is_admin(self) -> bool:
         """Whether this reader can mend the connection."""
         return self.user.may(Role.ADMIN)
-
-    @property
-    def sole_contact(self) -> Contact | None:
-        """The only person of the company: preselected for a create."""
-        return self.contacts[0] if len(self.contacts) == 1 else None
 
 
 def panel_of(*, company: Company, user: User) -> Panel:

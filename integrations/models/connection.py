@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from accounts.models import User
 from integrations.eaccounting.types import CompanySettings, TokenSet
@@ -257,10 +257,11 @@ class Connection(ConnectionRow):
         choosable = TermsOfPayment.objects.filter(connection=self, gone_at=None, for_sales=True)
         return choosable.order_by("kind", "days", "pk")
 
-    def offered_terms(self) -> list[TermsOfPayment]:
+    def offered_terms(self) -> "models.QuerySet[TermsOfPayment]":
         """The terms that may be chosen when a customer is added: the default first, then what the admin allows."""
-        allowed = self.choosable_terms().filter(Q(offered=True) | Q(pk=self.default_terms_id))
-        return sorted(allowed, key=lambda terms: terms.pk != self.default_terms_id)
+        is_default = Q(pk=self.default_terms_id)
+        allowed = self.choosable_terms().filter(Q(offered=True) | is_default)
+        return allowed.order_by(Case(When(is_default, then=0), default=1), "kind", "days", "pk")
 
     def offer_terms(self, *, ids: Iterable[int]) -> None:
         """Let these terms be chosen when a customer is added, and no others beside the default."""

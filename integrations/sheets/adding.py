@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from companies.models import Company, Contact
@@ -42,10 +42,6 @@ class Opening:
         """Those who can be the contact person."""
         return self.company.contacts.filter(left_at=None).order_by("pk")
 
-    def offered_terms(self) -> "QuerySet[TermsOfPayment]":
-        """The default terms and those that an admin allows beside them."""
-        return self.connection.choosable_terms().filter(Q(offered=True) | Q(pk=self.connection.default_terms_id))
-
     @cached_property
     def contact(self) -> Contact | None:
         """The person who is chosen; at first the one of the refused sending, else the only one there is."""
@@ -66,7 +62,7 @@ class Opening:
         """The terms that are chosen; at first those of the refused sending, else the default."""
         typed = self.typed.get("terms", "") if self.typed else ""
         chosen = typed or str(self.refused.terms_id if self.refused else "")
-        offered = self.offered_terms().order_by("pk")
+        offered = self.connection.offered_terms()
         # Compared as texts: what was typed may be no number, or one of thousands of digits.
         return next((terms for terms in offered if str(terms.pk) == chosen), self.connection.default_terms)
 

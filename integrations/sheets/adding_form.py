@@ -107,7 +107,7 @@ class AddForm(forms.Form):
     def _choose_among(self) -> None:
         contact, terms = self.fields["contact"], self.fields["terms"]
         if isinstance(contact, forms.ModelChoiceField) and isinstance(terms, forms.ModelChoiceField):
-            contact.queryset, terms.queryset = self.opening.people(), self.opening.offered_terms()
+            contact.queryset, terms.queryset = self.opening.people(), self.opening.connection.offered_terms()
 
     def _input(self, field: mapping.Field) -> forms.Field:
         attributes = {"autocomplete": "off", **_TYPES.get(field.remote, {})}

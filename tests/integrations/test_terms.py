@@ -166,8 +166,8 @@ def test_offered_are_the_default_and_what_the_admin_allows(ready: Connection, an
     )
     connecting.choose_terms(user=anna, connection=_now(), terms=default, offered=[other, gone])
     TermsOfPayment.objects.filter(pk=gone.pk).update(gone_at=database_now())
-    assert _now().offered_terms() == [default, other]
+    assert list(_now().offered_terms()) == [default, other]
     connecting.choose_terms(user=anna, connection=_now(), terms=other)
-    assert _now().offered_terms() == [other]
+    assert list(_now().offered_terms()) == [other]
     connecting.choose_terms(user=anna, connection=_now(), terms=default, offered=[])
-    assert _now().offered_terms() == [default]
+    assert list(_now().offered_terms()) == [default]
