@@ -173,6 +173,36 @@ def test_linking_the_same_customer_again_forgets_nothing(
     assert run(put_back(done, sandbox, ulf, "Name")).state == PushState.DONE
 
 
+def test_a_person_of_ours_who_was_erased_is_not_brought_back(
+    link: CustomerLink, company: Company, contact: Contact, sandbox: Sandbox, ulf: User, run: Run
+) -> None:
+    push = services.choose_contact(user=ulf, company=company, contact=contact)
+    assert push is not None
+    run(push)
+    other = company.add_contact(now=timezone.now(), values={"first_name": "Bo", "last_name": "Ek"})
+    push = services.choose_contact(user=ulf, company=company, contact=other)
+    assert push is not None
+    replaced = run(push)
+    name = str(contact)
+    contact.remove(now=timezone.now())
+    with pytest.raises(services.ContactGone):
+        put_back(replaced, sandbox, ulf, "contact")
+    assert customer_there(sandbox)["ContactPersonName"] == "Bo Ek" != name
+
+
+def test_a_person_whom_only_eaccounting_knew_is_brought_back(
+    link: CustomerLink, company: Company, contact: Contact, sandbox: Sandbox, ulf: User, run: Run
+) -> None:
+    before = customer_there(sandbox)["ContactPersonName"]
+    push = services.choose_contact(user=ulf, company=company, contact=contact)
+    assert push is not None
+    replaced = run(push)
+    contact.remove(now=timezone.now())
+    undo = put_back(replaced, sandbox, ulf, "contact")
+    assert run(undo).state == PushState.DONE
+    assert customer_there(sandbox)["ContactPersonName"] == before != ""
+
+
 def test_an_archived_company_gets_nothing_back(done: Push, company: Company, sandbox: Sandbox, ulf: User) -> None:
     company.archive(now=timezone.now())
     with pytest.raises(services.Archived):
