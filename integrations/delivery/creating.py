@@ -128,8 +128,9 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
             push.contact = Contact.objects.filter(pk=push.contact_id).first()
         values = _values(company, push)
         number = numbering.number_for(push, connection=connection)
+        is_private = company.is_private_person if push.is_private_person is None else push.is_private_person
         payload = mapping.create_payload(
-            values, is_private_person=company.is_private_person, terms_id=str(terms.remote_id), number=number
+            values, is_private_person=is_private, terms_id=str(terms.remote_id), number=number
         )
         push.begin_sending(
             payload=payload,

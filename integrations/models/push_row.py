@@ -40,6 +40,7 @@ class PushRow(models.Model):
     create_anyway = models.BooleanField(default=False)
     # What a person confirmed on a sheet: sent as confirmed, whatever the company holds by then. None: today's data.
     confirmed = models.JSONField(null=True, blank=True)
+    is_private_person = models.BooleanField(null=True, blank=True)  # of a create that was confirmed
     based_on = models.JSONField(null=True, blank=True)  # of an update: what the sheet showed there
     # Of what is confirmed in a shorter form: the whole value that the company held.
     shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))

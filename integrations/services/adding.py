@@ -71,6 +71,7 @@ def wish_to_create(
         "contact": contact,
         "terms": terms,
         "confirmed": confirmed,
+        "is_private_person": company.is_private_person if confirmed is not None else None,
         "based_on": here if confirmed is not None else None,
         "shorter": mapping.shorter_forms(here, confirmed or {}),
         "create_anyway": bool(judged),

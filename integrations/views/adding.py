@@ -45,6 +45,9 @@ def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
         return render(request, "integrations/add_person.html", {"form": AddForm(opening=opening)})
     if "show" in request.POST or opening.is_other_person:
         return _draw(request, AddForm(opening=opening))
+    if request.POST.get("private_person", str(company.is_private_person)) != str(company.is_private_person):
+        messages.warning(request, _("Nothing was sent yet: it was changed meanwhile whether this is a private person."))
+        return _draw(request, AddForm(opening=opening))
     form = AddForm(request.POST, opening=opening)
     return _create(request, form) if form.is_valid() else _draw(request, form)
 

@@ -110,6 +110,15 @@ def test_a_shorter_name_is_sent_and_remembered_until_the_name_changes(
     assert changes_of_link(company) == {"Name": "here"}
 
 
+def test_a_company_that_was_confirmed_is_not_sent_as_a_private_person(
+    ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
+) -> None:
+    push = services.request_create(user=ulf, company=company, confirmed={"Telephone": ""})
+    company.save_changes(now=timezone.now(), values={"is_private_person": True})
+    run(push)
+    assert named(sandbox)[0]["IsPrivatePerson"] is False
+
+
 def test_a_confirmed_value_over_its_limit_is_refused(ready: Connection, company: Company, ulf: User) -> None:
     with pytest.raises(services.CannotSendValues) as refused:
         services.request_create(user=ulf, company=company, confirmed={"InvoiceCity": "x" * 51, "InvoicePostalCode": ""})

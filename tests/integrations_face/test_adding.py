@@ -67,6 +67,17 @@ def test_the_sheet_shows_the_exact_values_and_sends_what_was_typed(admin: Client
     assert world.company.phone == "+46 8 123 45 67"
 
 
+def test_a_sheet_about_a_company_does_not_send_a_private_person(admin: Client, world: World) -> None:
+    world.connect()
+    stale = _input(_shown(admin, world), "private_person")
+    assert 'value="False"' in stale
+    world.company.save_changes(now=NOW, values={"is_private_person": True})
+    page = _refused(admin, world, private_person="False", Telephone="08-465 00 41")
+    assert "it was changed meanwhile whether this is a private person" in page
+    assert "It is added as a private person" in page
+    assert "08-465 00 41" in _input(page, "Telephone")
+
+
 def test_the_second_press_is_told_that_the_first_is_under_way(admin: Client, world: World) -> None:
     world.connect()
     typed = confirmed(world.company)
