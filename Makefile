@@ -60,11 +60,12 @@ $(VENV)/installed: requirements-dev.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python lacks its venv module. On Debian: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned requirements (once) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 
 # Pins and hashes what pyproject.toml asks for.
-LOCK = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-annotate --no-header
+LOCK = $(BIN)/uv pip compile --quiet pyproject.toml --universal --no-strip-extras --generate-hashes --no-annotate --no-header
 lock: install
 	$(LOCK) -o requirements.txt
 	$(LOCK) --group dev -o requirements-dev.txt
