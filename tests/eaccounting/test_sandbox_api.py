@@ -158,6 +158,11 @@ def test_a_number_can_be_changed_or_is_kept(call: Call, sandbox: Sandbox) -> Non
     assert content(call("PUT", target, payload(CustomerNumber="X-8")))["CustomerNumber"] == "X-7"
 
 
+def test_too_long_a_value_is_refused_in_the_words_of_the_service(call: Call) -> None:
+    refusal = content(call("POST", "/customers", payload(InvoicePostalCode="1" * 11)))
+    assert "The field InvoicePostalCode must be a string with a maximum length of 10." in json.dumps(refusal["Errors"])
+
+
 def test_read_only_properties_on_replace_are_remarked_or_refused(call: Call, sandbox: Sandbox) -> None:
     target = f"/customers/{sandbox.customers()[0]['Id']}"
     sent = payload(UnpaidInvoicesAmount=7, ChangedUtc="2020-01-01T00:00:00Z")

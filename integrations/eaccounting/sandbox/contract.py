@@ -43,8 +43,15 @@ def problems(*, schema: str, value: object, lenient: frozenset[str] = frozenset(
         if error.validator in lenient:
             continue
         name = ".".join(str(part) for part in error.absolute_path) or _named_in(error)
-        found.setdefault(name, f"The field {name or 'body'} is not valid: {error.message}"[:300])
+        found.setdefault(name, _sentence(name, error))
     return list(found.items())
+
+
+def _sentence(name: str, error: Any) -> str:
+    """Word a broken rule; a length in the words that were seen of the real service (facts.md, Errors)."""
+    if error.validator == "maxLength":
+        return f"The field {name} must be a string with a maximum length of {error.validator_value}."
+    return f"The field {name or 'body'} is not valid: {error.message}"[:300]
 
 
 def _named_in(error: Any) -> str:
