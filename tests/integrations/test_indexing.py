@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, crashpoints, limiter, offers, services
+from integrations import connecting, limiter, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.customer_index import IndexStage, state_of
@@ -111,24 +111,6 @@ def answer(sandbox: Sandbox, data: list[Json], *, results: int | None = None, pa
 def link(connection: Connection, company: Company, user: User, there: Document) -> CustomerLink:
     customer = live.read_customer(connection, customer_id=str(there["Id"]))
     return services.link(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
-
-
-@pytest.fixture
-def at_point() -> Iterator[Callable[[Point, Callable[[], object]], None]]:
-    """Return a function that lets something happen once, when a place in the engine is reached."""
-    before = list(crashpoints._armed)
-
-    def arm(point: Point, act: Callable[[], object]) -> None:
-        left = [act]
-
-        def once(reached: Point) -> None:
-            if reached == point and left:
-                left.pop()()
-
-        crashpoints.arm(once)
-
-    yield arm
-    crashpoints._armed[:] = before
 
 
 # --- Filling and keeping -------------------------------------------------------------------------------------
