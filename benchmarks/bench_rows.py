@@ -20,7 +20,7 @@ from integrations import connecting, gateway, services, tasks
 from integrations.clock import database_now
 from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
-from integrations.models import Connection, Kind, Push, PushState
+from integrations.models import Connection, CustomerIndex, Kind, Push, PushState
 from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
 
@@ -83,7 +83,7 @@ def _connected(account: Account, user: User, key: str) -> Connection:
     terms = made.terms.get()
     connecting.choose_terms(user=user, connection=made, terms=terms)
     # The copy of the customers is not what is measured: its calls would count among those of a click.
-    Connection.objects.filter(pk=made.pk).update(index_due_at=database_now() + timedelta(days=1))
+    CustomerIndex.objects.filter(connection=made).update(due_at=database_now() + timedelta(days=1))
     return made
 
 

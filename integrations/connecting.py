@@ -24,7 +24,7 @@ from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.gateway import http, oauth_config
 from integrations.locks import token_lock
-from integrations.models import Connection, Event, EventKind, Push, TermsOfPayment, WaitReason
+from integrations.models import Connection, CustomerIndex, Event, EventKind, Push, TermsOfPayment, WaitReason
 from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
 from integrations.tokens import revocable, revoke_quietly
@@ -120,6 +120,7 @@ def _kept(user: User, account: Account, grant: _Grant) -> Connection:
         _cancel_waiting(current, user, EventKind.CANCELLED_LEAVING)
         current.step_aside()
     connection.connect(tokens=grant.tokens, user=user, now=now)
+    CustomerIndex.resume(connection)
     if grant.answered:
         connection.describe(settings=grant.answered, now=now)
     Event.add(EventKind.CONNECTED, connection=connection, actor=user, parameters={"name": connection.name})
@@ -181,6 +182,7 @@ def start_over(*, user: User, account: Account, mark: str) -> int:
                     left.step_aside()
                 now = database_now()
                 offered.accept(user=user, now=now)
+                CustomerIndex.resume(offered)
                 _note_start(offered, user)
                 Push.pull_forward(connection=offered, now=now)
         except IntegrityError as error:
@@ -238,7 +240,7 @@ def disconnect(*, user: User | None, connection: Connection, erase: bool = False
         with transaction.atomic():
             cancelled = _leave(connection, user)
             if erase:
-                connection.begin_erasing()
+                CustomerIndex.begin_erasing(connection)
             tokens += offers.drop(connection.account_id)
         reach(Point.DISCONNECT_COMMITTED)
         for token in filter(None, tokens):

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from companies.models import Company, Contact
 from companies.search import fold, matching, name_sort
 from integrations.likeness import core_words, likeness, own_domain
-from integrations.models import Connection, RemoteCustomer
+from integrations.models import Connection, CustomerIndex, RemoteCustomer
 from integrations.models.remote_customer import HOME
 from integrations.registration_keys import registration_key
 
@@ -207,23 +207,24 @@ class IndexReport:
 
 def state_of(connection: Connection) -> IndexReport:
     """Return how far the index of a connection is; counts only while it is filled for the first time."""
-    stage = _stage(connection)
+    index = CustomerIndex.of(connection)
+    stage = _stage(index)
     return IndexReport(
         stage=stage,
         read=_present(connection).count() if stage == IndexStage.FILLING else 0,
-        total=connection.index_total,
-        read_at=connection.index_read_at,
-        unreadable=connection.index_skipped,
-        failure=connection.index_failure,
+        total=index.total,
+        read_at=index.read_at,
+        unreadable=index.skipped,
+        failure=index.failure,
         is_usable=connection.is_usable,
     )
 
 
-def _stage(connection: Connection) -> IndexStage:
-    if connection.is_index_filled:
-        is_kept_up = connection.is_usable and not connection.index_failure
+def _stage(index: CustomerIndex) -> IndexStage:
+    if index.is_filled:
+        is_kept_up = index.connection.is_usable and not index.failure
         return IndexStage.READY if is_kept_up else IndexStage.BEHIND
-    has_begun = connection.index_page > 1 or connection.index_read_at is not None
+    has_begun = index.page > 1 or index.read_at is not None
     return IndexStage.FILLING if has_begun else IndexStage.WAITING
 
 

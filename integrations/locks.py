@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connections
 
+from integrations.database_away import sqlstate_of
+
+_LOCK_TIMEOUT = "55P03"
 _TOKENS = 0x656163  # "eac": the first half of our advisory locks' keys
 
 
@@ -17,7 +20,8 @@ def token_lock(account_id: int, *, patience: float) -> Iterator[None]:
     """Hold the lock on the tokens of an account's connections, waiting at most `patience` seconds for it.
 
     It is a session lock on a database connection of its own: it outlives transactions and dies with its
-    holder. Raises LockTaken. (A pooler in transaction mode between us and PostgreSQL would break it.)
+    holder. (A pooler in transaction mode between us and PostgreSQL would break it.) Raises LockTaken, and
+    OperationalError when the database is away.
     """
     session = connections.create_connection("default")
     try:
@@ -26,6 +30,8 @@ def token_lock(account_id: int, *, patience: float) -> Iterator[None]:
             try:
                 cursor.execute("select pg_advisory_lock(%s, %s)", [_TOKENS, account_id])
             except OperationalError as error:
+                if sqlstate_of(error) != _LOCK_TIMEOUT:
+                    raise
                 raise LockTaken from error
             yield
     finally:

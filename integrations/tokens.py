@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.fernet import InvalidToken
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import Error as AnyDatabaseError
 from django.db import connection as database
+from django.db import connections, transaction
 
 from accounts.mail import request_mail
 from accounts.models import Role, User
 from integrations.clock import Clock
 from integrations.crashpoints import Point, reach
+from integrations.database_away import database_is_away
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import ClientMisconfigured, ConnectionRevoked, EAccountingError, Unreachable
 from integrations.eaccounting.types import TokenSet
@@ -249,7 +251,9 @@ def _stored(connection: Connection, answered: TokenSet, asked_at: datetime) -> b
     for pause in STORE_PAUSES:
         try:
             return connection.store_refreshed(tokens=answered, now=asked_at)
-        except (OperationalError, InterfaceError) as error:
+        except AnyDatabaseError as error:
+            if not database_is_away(error):
+                raise
             log.warning("refreshed tokens of connection %s are not stored yet: %s", connection.pk, type(error).__name__)
             database.close()
             time.sleep(pause)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error as AnyDatabaseError
+from django.db import connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -37,7 +38,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
     Late rows and silent workers leave the status at 200: taking web hosts away for them would help nobody.
     """
-    age, database = _asked(oldest_due_seconds, DatabaseError)
+    age, database = _asked(oldest_due_seconds, AnyDatabaseError)
     heartbeats, broker = _asked(heartbeat.seconds_since, RedisError)
     answer = {
         "database": database,
@@ -53,7 +54,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 def oldest_due_seconds() -> float:
     """Return for how long the oldest due row has waited for a worker to claim it; 0 without one.
 
-    Raises DatabaseError, also when the database takes longer than DATABASE_SECONDS.
+    Raises a database error, also when the database takes longer than DATABASE_SECONDS.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

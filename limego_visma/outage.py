@@ -2,11 +2,12 @@
 
 import sys
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.views.defaults import server_error
+
+from integrations.database_away import database_is_away
 
 
 def failed(request: HttpRequest) -> HttpResponse:
@@ -14,7 +15,7 @@ def failed(request: HttpRequest) -> HttpResponse:
 
     Before a view was found nothing can have been saved. After that nobody knows: the answer to a COMMIT can be lost.
     """
-    if not isinstance(sys.exception(), (OperationalError, InterfaceError)):
+    if not database_is_away(sys.exception()):
         return server_error(request)
     began = request.resolver_match is not None
     # Without a database nobody knows who is reading: the browser's language it is.

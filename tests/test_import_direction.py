@@ -14,8 +14,9 @@ LEVELS = [
     ["companies"],
     ["integrations.eaccounting"],
     [
-        *(f"integrations.{name}" for name in ("clock", "constraints", "crashpoints", "fields", "gateway", "limiter")),
-        *(f"integrations.{name}" for name in ("locks", "references", "registration_keys", "shielding")),
+        *(f"integrations.{name}" for name in ("clock", "constraints", "crashpoints", "database_away", "fields")),
+        *(f"integrations.{name}" for name in ("gateway", "limiter", "locks", "references", "registration_keys")),
+        "integrations.shielding",
     ],
     ["integrations.models", "integrations.migrations"],
     ["integrations.mapping"],

@@ -5,7 +5,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import Error as AnyDatabaseError
+from django.db import connection as database
+from django.db import transaction
 
 from accounts.models import Role
 from integrations.clock import Clock, ticking
@@ -70,7 +72,9 @@ def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
 
 def _stumble(push: Push, clock: Clock) -> None:
     """Give the row back, so that it does not hang until its lease ends; without a database it has to."""
-    with suppress(LostLease, DatabaseError):
+    with suppress(LostLease, AnyDatabaseError):
+        # A session that PostgreSQL has ended would not even be asked again.
+        database.close_if_unusable_or_obsolete()
         push.stumble(until=times.next_try(push, now=clock()))
 
 

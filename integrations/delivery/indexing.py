@@ -31,8 +31,8 @@ from integrations.eaccounting.errors import (
 )
 from integrations.eaccounting.types import Customer, CustomerSlice
 from integrations.limiter import BULK_AHEAD, PATIENCE, BudgetError
-from integrations.models import Connection, CustomerLink, RemoteCustomer
-from integrations.models.index_state import FULL_EVERY, Overtaken, Pass
+from integrations.models import Connection, CustomerIndex, CustomerLink, RemoteCustomer
+from integrations.models.customer_index import FULL_EVERY, Overtaken, Pass
 from integrations.tokens import NotConnected
 
 log = logging.getLogger(__name__)
@@ -51,10 +51,10 @@ Mark = datetime  # the end of a lease, which names who holds the step
 
 def look_after(*, now: datetime, hand_on: Callable[[int, Mark], None]) -> None:
     """Book the steps that are due, as far as there is room, and hand each on to a task of its own."""
-    room = AT_ONCE - Connection.objects.filter(index_lease_until__gt=now).count()
-    for connection in Connection.index_due(now=now)[: max(0, room)]:
-        if connection.book_step(now=now, seconds=lease_seconds()) and connection.index_lease_until:
-            hand_on(connection.pk, connection.index_lease_until)
+    room = AT_ONCE - CustomerIndex.objects.filter(lease_until__gt=now).count()
+    for index in CustomerIndex.due(now=now)[: max(0, room)]:
+        if index.book_step(now=now, seconds=lease_seconds()) and index.lease_until:
+            hand_on(index.connection_id, index.lease_until)
 
 
 def lease_seconds() -> float:
@@ -68,58 +68,58 @@ def step(connection_id: int, *, lease: Mark) -> Mark | None:
 
     Nothing happens when the step is somebody else's by now; what eAccounting refuses is tried again later.
     """
-    connection = Connection.without_tokens().get(pk=connection_id)
-    if not connection.hold_step(lease=lease, now=database_now(), seconds=lease_seconds()):
+    index = CustomerIndex.with_connection().get(connection=connection_id)
+    if not index.hold_step(lease=lease, now=database_now(), seconds=lease_seconds()):
         return None
     try:
-        _take(connection)
+        _take(index)
     except Overtaken:
-        log.info("the index of connection %s went on without this step", connection.pk)
+        log.info("the index of connection %s went on without this step", connection_id)
         return None
     except (BudgetError, NotConnected) as error:
-        _wait(connection, error)
+        _wait(index, error)
     except EAccountingError as error:
-        _postpone(connection, error)
+        _postpone(index, error)
     except Exception:
-        log.exception("the index of connection %s could not be read on", connection.pk)
+        log.exception("the index of connection %s could not be read on", connection_id)
         # Not at once again: the lease would hold room that others need.
         due = database_now() + timedelta(seconds=LONGEST_PAUSE)
-        connection.postpone_step(due=due, failure=FAULT, anew=_is_stuck(connection))
-    return connection.index_lease_until
+        index.postpone_step(due=due, failure=FAULT, anew=_is_stuck(index))
+    return index.lease_until
 
 
-def _take(connection: Connection) -> None:
+def _take(index: CustomerIndex) -> None:
     """Do what is next. Raises Overtaken, NotConnected, BudgetError and every EAccountingError."""
-    kind = connection.next_pass(now=database_now())
-    if connection.index_erasing:
-        _erase(connection)
+    kind = index.next_pass(now=database_now())
+    if index.erasing:
+        _erase(index)
     elif kind == Pass.MISSING:
-        _look_for_one(connection)
+        _look_for_one(index)
     else:
-        _read_page(connection, kind)
+        _read_page(index, kind)
 
 
-def _wait(connection: Connection, error: BudgetError | NotConnected) -> None:
+def _wait(index: CustomerIndex, error: BudgetError | NotConnected) -> None:
     """Nothing was asked: try again later."""
-    log.info("the index of connection %s: %s", connection.pk, error)
+    log.info("the index of connection %s: %s", index.connection_id, error)
     if isinstance(error, BudgetError):
-        seconds, failure = error.retry_in, connection.index_failure
+        seconds, failure = error.retry_in, index.failure
     else:
-        seconds, failure = _pause(connection), error.code
-    connection.postpone_step(due=database_now() + timedelta(seconds=seconds), failure=failure)
+        seconds, failure = _pause(index), error.code
+    index.postpone_step(due=database_now() + timedelta(seconds=seconds), failure=failure)
 
 
-def _postpone(connection: Connection, error: EAccountingError) -> None:
+def _postpone(index: CustomerIndex, error: EAccountingError) -> None:
     """Try again later: after the silence that was asked for, or ever more seldom; what is stuck begins anew."""
-    log.info("the index of connection %s: %s", connection.pk, error)
-    seconds = error.retry_after if isinstance(error, RateLimited) else _pause(connection)
-    anew = not _is_everybodys(error) and (not error.retryable or _is_stuck(connection))
-    connection.postpone_step(due=database_now() + timedelta(seconds=seconds), failure=error.code, anew=anew)
+    log.info("the index of connection %s: %s", index.connection_id, error)
+    seconds = error.retry_after if isinstance(error, RateLimited) else _pause(index)
+    anew = not _is_everybodys(error) and (not error.retryable or _is_stuck(index))
+    index.postpone_step(due=database_now() + timedelta(seconds=seconds), failure=error.code, anew=anew)
 
 
-def _pause(connection: Connection) -> float:
+def _pause(index: CustomerIndex) -> float:
     """Return the seconds until a step that failed is tried again."""
-    since = connection.index_read_at or connection.connected_at
+    since = index.read_at or index.connection.connected_at
     return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, (database_now() - since).total_seconds() / 4))
 
 
@@ -128,26 +128,26 @@ def _is_everybodys(error: EAccountingError) -> bool:
     return error.connection_wide or isinstance(error, OF_THE_CONNECTION)
 
 
-def _is_stuck(connection: Connection) -> bool:
+def _is_stuck(index: CustomerIndex) -> bool:
     """Whether a step that fails is in a pass that is old: where that stands may be no more.
 
     A page must have failed the time before too. Of those who are looked for each may fail, and changes wait meanwhile.
     """
-    began = connection.index_began_at
-    is_over = connection.index_failure != "" or connection.index_pass == Pass.MISSING
+    began = index.began_at
+    is_over = index.failure != "" or index.reading == Pass.MISSING
     return began is not None and is_over and database_now() > began + STUCK_AFTER
 
 
 # --- Pages -----------------------------------------------------------------------------------------------
 
 
-def _read_page(connection: Connection, kind: Pass) -> None:
+def _read_page(index: CustomerIndex, kind: Pass) -> None:
     """Read the next page, and store it together with how far that is."""
-    began, number = database_now(), max(1, connection.index_page)
-    since = connection.index_watermark if kind == Pass.CHANGES else None
+    began, number = database_now(), max(1, index.page)
+    since = index.watermark if kind == Pass.CHANGES else None
     wanted = filters.changed_since(since) if since else None
     page = read(
-        connection,
+        index.connection,
         lambda client, left: client.customer_page(page=number, filter=wanted, deadline=left),
         seconds=settings.EACCOUNTING_CALL_SECONDS,
         patience=PATIENCE,
@@ -155,17 +155,17 @@ def _read_page(connection: Connection, kind: Pass) -> None:
     )
     reach(Point.INDEX_PAGE_READ)
     with transaction.atomic():
-        connection.lock_step()
-        is_last = page.is_last or (number > 1 and not _brings_news(connection, page))
-        _store(connection, page.customers, unread=page.unread_ids, began=began)
-        _advance(connection, kind, replace(page, is_last=is_last), number=number, began=began)
+        index.lock_step()
+        is_last = page.is_last or (number > 1 and not _brings_news(index, page))
+        _store(index.connection, page.customers, unread=page.unread_ids, began=began)
+        _advance(index, kind, replace(page, is_last=is_last), number=number, began=began)
     reach(Point.INDEX_PAGE_STORED)
 
 
-def _brings_news(connection: Connection, page: CustomerSlice) -> bool:
+def _brings_news(index: CustomerIndex, page: CustomerSlice) -> bool:
     """Whether a page names anybody whom this pass did not come by: pages by id that repeat each other never end."""
     keys = {UUID(key) for key in (*(customer.id for customer in page.customers), *page.unread_ids)}
-    return not RemoteCustomer.all_seen_since(connection.index_began_at, connection=connection, keys=keys)
+    return not RemoteCustomer.all_seen_since(index.began_at, connection=index.connection, keys=keys)
 
 
 def _store(
@@ -184,96 +184,96 @@ def _store(
     CustomerLink.follow(connection=connection, customers=keys, returned=returned)
 
 
-def _advance(connection: Connection, kind: Pass, page: CustomerSlice, *, number: int, began: datetime) -> None:
+def _advance(index: CustomerIndex, kind: Pass, page: CustomerSlice, *, number: int, began: datetime) -> None:
     """Write down how far the index is. Raises Overtaken, and then nothing of this page is stored."""
     if number == 1:
-        connection.index_began_at, connection.index_skipped = began, 0
+        index.began_at, index.skipped = began, 0
         # What is committed there late, with an earlier time, is within the settle time.
-        connection.index_next_watermark = page.server_time - timedelta(seconds=settings.EACCOUNTING_SETTLE_SECONDS)
-    connection.go_on(
+        index.next_watermark = page.server_time - timedelta(seconds=settings.EACCOUNTING_SETTLE_SECONDS)
+    index.go_on(
         now=database_now(),
         seconds=lease_seconds(),
-        index_pass=kind,
-        index_page=number + 1,
-        index_began_at=connection.index_began_at,
-        index_next_watermark=connection.index_next_watermark,
-        index_skipped=connection.index_skipped + page.unread,
-        index_total=page.results if kind == Pass.FULL else connection.index_total,
+        reading=kind,
+        page=number + 1,
+        began_at=index.began_at,
+        next_watermark=index.next_watermark,
+        skipped=index.skipped + page.unread,
+        total=page.results if kind == Pass.FULL else index.total,
     )
     if page.is_last and kind == Pass.FULL:
-        _end_full_pass(connection)
+        _end_full_pass(index)
     elif page.is_last:
-        connection.end_pass(due=_next_time(connection))
+        index.end_pass(due=_next_time(index))
 
 
-def _next_time(connection: Connection) -> datetime:
+def _next_time(index: CustomerIndex) -> datetime:
     """Return when the next pass is due: so long after this one began."""
     now = database_now()
-    return max(now, (connection.index_began_at or now) + timedelta(seconds=settings.EACCOUNTING_INDEX_SECONDS))
+    return max(now, (index.began_at or now) + timedelta(seconds=settings.EACCOUNTING_INDEX_SECONDS))
 
 
 # --- Who is not there any more -----------------------------------------------------------------------------
 
 
-def _end_full_pass(connection: Connection) -> None:
+def _end_full_pass(index: CustomerIndex) -> None:
     """All pages are read: look for whom none of them named, unless the pages themselves did not name all.
 
     A page can skip rows when one is removed meanwhile. The first pass is then begun again when the next one is due.
     Raises Overtaken.
     """
-    seen = RemoteCustomer.objects.filter(connection=connection, seen_at__gte=connection.index_began_at).count()
-    named_all = seen + connection.index_skipped >= (connection.index_total or 0)
-    if named_all or connection.is_index_filled or _is_total_wrong(connection):
-        connection.note_filled()
+    seen = RemoteCustomer.objects.filter(connection=index.connection, seen_at__gte=index.began_at).count()
+    named_all = seen + index.skipped >= (index.total or 0)
+    if named_all or index.is_filled or _is_total_wrong(index):
+        index.note_filled()
     if seen and named_all:
-        connection.go_on(now=database_now(), seconds=lease_seconds(), index_pass=Pass.MISSING, index_page=0)
+        index.go_on(now=database_now(), seconds=lease_seconds(), reading=Pass.MISSING, page=0)
     else:
-        connection.end_pass(due=_next_time(connection))
+        index.end_pass(due=_next_time(index))
 
 
-def _is_total_wrong(connection: Connection) -> bool:
+def _is_total_wrong(index: CustomerIndex) -> bool:
     """Whether no pass of a whole day named as many as eAccounting says there are: then its number is not believed."""
-    return database_now() > connection.connected_at + FULL_EVERY
+    return database_now() > index.connection.connected_at + FULL_EVERY
 
 
-def _look_for_one(connection: Connection) -> None:
+def _look_for_one(index: CustomerIndex) -> None:
     """Ask for one customer that the pages did not name: only its own answer tells that it is gone. Raises as _take."""
-    missing = _next_missing(connection)
+    missing = _next_missing(index)
     if missing is None:
-        connection.end_pass(due=_next_time(connection))
+        index.end_pass(due=_next_time(index))
         return
     began = database_now()
     try:
-        customer = _read_one(connection, missing)
+        customer = _read_one(index.connection, missing)
     except NotFound:
         keep = partial(_mark_gone, missing, now=began)
     except EAccountingError as error:
-        if not _is_its_own(error, connection):
+        if not _is_its_own(error, index):
             raise
-        log.info("the index of connection %s: one customer cannot be read: %s", connection.pk, error)
+        log.info("the index of connection %s: one customer cannot be read: %s", index.connection_id, error)
         keep = partial(missing.mark_unread, now=began)  # there, as far as anybody can tell
     else:
-        keep = partial(_store, connection, [customer], began=began)
+        keep = partial(_store, index.connection, [customer], began=began)
     reach(Point.INDEX_PAGE_READ)
     with transaction.atomic():
-        connection.lock_step()
+        index.lock_step()
         keep()
-        connection.go_on(now=database_now(), seconds=lease_seconds(), index_page=connection.index_page + 1)
+        index.go_on(now=database_now(), seconds=lease_seconds(), page=index.page + 1)
 
 
-def _is_its_own(error: EAccountingError, connection: Connection) -> bool:
+def _is_its_own(error: EAccountingError, index: CustomerIndex) -> bool:
     """Whether an answer is about this one customer: one that may be the moment's is, when it comes a second time."""
     if _is_everybodys(error):
         return False
-    return isinstance(error, UnexpectedAnswer) or not error.retryable or connection.index_failure == error.code
+    return isinstance(error, UnexpectedAnswer) or not error.retryable or index.failure == error.code
 
 
-def _next_missing(connection: Connection) -> RemoteCustomer | None:
+def _next_missing(index: CustomerIndex) -> RemoteCustomer | None:
     """Return the next one to ask for; the linked ones come first, and not all of very many in one pass."""
-    since = connection.index_began_at
-    if since is None or connection.index_page >= MOST_LOOKED_FOR:
+    since = index.began_at
+    if since is None or index.page >= MOST_LOOKED_FOR:
         return None
-    return RemoteCustomer.unseen_since(since, connection=connection).first()
+    return RemoteCustomer.unseen_since(since, connection=index.connection).first()
 
 
 def _read_one(connection: Connection, missing: RemoteCustomer) -> Customer:
@@ -295,9 +295,9 @@ def _mark_gone(missing: RemoteCustomer, *, now: datetime) -> None:
 # --- Erasing ------------------------------------------------------------------------------------------------
 
 
-def _erase(connection: Connection) -> None:
+def _erase(index: CustomerIndex) -> None:
     """Erase some of those that are not linked. Raises Overtaken."""
-    if RemoteCustomer.erase_some(connection=connection, most=ERASED_AT_ONCE):
-        connection.go_on(now=database_now(), seconds=lease_seconds())
+    if RemoteCustomer.erase_some(connection=index.connection, most=ERASED_AT_ONCE):
+        index.go_on(now=database_now(), seconds=lease_seconds())
     else:
-        connection.end_erasing()
+        index.end_erasing()

@@ -2,6 +2,7 @@
 
 from integrations.models.connection import Connection
 from integrations.models.connection_row import BlockedReason
+from integrations.models.customer_index import CustomerIndex
 from integrations.models.customers import CustomerLink, Origin
 from integrations.models.event import Event, EventKind
 from integrations.models.push import Push
@@ -12,6 +13,7 @@ from integrations.models.terms import TermsOfPayment
 __all__ = [
     "BlockedReason",
     "Connection",
+    "CustomerIndex",
     "CustomerLink",
     "Event",
     "EventKind",

@@ -30,8 +30,6 @@ CONNECT_FIELDS = [
     "last_error",
     "broken_at",
     "refused_at",
-    "index_due_at",
-    "index_failure",
 ]
 
 
@@ -63,38 +61,25 @@ class Connection(ConnectionRow):
         """The rows for those who only look: readable even when the key of the tokens is gone."""
         return cls.objects.defer("access_token", "refresh_token")
 
-    @classmethod
-    def index_due(cls, *, now: datetime) -> models.QuerySet["Connection"]:
-        """Those whose next step of the index may be taken: terms come first, a blocked connection waits."""
-        is_time = Q(index_due_at=None) | Q(index_due_at__lte=now)
-        works = Q(state=cls.State.CONNECTED, blocked_reason="", terms_read_at__isnull=False)
-        free = Q(index_lease_until=None) | Q(index_lease_until__lte=now)
-        rows = cls.without_tokens().filter(works & is_time | Q(index_erasing=True), free)
-        return rows.order_by(F("index_due_at").asc(nulls_first=True), "pk")
-
     def connect(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
         """Take the tokens of a finished authorization; a new generation begins."""
         self.state, self.is_current = self.State.CONNECTED, True
-        # What an admin wanted erased is fetched anew from now on.
-        self.index_erasing = False
-        self._begin(tokens, user, now, "index_erasing")
+        self._begin(tokens, user, now)
 
     def offer(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
         """Keep the grant of a company that is not the account's current one; nothing uses it before `accept`."""
         self.state, self.is_current = self.State.OFFERED, False
         self._begin(tokens, user, now)
 
-    def _begin(self, tokens: TokenSet, user: User, now: datetime, *beside: str) -> None:
+    def _begin(self, tokens: TokenSet, user: User, now: datetime) -> None:
         self.generation += 1
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
         self.last_error, self.broken_at, self.refused_at = "", None, None
-        # The copy of its customers goes on at once where it stood.
-        self.index_due_at, self.index_failure = None, ""
         # A new grant has nothing to do with the tokens of the old one, which may not even be readable any more.
         self.refresh_token, self.scope = "", ""
         self._take(tokens, now)
-        self.save(update_fields=[*CONNECT_FIELDS, *beside] if self.pk else None)
+        self.save(update_fields=CONNECT_FIELDS if self.pk else None)
 
     def warn_of(self, *, reason: str, now: datetime) -> None:
         """Keep why an offered company would refuse everything, to be known when it is chosen."""
@@ -108,8 +93,7 @@ class Connection(ConnectionRow):
         self.probe_at = now if self.blocked_reason else None
         # Which terms new customers get is confirmed anew, whoever confirmed them in an earlier time.
         self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at, self.terms_were = None, None, None, None
-        self.index_erasing = False  # as in `connect`
-        fields = ["state", "is_current", "generation", "connected_by", "connected_at", "probe_at", "index_erasing"]
+        fields = ["state", "is_current", "generation", "connected_by", "connected_at", "probe_at"]
         self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
 
     def decline(self) -> None:

@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Account, User
 from integrations.fields import EncryptedTextField
 from integrations.models.chosen_terms import ChosenTerms
-from integrations.models.index_state import IndexState
 from integrations.models.numbers import NumberSeries
 
 LONGEST_MARGIN = timedelta(minutes=10)
@@ -33,7 +32,7 @@ class BlockedReason(models.TextChoices):
     SANDBOX_CLIENT = "sandbox_client", _("A sandbox client meets a live company")
 
 
-class ConnectionRow(NumberSeries, ChosenTerms, IndexState):
+class ConnectionRow(NumberSeries, ChosenTerms):
     """One (account, eAccounting company)."""
 
     class State(models.TextChoices):

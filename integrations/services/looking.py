@@ -9,7 +9,7 @@ from integrations.refusing import AlreadyUnderWay, Archived, ContactGone, NotCon
 
 def current_connection(account_id: int) -> Connection | None:
     """Return the account's connection, in whatever state, or None before the first one."""
-    rows = Connection.without_tokens().select_related("default_terms", "connected_by")
+    rows = Connection.without_tokens().select_related("default_terms", "connected_by", "customer_index")
     return rows.filter(account_id=account_id, is_current=True).first()
 
 

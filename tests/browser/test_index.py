@@ -11,7 +11,7 @@ from integrations import services
 from integrations.customer_index import unlinked_count
 from integrations.delivery import live
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.models import Connection, Origin, RemoteCustomer
+from integrations.models import Connection, CustomerIndex, Origin, RemoteCustomer
 from tests.browser.conftest import LogIn, assert_accessible
 from tests.browser.eaccounting import SETTLED, customer_named
 
@@ -33,7 +33,7 @@ def test_the_copy_fills_by_itself_and_is_erased_when_an_admin_wants_it(
 ) -> None:
     for screen in (page, phone):
         log_in(screen, connected.connected_by)
-    until(lambda: Connection.objects.get().is_index_filled, "the index")
+    until(lambda: CustomerIndex.objects.get().is_filled, "the index")
     assert RemoteCustomer.objects.count() == len(eaccounting.customers())
     page.goto(CONNECTION_PAGE)
     expect(page.get_by_text("The customers were last fetched from Visma eAccounting just now.")).to_be_visible()

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from companies.models import Company
 from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.models import Connection, CustomerLink, Origin
+from integrations.models import Connection, CustomerIndex, CustomerLink, Origin
 from tests.browser.conftest import PHONE, LogIn, assert_accessible, assert_no_blocked_script
 from tests.browser.eaccounting import SETTLED, customer_named, open_card, open_edit
 
@@ -24,11 +24,10 @@ def desk(page: Page, connected: Connection, log_in: LogIn) -> Iterator[Page]:
     """The admin's page; the account is connected, and the index is filled."""
     log_in(page, connected.connected_by)
     for _ in range(SETTLED // 250):
-        connected.refresh_from_db()
-        if connected.is_index_filled:
+        if CustomerIndex.objects.get(connection=connected).is_filled:
             break
         page.wait_for_timeout(250)
-    assert connected.is_index_filled
+    assert CustomerIndex.objects.get(connection=connected).is_filled
     return page
 
 

@@ -16,6 +16,7 @@ from integrations.mapping import Group
 from integrations.models import (
     BlockedReason,
     Connection,
+    CustomerIndex,
     CustomerLink,
     Origin,
     Push,
@@ -219,16 +220,16 @@ def _others_index(stage: Stage) -> None:
 
 
 def _is_indexed(stage: Stage) -> bool:
-    connection = Connection.objects.get(pk=stage.connection.pk)
-    return connection.is_index_filled and not connection.index_pass
+    index = CustomerIndex.objects.get(connection=stage.connection)
+    return index.is_filled and not index.reading
 
 
 def _judge_index(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
     """Every customer is there, and no step is held by anybody."""
     stage.upkeep_until(lambda: _is_indexed(stage))
-    connection = Connection.objects.get(pk=stage.connection.pk)
-    assert (connection.index_lease_until, connection.index_failure) == (None, "")
-    known = RemoteCustomer.objects.filter(connection=connection, gone_at=None)
+    index = CustomerIndex.objects.get(connection=stage.connection)
+    assert (index.lease_until, index.failure) == (None, "")
+    known = RemoteCustomer.objects.filter(connection=stage.connection, gone_at=None)
     assert {str(row.customer_id) for row in known} == {row["Id"] for row in stage.sandbox.customers()}
 
 

@@ -26,7 +26,7 @@ from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.identity import GRANT, REFRESH
-from integrations.models import Connection, Push
+from integrations.models import Connection, CustomerIndex, Push
 from integrations.models.push_queue import HEAD_START
 from tests.crashes.orders import AT_WORK, MET, SIGNALS, TRACE, Fate, armed, store
 from tests.integrations.workers import until
@@ -38,10 +38,8 @@ SEND_BY_SECONDS = 0.4
 FROZEN_SECONDS = 0.6  # longer than send_by
 R4_SECONDS = 60.0
 PUSH_TIMES = ("lease_until", "next_attempt_at", "send_by", "unknown_since", "requested_at", "retrying_since")
-CONNECTION_TIMES = (
-    *("issued_at", "expires_at", "refresh_intent_at", "refused_at", "probe_at", "last_ok_at"),
-    *("index_due_at", "index_lease_until", "index_began_at", "index_read_at", "index_full_at"),
-)
+CONNECTION_TIMES = ("issued_at", "expires_at", "refresh_intent_at", "refused_at", "probe_at", "last_ok_at")
+INDEX_TIMES = ("due_at", "lease_until", "began_at", "read_at", "full_at")
 
 
 @dataclass(kw_only=True)
@@ -146,7 +144,7 @@ class Stage:
     def pass_time(self, seconds: float) -> None:
         """Let so many seconds pass; rows that a frozen process has locked stay in its time."""
         earlier, self.passed = timedelta(seconds=seconds), self.passed + seconds
-        for model, names in ((Push, PUSH_TIMES), (Connection, CONNECTION_TIMES)):
+        for model, names in ((Push, PUSH_TIMES), (Connection, CONNECTION_TIMES), (CustomerIndex, INDEX_TIMES)):
             with transaction.atomic():
                 free = model.objects.select_for_update(skip_locked=True).order_by("pk")
                 ids = list(free.values_list("pk", flat=True))

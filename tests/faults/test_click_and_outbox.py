@@ -223,6 +223,29 @@ def test_when_the_answer_to_the_commit_is_lost_nothing_is_claimed_and_what_was_s
     assert_one_customer(sandbox, company, sent=1)
 
 
+@pytest.mark.parametrize("limit", ["idle_in_transaction_session_timeout", "transaction_timeout"])
+def test_a_session_that_the_database_ends_in_a_click_is_told_like_a_database_that_is_away(
+    ready: Connection, company: Company, ulf: User, as_user: Callable[[User], Client], limit: str
+) -> None:
+    """Django calls it an internal error; for the person who clicked it is none of ours."""
+    browser, sheet, events = as_user(ulf), confirmed(company), Event.objects.count()
+    browser.raise_request_exception = False
+
+    def idle_after_the_wish(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        done = execute(sql, *rest)
+        if sql.startswith('INSERT INTO "integrations_push"'):
+            with database.cursor() as cursor:
+                cursor.execute(f"set local {limit} = '50ms'")
+            time.sleep(0.2)
+        return done
+
+    with database.execute_wrapper(idle_after_the_wish):
+        answer = browser.post(add(company), sheet)
+    assert answer.status_code == 503
+    assert CANNOT_TELL in words_of(answer.content.decode())
+    assert (Push.objects.count(), Event.objects.count()) == (0, events)
+
+
 # --- The web process ---------------------------------------------------------------------------------------
 
 

@@ -11,8 +11,9 @@ from pytest_django import Settings as DjangoSettings
 
 from accounts.models import Account, User
 from companies.models import Company, Contact, FieldValue
-from integrations import connecting, gateway, limiter, services, tasks
+from integrations import connecting, crashpoints, gateway, limiter, services, tasks
 from integrations.clock import database_now
+from integrations.crashpoints import Point
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting import oauth
@@ -183,6 +184,24 @@ def contact(company: Company) -> Contact:
             "mobile": "+46 70 174 06 05",
         },
     )
+
+
+@pytest.fixture
+def at_point() -> Iterator[Callable[[Point, Callable[[], object]], None]]:
+    """Return a function that lets something happen once, when a place in the engine is reached."""
+    before = list(crashpoints._armed)
+
+    def arm(point: Point, act: Callable[[], object]) -> None:
+        left = [act]
+
+        def once(reached: Point) -> None:
+            if reached == point and left:
+                left.pop()()
+
+        crashpoints.arm(once)
+
+    yield arm
+    crashpoints._armed[:] = before
 
 
 Run = Callable[..., Push]

@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, crashpoints, limiter, offers, services
+from integrations import connecting, limiter, offers, services
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.customer_index import IndexStage, state_of
@@ -29,8 +29,8 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import CUSTOMER
 from integrations.eaccounting.types import Customer
-from integrations.models import BlockedReason, Connection, CustomerLink, Origin, RemoteCustomer
-from tests.integrations.conftest import CUSTOMERS, confirm_terms, connect_as
+from integrations.models import BlockedReason, Connection, CustomerIndex, CustomerLink, Origin, Push, RemoteCustomer
+from tests.integrations.conftest import CUSTOMERS, AddCompany, confirm_terms, connect_as
 from tests.integrations.threads import at_once, in_thread
 from tests.integrations.workers import until
 
@@ -60,13 +60,18 @@ def steps(connection: Connection, *, most: int = 1000) -> int:
 
 def pass_time(connection: Connection, time: timedelta) -> None:
     """Let so much time pass for the index of a connection."""
-    names = ("index_due_at", "index_lease_until", "index_full_at", "index_read_at", "index_began_at")
-    Connection.objects.filter(pk=connection.pk).update(**{name: F(name) - time for name in names})
+    names = ("due_at", "lease_until", "full_at", "read_at", "began_at")
+    CustomerIndex.objects.filter(connection=connection).update(**{name: F(name) - time for name in names})
     past = {name: F(name) - time for name in ("seen_at", "unread_at")}
     RemoteCustomer.objects.filter(connection=connection).update(**past)
 
 
-def state(connection: Connection) -> Connection:
+def state(connection: Connection) -> CustomerIndex:
+    return CustomerIndex.objects.get(connection=connection)
+
+
+def again(connection: Connection) -> Connection:
+    """The connection as it is now."""
     return Connection.objects.get(pk=connection.pk)
 
 
@@ -108,24 +113,6 @@ def link(connection: Connection, company: Company, user: User, there: Document) 
     return services.link(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
 
 
-@pytest.fixture
-def at_point() -> Iterator[Callable[[Point, Callable[[], object]], None]]:
-    """Return a function that lets something happen once, when a place in the engine is reached."""
-    before = list(crashpoints._armed)
-
-    def arm(point: Point, act: Callable[[], object]) -> None:
-        left = [act]
-
-        def once(reached: Point) -> None:
-            if reached == point and left:
-                left.pop()()
-
-        crashpoints.arm(once)
-
-    yield arm
-    crashpoints._armed[:] = before
-
-
 # --- Filling and keeping -------------------------------------------------------------------------------------
 
 
@@ -142,9 +129,9 @@ def test_terms_come_first_and_then_every_customer(connection: Connection, anna: 
         assert f" {number}" in row.search_text
         assert row.account_id == connection.account_id
     now = state(connection)
-    assert (now.index_pass, now.index_page, now.index_failure, now.index_lease_until) == ("", 0, "", None)
-    assert now.index_total == len(there)
-    assert now.is_index_filled
+    assert (now.reading, now.page, now.failure, now.lease_until) == ("", 0, "", None)
+    assert now.total == len(there)
+    assert now.is_filled
 
 
 def test_nothing_is_asked_again_before_its_time(ready: Connection, sandbox: Sandbox) -> None:
@@ -161,7 +148,7 @@ def test_many_customers_are_read_page_by_page_and_a_lost_message_costs_no_page(
 ) -> None:
     grow(sandbox, 2100)
     assert steps(ready, most=1) == 1  # and the message for the second page is lost
-    assert (state(ready).index_page, RemoteCustomer.objects.filter(connection=ready).count()) == (2, 1000)
+    assert (state(ready).page, RemoteCustomer.objects.filter(connection=ready).count()) == (2, 1000)
     assert steps(ready) == 0, "its lease is not over"
     pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
     assert steps(ready) == 3
@@ -278,7 +265,7 @@ def test_pages_that_do_not_name_all_make_nobody_a_suspect(
     pass_time(ready, DAY)
     assert steps(ready) == 1
     assert sandbox.calls(method="GET", path=f"{CUSTOMERS}/") == []
-    assert state(ready).index_pass == ""
+    assert state(ready).reading == ""
 
 
 def test_the_index_is_filled_once_a_pass_named_all_and_a_first_one_that_did_not_is_repeated_soon(
@@ -288,11 +275,16 @@ def test_the_index_is_filled_once_a_pass_named_all_and_a_first_one_that_did_not_
     answer(sandbox, there[1:], results=len(there))
     assert steps(ready) == 1
     now = state(ready)
-    assert (now.is_index_filled, state_of(now).stage, state_of(now).read) == (False, IndexStage.FILLING, len(there) - 1)
+    report = state_of(again(ready))
+    assert (now.is_filled, report.stage, report.read) == (
+        False,
+        IndexStage.FILLING,
+        len(there) - 1,
+    )
     assert steps(ready) == 0, "not at once again"
     pass_time(ready, timedelta(seconds=601))
     steps(ready)
-    assert state(ready).is_index_filled
+    assert state(ready).is_filled
     assert len(rows(ready)) == len(there)
 
 
@@ -300,7 +292,7 @@ def test_a_number_of_customers_that_is_wrong_for_a_day_is_not_believed(ready: Co
     for is_filled in (False, True):
         answer(sandbox, sandbox.customers(), results=1000)
         steps(ready)
-        assert state(ready).is_index_filled is is_filled
+        assert state(ready).is_filled is is_filled
         pass_time(ready, DAY)
         Connection.objects.filter(pk=ready.pk).update(connected_at=database_now() - DAY)
 
@@ -308,7 +300,7 @@ def test_a_number_of_customers_that_is_wrong_for_a_day_is_not_believed(ready: Co
 def test_a_company_without_customers_has_a_filled_index(ready: Connection, sandbox: Sandbox) -> None:
     answer(sandbox, [])
     steps(ready)
-    assert state(ready).is_index_filled
+    assert state(ready).is_filled
 
 
 def test_not_all_of_very_many_missing_ones_are_asked_for_in_one_night(
@@ -394,7 +386,7 @@ def test_rows_that_nobody_can_read_cost_the_others_nothing(ready: Connection, sa
     answer(sandbox, odd)
     steps(ready)
     now = state(ready)
-    assert (now.index_pass, now.index_skipped, now.is_index_filled) == ("", 4, True)
+    assert (now.reading, now.skipped, now.is_filled) == ("", 4, True)
     assert RemoteCustomer.objects.filter(connection=ready).count() == 4
 
 
@@ -424,7 +416,7 @@ def test_texts_of_millions_of_signs_are_not_kept(ready: Connection, sandbox: San
     answer(sandbox, [{**first, **endless}, *others])
     steps(ready)
     row = rows(ready)[str(first["CustomerNumber"])]
-    assert state(ready).is_index_filled
+    assert state(ready).is_filled
     assert len(row.search_text) + len(json.dumps(row.answered)) < 10_000
 
 
@@ -436,8 +428,8 @@ def test_pages_that_repeat_each_other_end_the_pass(ready: Connection, sandbox: S
     steps(ready)
     assert lists(sandbox) == 2
     now = state(ready)
-    assert (now.index_pass, now.index_failure, now.is_index_filled) == ("", "", False)
-    assert now.index_due_at is not None
+    assert (now.reading, now.failure, now.is_filled) == ("", "", False)
+    assert now.due_at is not None
     assert len(rows(ready)) == len(sandbox.customers())
     assert not RemoteCustomer.objects.exclude(gone_at=None).exists()
 
@@ -448,7 +440,7 @@ def test_the_same_customer_on_two_pages_is_one(ready: Connection, sandbox: Sandb
     answer(sandbox, [good], pages=2, results=3)
     steps(ready)
     assert RemoteCustomer.objects.filter(connection=ready).count() == 2
-    assert state(ready).index_pass == ""
+    assert state(ready).reading == ""
 
 
 def test_a_known_customer_that_cannot_be_read_any_more_stays_as_it_was_and_is_no_suspect(
@@ -499,7 +491,7 @@ def test_a_suspect_that_cannot_be_read_keeps_nobody_from_the_next_one(ready: Con
     here = rows(ready)
     assert here[str(first["CustomerNumber"])].gone_at is None
     assert here[str(second["CustomerNumber"])].gone_at is not None
-    assert state(ready).index_pass == ""
+    assert state(ready).reading == ""
 
 
 @pytest.mark.parametrize(
@@ -527,7 +519,7 @@ def test_a_suspect_that_is_answered_with_an_error_for_ever_keeps_nobody_from_the
     here = rows(ready)
     assert here[str(first["CustomerNumber"])].gone_at is None
     assert here[str(second["CustomerNumber"])].gone_at is not None
-    assert (state(ready).index_pass, state(ready).index_failure) == ("", "")
+    assert (state(ready).reading, state(ready).failure) == ("", "")
 
 
 def test_a_server_error_that_passes_leaves_a_suspect_one(ready: Connection, sandbox: Sandbox) -> None:
@@ -565,14 +557,14 @@ def test_after_a_failure_the_pass_goes_on_where_it_was(
     pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
     assert steps(ready) == 1
     now = state(ready)
-    assert (now.index_page, now.index_failure, now.index_lease_until) == (2, code, None)
-    assert now.index_due_at is not None
-    assert 25 < (now.index_due_at - database_now()).total_seconds() <= indexing.LONGEST_PAUSE
+    assert (now.page, now.failure, now.lease_until) == (2, code, None)
+    assert now.due_at is not None
+    assert 25 < (now.due_at - database_now()).total_seconds() <= indexing.LONGEST_PAUSE
     sandbox.faults.clear()
     pass_time(ready, timedelta(hours=1))
     limiter._redis().flushdb()  # the silence that a 429 asked for
     assert steps(ready) == 2
-    assert state(ready).index_failure == ""
+    assert state(ready).failure == ""
     assert len(rows(ready)) == len(sandbox.customers())
 
 
@@ -583,7 +575,7 @@ def test_a_page_that_is_refused_lets_the_pass_begin_anew(ready: Connection, sand
     pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
     assert steps(ready) == 1
     now = state(ready)
-    assert (now.index_pass, now.index_page, now.index_failure) == ("", 0, "query")
+    assert (now.reading, now.page, now.failure) == ("", 0, "query")
     pass_time(ready, timedelta(hours=1))
     assert steps(ready) == 3
     assert len(rows(ready)) == len(sandbox.customers())
@@ -597,7 +589,7 @@ def test_a_page_that_fails_for_an_hour_lets_the_pass_begin_anew(ready: Connectio
     for _ in range(3):
         pass_time(ready, timedelta(minutes=25))
         assert steps(ready) == 1
-        pages.append(state(ready).index_page)
+        pages.append(state(ready).page)
     assert pages == [2, 2, 0]
     sandbox.faults.clear()
     pass_time(ready, timedelta(hours=1))
@@ -612,7 +604,7 @@ def test_changes_do_not_wait_long_for_suspects_that_all_fail(ready: Connection, 
     sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/.+", status=500, count=None)
     pass_time(ready, DAY)
     steps(ready)
-    assert state(ready).index_pass == "missing"
+    assert state(ready).reading == "missing"
     sandbox.edit_customer(customer_id=str(others[0]["Id"]), Name="Nytt namn AB")
     pass_time(ready, timedelta(hours=1))
     for _ in range(3):
@@ -627,7 +619,7 @@ def test_one_failure_of_a_long_pass_costs_no_page(ready: Connection, sandbox: Sa
     sandbox.fault(kind="error", method="GET", path=CUSTOMERS, status=500)
     pass_time(ready, timedelta(hours=2))
     assert steps(ready) == 1
-    assert state(ready).index_page == 2
+    assert state(ready).page == 2
 
 
 def test_an_error_of_ours_gives_the_room_to_others_and_the_step_is_tried_again(
@@ -639,12 +631,12 @@ def test_an_error_of_ours_gives_the_room_to_others_and_the_step_is_tried_again(
     at_point(Point.INDEX_PAGE_READ, fail)
     assert steps(ready) == 1
     now = state(ready)
-    assert (now.index_failure, now.index_lease_until) == (indexing.FAULT, None)
+    assert (now.failure, now.lease_until) == (indexing.FAULT, None)
     assert "OverflowError" in caplog.text
     assert steps(ready) == 0, "not at once again"
     pass_time(ready, timedelta(seconds=indexing.LONGEST_PAUSE))
     assert steps(ready) == 2
-    assert state(ready).is_index_filled
+    assert state(ready).is_filled
 
 
 @pytest.mark.parametrize("results", [-1, 2**31])
@@ -654,7 +646,7 @@ def test_a_number_of_customers_that_cannot_be_is_stored_as_far_as_it_fits(
     answer(sandbox, sandbox.customers(), results=results)
     steps(ready)
     assert len(rows(ready)) == len(sandbox.customers())
-    assert state(ready).index_failure == ""
+    assert state(ready).failure == ""
 
 
 def test_a_server_time_of_no_time_at_all_fails_as_an_answer_that_cannot_be_read(
@@ -664,10 +656,10 @@ def test_a_server_time_of_no_time_at_all_fails_as_an_answer_that_cannot_be_read(
     body = json.dumps({"Meta": meta, "Data": []})
     sandbox.fault(kind="status", method="GET", path=CUSTOMERS, status=200, body=body)
     assert steps(ready) == 1
-    assert state(ready).index_failure == "field_missing"
+    assert state(ready).failure == "field_missing"
     pass_time(ready, timedelta(hours=1))
     steps(ready)
-    assert state(ready).is_index_filled
+    assert state(ready).is_filled
 
 
 def test_a_lost_connection_holds_the_index_up_until_somebody_reconnects(
@@ -680,7 +672,7 @@ def test_a_lost_connection_holds_the_index_up_until_somebody_reconnects(
     pass_time(ready, timedelta(hours=1))
     while steps(ready):
         pass_time(ready, timedelta(hours=1))
-    assert state(ready).state == Connection.State.NEEDS_RECONNECT
+    assert again(ready).state == Connection.State.NEEDS_RECONNECT
     connect_as(anna)
     pass_time(ready, timedelta(hours=1))
     lists_before = lists(sandbox)
@@ -692,17 +684,17 @@ def test_a_lost_connection_holds_the_index_up_until_somebody_reconnects(
 def test_a_refusal_of_everything_blocks_the_connection_and_its_index(ready: Connection, sandbox: Sandbox) -> None:
     sandbox.fault(kind="error", method="GET", path=CUSTOMERS, status=403, error_code=4012)
     assert steps(ready) == 1
-    assert state(ready).blocked_reason == BlockedReason.LICENCE
+    assert again(ready).blocked_reason == BlockedReason.LICENCE
     pass_time(ready, DAY)
     assert booked() == []
     ready.unblock()
     assert steps(ready) == 2
-    assert state(ready).is_index_filled
+    assert state(ready).is_filled
 
 
 def test_another_eaccounting_company_has_an_index_of_its_own(ready: Connection, sandbox: Sandbox, anna: User) -> None:
     steps(ready)
-    connecting.disconnect(user=anna, connection=state(ready))
+    connecting.disconnect(user=anna, connection=again(ready))
     other = connect_as(anna, company="2")
     confirm_terms(other, anna)
     assert steps(other) == 2
@@ -727,14 +719,14 @@ def test_who_was_frozen_past_the_lease_stores_nothing(
     ready: Connection, sandbox: Sandbox, at_point: Callable[..., None]
 ) -> None:
     def others_do_it() -> None:
-        Connection.objects.update(index_lease_until=database_now() - timedelta(seconds=1))
+        CustomerIndex.objects.update(lease_until=database_now() - timedelta(seconds=1))
         sandbox.edit_customer(customer_id=str(sandbox.customers()[0]["Id"]), Name="Nyare AB")
         steps(ready)
 
     at_point(Point.INDEX_PAGE_READ, others_do_it)
     assert steps(ready) == 1
     now = state(ready)
-    assert (now.index_pass, now.index_lease_until) == ("", None)
+    assert (now.reading, now.lease_until) == ("", None)
     assert rows(ready)[str(sandbox.customers()[0]["CustomerNumber"])].name == "Nyare AB"
 
 
@@ -753,6 +745,8 @@ def test_no_more_than_two_connections_are_read_at_once(ready: Connection, sandbo
         )
         for number in range(3)
     ]
+    for other in others:
+        CustomerIndex.resume(other)
     assert len(booked()) == indexing.AT_ONCE
     assert booked() == []
     assert len(booked(later=timedelta(seconds=indexing.lease_seconds()))) == indexing.AT_ONCE
@@ -768,33 +762,33 @@ def test_disconnecting_keeps_the_copy_unless_an_admin_wants_it_erased(
     link(ready, company, anna, sandbox.customers()[0])
     steps(ready)
     known = len(rows(ready))
-    connecting.disconnect(user=anna, connection=state(ready))
+    connecting.disconnect(user=anna, connection=again(ready))
     assert (booked(), len(rows(ready))) == ([], known)
     connect_as(anna)
-    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connecting.disconnect(user=anna, connection=again(ready), erase=True)
     assert steps(ready) == 2
     assert [row.pk for row in rows(ready).values()] == [CustomerLink.objects.get().customer_id]
     now = state(ready)
-    assert (now.index_erasing, now.index_lease_until, now.is_index_filled, booked()) == (False, None, False, [])
+    assert (now.erasing, now.lease_until, now.is_filled, booked()) == (False, None, False, [])
 
 
 def test_a_page_under_way_is_not_stored_after_the_copy_was_to_be_erased(
     ready: Connection, sandbox: Sandbox, anna: User, at_point: Callable[..., None]
 ) -> None:
-    at_point(Point.INDEX_PAGE_READ, lambda: connecting.disconnect(user=anna, connection=state(ready), erase=True))
+    at_point(Point.INDEX_PAGE_READ, lambda: connecting.disconnect(user=anna, connection=again(ready), erase=True))
     steps(ready)
     assert rows(ready) == {}
     steps(ready)
-    assert not state(ready).index_erasing
+    assert not state(ready).erasing
 
 
 def test_connecting_again_ends_the_erasing_and_fills_the_index_anew(
     ready: Connection, sandbox: Sandbox, anna: User
 ) -> None:
     steps(ready)
-    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connecting.disconnect(user=anna, connection=again(ready), erase=True)
     connect_as(anna)
-    assert not state(ready).index_erasing
+    assert not state(ready).erasing
     assert steps(ready) == 2
     assert len(rows(ready)) == len(sandbox.customers())
 
@@ -803,25 +797,25 @@ def test_what_is_to_be_erased_is_erased_while_the_company_is_only_offered(
     ready: Connection, sandbox: Sandbox, anna: User
 ) -> None:
     steps(ready)
-    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connecting.disconnect(user=anna, connection=again(ready), erase=True)
     connect_as(anna, company="2")
     offered = connect_as(anna)
     assert (offered.pk, offered.state) == (ready.pk, Connection.State.OFFERED)
     assert steps(ready) == 2
     assert rows(ready) == {}
-    assert not state(ready).index_erasing
+    assert not state(ready).erasing
 
 
 def test_an_offered_company_that_is_chosen_is_fetched_anew_and_not_erased(
     ready: Connection, sandbox: Sandbox, anna: User
 ) -> None:
     steps(ready)
-    connecting.disconnect(user=anna, connection=state(ready), erase=True)
+    connecting.disconnect(user=anna, connection=again(ready), erase=True)
     connect_as(anna, company="2")
     offered = connect_as(anna)
     connecting.start_over(user=anna, account=anna.account, mark=offers.mark_of(offered))
-    assert not state(ready).index_erasing
-    confirm_terms(state(ready), anna)
+    assert not state(ready).erasing
+    confirm_terms(again(ready), anna)
     steps(ready)
     assert len(rows(ready)) == len(sandbox.customers())
 
@@ -831,12 +825,12 @@ def test_erasing_goes_in_parts_and_leaves_other_connections_alone(
 ) -> None:
     monkeypatch.setattr(indexing, "ERASED_AT_ONCE", 3)
     steps(ready)
-    connecting.disconnect(user=anna, connection=state(ready))
+    connecting.disconnect(user=anna, connection=again(ready))
     other = connect_as(anna, company="2")
     confirm_terms(other, anna)
     steps(other)
     kept, erased = len(rows(ready)), len(rows(other))
-    connecting.disconnect(user=anna, connection=state(other), erase=True)
+    connecting.disconnect(user=anna, connection=again(other), erase=True)
     assert steps(other) == -(-erased // 3) + 1
     assert (len(rows(ready)), len(rows(other))) == (kept, 0)
 
@@ -925,16 +919,73 @@ def test_the_links_to_customers_can_be_found_by_the_index_of_the_customers(ready
     assert '"integrations_customerlink"."connection_id" =' in query
 
 
+@pytest.fixture
+def page_under_way(
+    ready: Connection, company: Company, anna: User, sandbox: Sandbox
+) -> Iterator[tuple[Connection, Callable[[], None]]]:
+    """A page that is being stored, until the function is called: somebody holds one of its customers."""
+    link(ready, company, anna, sandbox.customers()[0])
+    is_held, is_over = threading.Event(), threading.Event()
+
+    def hold_a_customer() -> None:
+        with transaction.atomic():
+            RemoteCustomer.objects.select_for_update(no_key=True).get()
+            is_held.set()
+            is_over.wait(30)
+
+    holding = in_thread(hold_a_customer)
+    assert is_held.wait(10)
+    storing = in_thread(lambda: steps(ready, most=1))
+    until(_somebody_waits, seconds=10, what="the page to be in the middle of its transaction")
+    with database.cursor() as cursor:
+        cursor.execute("set lock_timeout = '5s'")  # who waits for the page fails, instead of hanging the test
+
+    def go_on() -> None:
+        assert _somebody_waits(), "the page is not stored yet"
+        is_over.set()
+        holding.result(10)
+        assert storing.result(10) == 1
+
+    yield ready, go_on
+    is_over.set()
+    with database.cursor() as cursor:
+        cursor.execute("reset lock_timeout")
+    assert (state(ready).reading, state(ready).failure) == ("missing", ""), "the page was stored"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_click_does_not_wait_for_a_page_that_is_being_stored(
+    page_under_way: tuple[Connection, Callable[[], None]], add_company: AddCompany, anna: User
+) -> None:
+    """Nor is a row passed over that waits for its turn on that connection."""
+    ready, let_the_page_go_on = page_under_way
+    company = add_company(name="Nytt Bygge AB", registration_number="")
+    push = services.request_create(user=anna, company=company)
+    with transaction.atomic():
+        Connection.objects.select_for_update(no_key=True, nowait=True).get(pk=ready.pk)
+    Push.objects.filter(pk=push.pk).update(next_attempt_at=database_now() - timedelta(minutes=1))
+    taken = Push.claim_in_turn(now=database_now(), seconds=5)
+    assert taken is not None
+    assert taken.pk == push.pk
+    let_the_page_go_on()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_click_on_a_linked_customer_does_not_wait_for_its_page(
+    page_under_way: tuple[Connection, Callable[[], None]], company: Company, anna: User
+) -> None:
+    _ready, let_the_page_go_on = page_under_way
+    services.unlink(user=anna, company=company)
+    let_the_page_go_on()
+    assert not CustomerLink.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_on_a_page", [True, False])
-def test_a_click_that_holds_the_connection_can_take_a_link_that_the_index_is_about_to_change(
-    ready: Connection,
-    sandbox: Sandbox,
-    company: Company,
-    anna: User,
-    is_on_a_page: bool,
-    at_point: Callable[..., None],
+def test_a_click_that_holds_the_connection_can_take_a_link_that_the_index_changes(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User, is_on_a_page: bool
 ) -> None:
+    """Neither waits for the other in a circle: the index asks nothing of the connection's row."""
     first, *others = sandbox.customers()
     linked = link(ready, company, anna, first)
     steps(ready)
@@ -944,20 +995,10 @@ def test_a_click_that_holds_the_connection_can_take_a_link_that_the_index_is_abo
         answer(sandbox, others)
         steps(ready, most=1)
         pass_time(ready, timedelta(seconds=indexing.lease_seconds()))
-    is_read, is_held = threading.Event(), threading.Event()
-
-    def let_the_click_begin() -> None:
-        is_read.set()
-        is_held.wait(10)
-
-    at_point(Point.INDEX_PAGE_READ, let_the_click_begin)
-    stepping = in_thread(lambda: steps(ready))
-    assert is_read.wait(10)
     with transaction.atomic():
         Connection.objects.select_for_update(no_key=True).get(pk=ready.pk)
-        is_held.set()
-        until(_somebody_waits, seconds=5, what="the index to wait for the click")
+        in_thread(lambda: steps(ready)).result(10)
+        assert CustomerLink.objects.get().broken == CustomerLink.Broken.INACTIVE
         linked.mark_broken("")
-    stepping.result(10)
-    assert state(ready).index_failure == ""
-    assert CustomerLink.objects.get().broken == CustomerLink.Broken.INACTIVE
+    assert state(ready).failure == ""
+    assert CustomerLink.objects.get().broken == ""

@@ -22,7 +22,16 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import Settings
-from integrations.models import Connection, CustomerLink, Kind, Origin, Push, RemoteCustomer, TermsOfPayment
+from integrations.models import (
+    Connection,
+    CustomerIndex,
+    CustomerLink,
+    Kind,
+    Origin,
+    Push,
+    RemoteCustomer,
+    TermsOfPayment,
+)
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=2)
@@ -60,6 +69,7 @@ class World:
             "terms_read_at": NOW,
         }
         made = Connection.objects.create(**{**values, **fields})
+        CustomerIndex.resume(made)
         made.choose_terms(terms=self.terms(made), user=self.admin, now=NOW)
         return made
 
@@ -211,7 +221,7 @@ def fill_index(connection: Connection) -> None:
         while mark is not None:
             mark = indexing.step(key, lease=mark)
     connection.refresh_from_db()
-    assert connection.is_index_filled
+    assert CustomerIndex.of(connection).is_filled
 
 
 def same_number(sandbox: Sandbox, customer: Document) -> Document:

@@ -15,7 +15,7 @@ from integrations import connecting
 from integrations.connection_page.terms_form import TermsForm
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
-from integrations.models import BlockedReason, Connection, PushState, WaitReason
+from integrations.models import BlockedReason, Connection, CustomerIndex, PushState, WaitReason
 from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import NOW, World, decide, mark_on, said
 from tests.sheets import confirmed
@@ -336,11 +336,11 @@ def test_the_copy_of_unlinked_customers_is_erased_only_when_that_is_chosen(
     assert "Also erase the copy of 1 customer that is not linked" in asked
     data = mark_on(admin, f"{PAGE}disconnect/")
     assert "is being erased" not in said(admin, f"{PAGE}disconnect/", data)
-    assert not Connection.objects.get().index_erasing
+    assert not CustomerIndex.objects.get().erasing
     Connection.objects.update(state=Connection.State.CONNECTED)
     data = mark_on(admin, f"{PAGE}disconnect/") | {"erase": "on"}
     assert "The copy of the customers that are not linked is being erased." in said(admin, f"{PAGE}disconnect/", data)
-    assert Connection.objects.get().index_erasing
+    assert CustomerIndex.objects.get().erasing
 
 
 def test_an_old_page_disconnects_nothing_newer(admin: Client, world: World, sandbox: Sandbox) -> None:

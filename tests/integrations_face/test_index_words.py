@@ -6,13 +6,15 @@ import pytest
 from django.utils import timezone
 
 from integrations.customer_index import IndexStage, state_of
-from integrations.models import BlockedReason, Connection
+from integrations.models import BlockedReason, Connection, CustomerIndex
 from integrations.words.index_words import index_words
 from tests.integrations_face.conftest import NOW, World
 
 
-def told(connection: Connection, **columns: object) -> tuple[IndexStage, str]:
-    Connection.objects.filter(pk=connection.pk).update(**columns)
+def told(connection: Connection, *, usable: dict[str, str] | None = None, **index: object) -> tuple[IndexStage, str]:
+    """What is said of an index with these columns, of a connection whose `usable` says whether calls can be made."""
+    Connection.objects.filter(pk=connection.pk).update(**{"name": connection.name, **(usable or {})})
+    CustomerIndex.objects.filter(connection=connection).update(**{"reading": "", **index})
     report = state_of(Connection.objects.get(pk=connection.pk))
     return report.stage, index_words(report)
 
@@ -23,7 +25,7 @@ def test_nothing_was_fetched_yet(world: World) -> None:
         IndexStage.WAITING,
         "The customers have not been fetched from Visma eAccounting yet. That happens by itself soon.",
     )
-    stage, words = told(connection, blocked_reason=BlockedReason.LICENCE)
+    stage, words = told(connection, usable={"blocked_reason": BlockedReason.LICENCE})
     assert stage == IndexStage.WAITING
     assert words.endswith("That happens by itself once the connection works.")
 
@@ -31,15 +33,15 @@ def test_nothing_was_fetched_yet(world: World) -> None:
 def test_while_it_is_filled_it_is_said_how_far_that_is(world: World) -> None:
     connection = world.connect()
     world.link(connection)
-    stage, words = told(connection, index_page=2, index_total=12345)
+    stage, words = told(connection, page=2, total=12345)
     assert stage == IndexStage.FILLING
     assert "1 of 12,345 so far. A customer that is not fetched yet is not found here." in words
-    assert "Visma eAccounting: 1 so far." in told(connection, index_total=None)[1]
+    assert "Visma eAccounting: 1 so far." in told(connection, total=None)[1]
 
 
 def test_its_age_is_said_once_it_is_complete(world: World) -> None:
     connection = world.connect()
-    columns = {"index_full_at": NOW, "index_read_at": timezone.now() - timedelta(minutes=7)}
+    columns = {"full_at": NOW, "read_at": timezone.now() - timedelta(minutes=7)}
     stage, words = told(connection, **columns)
     assert stage == IndexStage.READY
     assert words.replace("\xa0", " ") == "The customers were last fetched from Visma eAccounting 7 minutes ago."
@@ -49,20 +51,20 @@ def test_its_age_is_said_once_it_is_complete(world: World) -> None:
     ("columns", "reason"),
     [
         (
-            {"index_failure": "server_error"},
+            {"failure": "server_error"},
             "Since then Visma eAccounting did not answer. Lime Go tries again by itself.",
         ),
         (
-            {"index_failure": "fault"},
+            {"failure": "fault"},
             "newer ones were not fetched. Lime Go tries again by itself. Tell support if this stays.",
         ),
-        ({"state": Connection.State.NEEDS_RECONNECT}, "An admin can see to it."),
-        ({"blocked_reason": BlockedReason.SCOPE}, "An admin can see to it."),
+        ({"usable": {"state": Connection.State.NEEDS_RECONNECT}}, "An admin can see to it."),
+        ({"usable": {"blocked_reason": BlockedReason.SCOPE}}, "An admin can see to it."),
     ],
 )
 def test_a_copy_that_is_not_kept_up_says_why(world: World, columns: dict[str, object], reason: str) -> None:
     connection = world.connect()
-    stage, words = told(connection, index_full_at=NOW, index_read_at=timezone.now(), **columns)
+    stage, words = told(connection, full_at=NOW, read_at=timezone.now(), **columns)
     assert stage == IndexStage.BEHIND
     assert "just now." in words
     assert words.endswith(reason)

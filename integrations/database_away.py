@@ -1,0 +1,23 @@
+"""Is the database away? One answer for all who wait that out, or tell a person about it."""
+
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
+
+# PostgreSQL ended the session because its transaction idled (25P03) or took too long (25P04, PostgreSQL 17 and newer):
+# psycopg and Django call these internal errors, unlike every other end of a session.
+_ENDED_IN_TRANSACTION = frozenset({"25P03", "25P04"})
+
+
+def database_is_away(error: BaseException | None) -> bool:
+    """Tell whether a database error says nothing about what was asked, but that it could not be asked just now.
+
+    The same may come to an end on a new session. Other internal errors are faults of ours, such as going on in a
+    transaction that has failed (25P02). (https://www.postgresql.org/docs/current/errcodes-appendix.html)
+    """
+    if isinstance(error, InternalError):
+        return sqlstate_of(error) in _ENDED_IN_TRANSACTION
+    return isinstance(error, (OperationalError, InterfaceError))
+
+
+def sqlstate_of(error: DatabaseError) -> str:
+    """Return PostgreSQL's code for an error, or "" for one of the driver's own."""
+    return getattr(error.__cause__, "sqlstate", None) or ""
