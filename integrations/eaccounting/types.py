@@ -54,7 +54,8 @@ USUAL_LIFETIME_SECONDS = 3600
 LONGEST_LIFETIME_SECONDS = 24 * 3600
 # An access token travels in a header: no server takes a longer one, or one of other signs (RFC 6750, 2.1).
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]{1,32768}")
-LONGEST_CLAIM = 100
+# What the columns of a connected company hold.
+LONGEST_IDENTITY, LONGEST_COMPANY_NAME, LONGEST_COMPANY_NUMBER = 100, 255, 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def _company_claim(access_token: str) -> str | None:
         return None
     # Cut, two companies could be taken for one: what no column holds names nobody.
     named = storable(str(claim))
-    return named if 0 < len(named) <= LONGEST_CLAIM else None
+    return named if 0 < len(named) <= LONGEST_IDENTITY else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +255,14 @@ class TermsOfPayment:
     available_for_sales: bool
 
     @classmethod
+    def read(cls, source: object) -> Self | None:
+        """Read terms of a list; None for a row that is none."""
+        try:
+            return cls.from_json(source)
+        except UnexpectedAnswer:
+            return None
+
+    @classmethod
     def from_json(cls, source: object) -> Self:
         """Read terms; Id is needed. Terms that do not say so are not offered for sales."""
         raw = json_object(source)
@@ -273,7 +282,9 @@ class CompanySettings:
 
     name: str
     country_code: str
+    """Two letters, or empty."""
     currency_code: str
+    """Three letters, or empty."""
     registration_number: str
     company_identifier: str
     status: int | None
@@ -285,20 +296,25 @@ class CompanySettings:
 
     @classmethod
     def from_json(cls, source: object) -> Self:
-        """Read the settings; Name and CountryCode are needed."""
+        """Read the settings; Name and CountryCode are needed. What is too long is cut, or left out where it names."""
         raw = json_object(source)
-        modules = raw.get("ActivatedModules")
+        modules, identifier = raw.get("ActivatedModules"), text(raw, "CompanyIdentifier")
         return cls(
-            name=needed(raw, "Name"),
-            country_code=needed(raw, "CountryCode"),
-            currency_code=text(raw, "CurrencyCode"),
-            registration_number=text(raw, "CorporateIdentityNumber"),
-            company_identifier=text(raw, "CompanyIdentifier"),
+            name=needed(raw, "Name")[:LONGEST_COMPANY_NAME],
+            country_code=_code(needed(raw, "CountryCode"), 2),
+            currency_code=_code(text(raw, "CurrencyCode"), 3),
+            registration_number=text(raw, "CorporateIdentityNumber")[:LONGEST_COMPANY_NUMBER],
+            company_identifier=identifier if len(identifier) <= LONGEST_IDENTITY else "",
             status=optional_int(raw, "CompanyStatus"),
             product_variant=optional_int(raw, "ProductVariant"),
             terms_of_payment_id=optional_id(raw, "TermsOfPaymentId"),
             activated_modules=tuple(str(item) for item in modules) if isinstance(modules, list) else (),
         )
+
+
+def _code(value: str, length: int) -> str:
+    """Return a code of so many letters; another one, cut, would be the code of something else."""
+    return value if len(value) == length else ""
 
 
 @dataclass(frozen=True, kw_only=True)
