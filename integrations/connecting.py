@@ -3,12 +3,15 @@
 Connecting, refreshing and disconnecting exclude each other by the same lock (locks.py).
 """
 
+import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import connection as database
 
 from accounts.models import Account, User
 from integrations import offers
@@ -19,7 +22,7 @@ from integrations.delivery import live, upkeep
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting import oauth
 from integrations.eaccounting.client import Client
-from integrations.eaccounting.errors import EAccountingError, Forbidden
+from integrations.eaccounting.errors import Forbidden, UnexpectedAnswer
 from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.gateway import http, oauth_config
@@ -27,8 +30,11 @@ from integrations.locks import token_lock
 from integrations.models import Connection, CustomerIndex, Event, EventKind, Push, TermsOfPayment, WaitReason
 from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
-from integrations.tokens import revocable, revoke_quietly
+from integrations.tokens import STORE_PAUSES, revocable, revoke_quietly
 
+log = logging.getLogger(__name__)
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
 LOCK_PATIENCE = 10.0  # seconds
 StartedFrom = tuple[int, int] | None  # the current connection's id and generation when the consent began
 
@@ -37,6 +43,12 @@ class Superseded(Refusal):
     """The account's connection changed while this person was at the consent page."""
 
     code = "connect_superseded"
+
+
+class NotKept(Refusal):
+    """The database went away while the connection was being stored, and it was not stored."""
+
+    code = "not_kept"
 
 
 class Unidentified(Refusal):
@@ -73,24 +85,27 @@ def complete(*, user: User, account: Account, code: str, code_verifier: str, sta
     """Exchange the code and keep the connection.
 
     Another company than the one that is connected becomes an offer (`is_offered`): the person has to choose.
-    Raises Superseded, ConnectedElsewhere, Unidentified, LockTaken and every EAccountingError; a grant that is
-    not kept is revoked (unless the database went away: then nobody knows whether it was kept).
+    Raises Superseded, ConnectedElsewhere, Unidentified, NotKept, LockTaken and every EAccountingError; a grant that is
+    not kept is revoked, whatever was the reason (unless the database stays away: then nobody knows whether it was).
     """
     with token_lock(account.pk, patience=LOCK_PATIENCE):
         if started_from(current_connection(account.pk)) != started:
             raise Superseded
         tokens = oauth.exchange_code(config=oauth_config(), code=code, code_verifier=code_verifier)
-        reach(Point.CODE_EXCHANGED)
         try:
+            reach(Point.CODE_EXCHANGED)
             return _keep(user, account, tokens)
-        except (Refusal, EAccountingError):
-            revoke_quietly(tokens.refresh_token or tokens.access_token)
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            revoke_quietly(_revocable(tokens))
             raise
 
 
 def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
     answered, blocked = _company_settings(tokens)
     grant = _Grant(tokens, answered, blocked, _identity(tokens, answered))
+    dropped: list[str] = []
     try:
         with transaction.atomic():
             dropped = offers.drop(account.pk)
@@ -100,9 +115,41 @@ def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
         if not breaks(error, "connection_in_one_account"):
             raise
         raise ConnectedElsewhere from error
+    except DATABASE_AWAY as error:
+        found = _kept_after_all(account, tokens)
+        if found is None:
+            raise NotKept from error
+        kept = found
     for token in dropped:
         revoke_quietly(token)
     return kept
+
+
+def _kept_after_all(account: Account, tokens: TokenSet) -> Connection | None:
+    """The answer to a COMMIT can be lost: return the connection that was stored with this grant, or None.
+
+    A database that restarts is waited for; raises its error when it stays away.
+    """
+    for pause in STORE_PAUSES:
+        database.close()
+        try:
+            return _with_grant(account, tokens)
+        except DATABASE_AWAY as error:
+            log.warning("nobody knows yet whether a connection was kept: %s", type(error).__name__)
+            time.sleep(pause)
+    database.close()
+    return _with_grant(account, tokens)
+
+
+def _with_grant(account: Account, tokens: TokenSet) -> Connection | None:
+    states = (Connection.State.CONNECTED, Connection.State.OFFERED)
+    rows = Connection.without_tokens().filter(account=account, state__in=states)
+    return next((row for row in rows if revocable(row) == _revocable(tokens)), None)
+
+
+def _revocable(tokens: TokenSet) -> str:
+    """Return what stands for the whole grant; of a connection: tokens.revocable."""
+    return tokens.refresh_token or tokens.access_token
 
 
 def _kept(user: User, account: Account, grant: _Grant) -> Connection:
@@ -133,6 +180,8 @@ def _kept(user: User, account: Account, grant: _Grant) -> Connection:
 
 def _company_settings(tokens: TokenSet) -> tuple[CompanySettings | None, str]:
     """Ask which company it is; a company that refuses its settings is still connected, but blocked."""
+    if not tokens.access_token:
+        raise UnexpectedAnswer("field_missing", parameters={"field": "access_token"})
     client = Client(http=http(), access_token=tokens.access_token)
     try:
         return client.get_company_settings(deadline=settings.EACCOUNTING_CALL_SECONDS), ""

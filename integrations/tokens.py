@@ -23,7 +23,13 @@ from integrations.clock import Clock
 from integrations.crashpoints import Point, reach
 from integrations.database_away import database_is_away
 from integrations.eaccounting import oauth
-from integrations.eaccounting.errors import ClientMisconfigured, ConnectionRevoked, EAccountingError, Unreachable
+from integrations.eaccounting.errors import (
+    ClientMisconfigured,
+    ConnectionRevoked,
+    EAccountingError,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from integrations.eaccounting.types import TokenSet
 from integrations.gateway import oauth_config
 from integrations.locks import LockTaken, token_lock
@@ -228,6 +234,8 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
         revoke_quietly(answered.refresh_token or answered.access_token)
         raise NotConnected("superseded")
     reach(Point.TOKENS_STORED)
+    if not answered.access_token:
+        raise UnexpectedAnswer("field_missing", parameters={"field": "access_token"}, may_have_been_done=False)
     return connection
 
 

@@ -123,9 +123,12 @@ class Client:
 
     # operationId listTermsOfPayment
     def list_terms_of_payment(self, *, deadline: float) -> tuple[TermsOfPayment, ...]:
-        """Return all terms of payment, those for purchases too."""
+        """Return all terms of payment, those for purchases too; a row without an id costs the others nothing."""
         pages = self._all_pages(Endpoint.TERMS_OF_PAYMENT, None, LARGEST_PAGE, deadline)
-        return tuple(map(TermsOfPayment.from_json, _rows(pages)))
+        rows = [TermsOfPayment.read(row) for row in _rows(pages)]
+        if rows and not any(rows):
+            raise UnexpectedAnswer("answer_unreadable", may_have_been_done=False)
+        return tuple(terms for terms in rows if terms)
 
     # operationId getCompanySettings
     def get_company_settings(self, *, deadline: float) -> CompanySettings:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Self
 
+LONGEST_WHOLE_NUMBER = 4000  # digits
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -45,9 +47,33 @@ def decode(text: bytes) -> Json:
     return decoded
 
 
+def decode_patiently(text: bytes) -> Json:
+    """Read JSON whose text is odd in places: what cannot be read of it is None, or a sign that says so.
+
+    For an answer that comes only once. Taken are `NaN` and `Infinity`, whole numbers of any length, bytes that are no
+    letters and control characters in texts. Raises ValueError for what is no JSON even so.
+    """
+    try:
+        decoded: Json = json.loads(
+            text.decode(json.detect_encoding(text), "replace"),
+            strict=False,
+            parse_float=ExactNumber,
+            parse_int=_whole_number,
+            parse_constant=lambda _constant: None,
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return decoded
+
+
 def encode(value: object) -> bytes:
     """Write JSON in ASCII; numbers that came through `decode` are written exactly as they were."""
     return _written(value).encode("ascii")
+
+
+def _whole_number(literal: str) -> int | float:
+    """Python counts the digits before it reads a whole number, and refuses thousands of them."""
+    return int(literal) if len(literal) <= LONGEST_WHOLE_NUMBER else ExactNumber(literal)
 
 
 def _refuse(constant: str) -> float:

@@ -4,14 +4,13 @@ requests-oauthlib never refreshes by itself here: its automatic refresh would se
 token endpoint (its issue 451). Callers refresh before a call, under their own lock.
 """
 
-import contextlib
 import hmac
 import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
+from oauthlib.oauth2 import WebApplicationClient
 from requests_oauthlib import OAuth2Session
 
 from integrations.eaccounting import jsontext
@@ -34,9 +33,8 @@ from integrations.eaccounting.http import (
     check_url,
 )
 from integrations.eaccounting.refusals import silence
-from integrations.eaccounting.types import TokenSet
+from integrations.eaccounting.types import SCOPES, TokenSet
 
-SCOPES = ("ea:api", "ea:sales", "offline_access")
 # The picker then lists only companies that have eAccounting; it activates nothing (facts.md, OAuth).
 ACR_VALUES = "service:44643EB1-3F76-4C1C-A672-402AE8085934"
 AUTHORIZE_PATH = "/connect/authorize"
@@ -213,17 +211,24 @@ def _basic(config: OAuthConfig) -> str:
     return basic_authorization(user=config.client_id, password=config.client_secret)
 
 
+class _Answered(Exception):
+    """Carries an answer out of oauthlib before that looks at it."""
+
+    def __init__(self, tokens: TokenSet) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+
 def _tokens(config: OAuthConfig, ask: Callable[[OAuth2Session], object]) -> TokenSet:
     """Ask the token endpoint and read its answer ourselves.
 
-    oauthlib is less patient than we must be: it gives an answer up for an odd `expires_in`, and a rotated
-    refresh token with it. It also fills in the old refresh token, which hides whether there was a new one.
+    oauthlib is less patient than we must be: it gives an answer up for an odd `expires_in`, `scope` or `token_type`,
+    and a rotated refresh token with it. It also fills in the old refresh token, which hides whether there was a new
+    one. So it never gets to see the answer.
     """
-    answers: list[TokenSet] = []
 
     def read(response: Response) -> Response:
-        answers.append(_token_set(response))
-        return response
+        raise _Answered(_token_set(response))
 
     with OAuth2Session(client=WebApplicationClient(config.client_id), redirect_uri=config.redirect_uri) as session:
         session.trust_env = False
@@ -232,11 +237,11 @@ def _tokens(config: OAuthConfig, ask: Callable[[OAuth2Session], object]) -> Toke
         session.mount("https://", SessionAdapter(plain=config.plain))
         session.register_compliance_hook("access_token_response", read)
         session.register_compliance_hook("refresh_token_response", read)
-        with contextlib.suppress(OAuth2Error, ValueError, TypeError):
+        try:
             ask(session)
-    if not answers:
-        raise UnexpectedAnswer("answer_unreadable")
-    return answers[0]
+        except _Answered as answer:
+            return answer.tokens
+    raise UnexpectedAnswer("answer_unreadable")
 
 
 def _token_set(response: Response) -> TokenSet:
@@ -249,7 +254,7 @@ def _token_set(response: Response) -> TokenSet:
 
 def _decoded(body: bytes) -> jsontext.Json:
     try:
-        return jsontext.decode(body)
+        return jsontext.decode_patiently(body)
     except ValueError:
         return None
 

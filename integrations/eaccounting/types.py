@@ -6,6 +6,7 @@ and is tolerant of everything else: eAccounting adds properties every few months
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -25,6 +26,7 @@ from integrations.eaccounting.reading import (
     needed_id,
     optional_id,
     optional_int,
+    storable,
     text,
     whole_number,
 )
@@ -44,8 +46,16 @@ READ_ONLY_PROPERTIES = frozenset(
         "ChangedUtc",
     }
 )
+# What we ask for (facts.md, OAuth).
+SCOPES = ("ea:api", "ea:sales", "offline_access")
 # Documented lifetime of an access token, for an answer that does not say it (facts.md, OAuth).
 USUAL_LIFETIME_SECONDS = 3600
+# Nobody loses by refreshing once a day; a life that ends after the last year there is cannot be counted with.
+LONGEST_LIFETIME_SECONDS = 24 * 3600
+# An access token travels in a header: no server takes a longer one, or one of other signs (RFC 6750, 2.1).
+_FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]{1,32768}")
+# What the columns of a connected company hold.
+LONGEST_IDENTITY, LONGEST_COMPANY_NAME, LONGEST_COMPANY_NUMBER = 100, 255, 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +63,7 @@ class TokenSet:
     """One answer of the token endpoint. Its text form shows no token."""
 
     access_token: str = field(repr=False)
+    """Empty when the answer holds none that can be used: then there is a refresh token, which must not be lost."""
     refresh_token: str | None = field(repr=False)
     expires_in: int
     """Seconds."""
@@ -63,27 +74,41 @@ class TokenSet:
 
     @classmethod
     def from_json(cls, source: object) -> Self:
-        """Read a token answer; access_token is needed."""
+        """Read a token answer; one token at least is needed, and the rest of the answer never costs a token."""
         content = json_object(source)
-        access_token = needed(content, "access_token")
-        if not access_token:
+        access_token = _access_token(content.get("access_token"))
+        refresh_token = text(content, "refresh_token").strip() or None
+        if not access_token and not refresh_token:
             raise UnexpectedAnswer("field_missing", parameters={"field": "access_token"})
-        scope = content.get("scope")
         return cls(
             access_token=access_token,
-            refresh_token=text(content, "refresh_token") or None,
+            refresh_token=refresh_token,
             expires_in=_lifetime(content.get("expires_in")),
-            scope=" ".join(map(str, scope)) if isinstance(scope, list) else text(content, "scope"),
+            scope=_scope(content.get("scope")),
             company_claim=_company_claim(access_token),
         )
 
 
+def _access_token(value: object) -> str:
+    return value if isinstance(value, str) and _FIT_FOR_A_HEADER.fullmatch(value) else ""
+
+
 def _lifetime(value: object) -> int:
+    """Return the seconds that a token lives: as answered, the usual ones if that is odd, at most the longest."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return USUAL_LIFETIME_SECONDS
     try:
-        seconds = int(value) if isinstance(value, (int, float, str)) else 0
+        seconds = int(value) if isinstance(value, str) else int(min(value, LONGEST_LIFETIME_SECONDS))
     except (ValueError, OverflowError):
         seconds = 0
-    return seconds if seconds > 0 else USUAL_LIFETIME_SECONDS
+    return min(seconds, LONGEST_LIFETIME_SECONDS) if seconds > 0 else USUAL_LIFETIME_SECONDS
+
+
+def _scope(value: object) -> str:
+    """Return the granted rights, those we asked for in front: what is cut off a long list decides nothing."""
+    words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+    rights = dict.fromkeys(storable(word) for word in words if isinstance(word, str))
+    return " ".join(sorted(rights, key=lambda right: right not in SCOPES))
 
 
 def _company_claim(access_token: str) -> str | None:
@@ -96,7 +121,11 @@ def _company_claim(access_token: str) -> str | None:
     except (ValueError, binascii.Error):
         return None
     claim = claims.get("customer_id") if isinstance(claims, dict) else None
-    return str(claim) if isinstance(claim, (str, int)) and str(claim) else None
+    if not isinstance(claim, (str, int)) or isinstance(claim, bool):
+        return None
+    # Cut, two companies could be taken for one: what no column holds names nobody.
+    named = storable(str(claim))
+    return named if 0 < len(named) <= LONGEST_IDENTITY else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +255,14 @@ class TermsOfPayment:
     available_for_sales: bool
 
     @classmethod
+    def read(cls, source: object) -> Self | None:
+        """Read terms of a list; None for a row that is none."""
+        try:
+            return cls.from_json(source)
+        except UnexpectedAnswer:
+            return None
+
+    @classmethod
     def from_json(cls, source: object) -> Self:
         """Read terms; Id is needed. Terms that do not say so are not offered for sales."""
         raw = json_object(source)
@@ -245,7 +282,9 @@ class CompanySettings:
 
     name: str
     country_code: str
+    """Two letters, or empty."""
     currency_code: str
+    """Three letters, or empty."""
     registration_number: str
     company_identifier: str
     status: int | None
@@ -257,20 +296,25 @@ class CompanySettings:
 
     @classmethod
     def from_json(cls, source: object) -> Self:
-        """Read the settings; Name and CountryCode are needed."""
+        """Read the settings; Name and CountryCode are needed. What is too long is cut, or left out where it names."""
         raw = json_object(source)
-        modules = raw.get("ActivatedModules")
+        modules, identifier = raw.get("ActivatedModules"), text(raw, "CompanyIdentifier")
         return cls(
-            name=needed(raw, "Name"),
-            country_code=needed(raw, "CountryCode"),
-            currency_code=text(raw, "CurrencyCode"),
-            registration_number=text(raw, "CorporateIdentityNumber"),
-            company_identifier=text(raw, "CompanyIdentifier"),
+            name=needed(raw, "Name")[:LONGEST_COMPANY_NAME],
+            country_code=_code(needed(raw, "CountryCode"), 2),
+            currency_code=_code(text(raw, "CurrencyCode"), 3),
+            registration_number=text(raw, "CorporateIdentityNumber")[:LONGEST_COMPANY_NUMBER],
+            company_identifier=identifier if len(identifier) <= LONGEST_IDENTITY else "",
             status=optional_int(raw, "CompanyStatus"),
             product_variant=optional_int(raw, "ProductVariant"),
             terms_of_payment_id=optional_id(raw, "TermsOfPaymentId"),
             activated_modules=tuple(str(item) for item in modules) if isinstance(modules, list) else (),
         )
+
+
+def _code(value: str, length: int) -> str:
+    """Return a code of so many letters; another one, cut, would be the code of something else."""
+    return value if len(value) == length else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,24 +104,27 @@ class Connection(ConnectionRow):
             self.disconnect()
 
     def _take(self, tokens: TokenSet, now: datetime) -> None:
-        self.access_token = tokens.access_token
         # A client that does not rotate answers without a refresh token: the old one stays good (facts.md §1).
         self.refresh_token = tokens.refresh_token or self.refresh_token
-        self.issued_at, self.expires_at = now, now + timedelta(seconds=tokens.expires_in)
-        self.refresh_intent_at = None
+        if tokens.access_token:
+            self.access_token = tokens.access_token
+            self.issued_at, self.expires_at = now, now + timedelta(seconds=tokens.expires_in)
+            self.refresh_intent_at = None
         # Cut: a token must never be lost because something beside it does not fit its column.
         self.scope = (tokens.scope or self.scope)[:LONGEST_SCOPE]
 
     def store_refreshed(self, *, tokens: TokenSet, now: datetime) -> bool:
         """Keep refreshed tokens, unless a newer generation began meanwhile. Return whether they were kept.
 
-        `now` is when they were asked for: their life may have begun then.
+        `now` is when they were asked for: their life may have begun then. Without an access token that can be used only
+        the refresh token is news.
         """
         self._take(tokens, now)
         return self._update_generation(**{field: getattr(self, field) for field in _TOKEN_FIELDS})
 
     def begin_refresh(self, *, now: datetime) -> bool:
         """Record that a refresh token is about to be used. Return False when the generation is over."""
+        self.refresh_intent_at = now
         if self.refused_at and self.refused_at < self.issued_at:
             # That refusal was an earlier token's: the one in use has come to its end as tokens do.
             return self._update_generation(refresh_intent_at=now, refused_at=None)

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, User
+from integrations.eaccounting.types import LONGEST_COMPANY_NAME, LONGEST_COMPANY_NUMBER, LONGEST_IDENTITY
 from integrations.fields import EncryptedTextField
 from integrations.models.chosen_terms import ChosenTerms
 from integrations.models.numbers import NumberSeries
@@ -51,7 +52,7 @@ class ConnectionRow(NumberSeries, ChosenTerms):
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     identity_kind = models.CharField(max_length=20, choices=IdentityKind.choices)
-    identity = models.CharField(max_length=100)
+    identity = models.CharField(max_length=LONGEST_IDENTITY)
     is_current = models.BooleanField(default=True)
     state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
     blocked_reason = models.CharField(max_length=20, choices=BlockedReason.choices, blank=True)
@@ -67,8 +68,8 @@ class ConnectionRow(NumberSeries, ChosenTerms):
     generation = models.PositiveIntegerField(default=0)
     scope = models.CharField(max_length=LONGEST_SCOPE, blank=True)
 
-    name = models.CharField(max_length=255, blank=True)
-    registration_number = models.CharField(max_length=50, blank=True)
+    name = models.CharField(max_length=LONGEST_COMPANY_NAME, blank=True)
+    registration_number = models.CharField(max_length=LONGEST_COMPANY_NUMBER, blank=True)
     country = models.CharField(max_length=2, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     company_terms_id = models.UUIDField(null=True, blank=True)

@@ -14,7 +14,7 @@ from integrations.connection_page.terms_form import TermsForm
 from integrations.connection_page.terms_report import links_with_other_terms
 from integrations.connection_page.waiting import unknown_count, waiting_count, waiting_words
 from integrations.eaccounting import oauth
-from integrations.eaccounting.errors import EAccountingError
+from integrations.eaccounting.errors import EAccountingError, UnexpectedAnswer
 from integrations.gateway import oauth_config
 from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Event
@@ -135,6 +135,8 @@ def _why_not_connected(error: EAccountingError) -> str:
     """Nothing repeats a connect by itself, so the sentences of the workers would promise too much."""
     if error.code == "connection_revoked":
         return _("Visma's answer was too old or already used. Connect again.")
+    if isinstance(error, UnexpectedAnswer):
+        return _("Visma answered something that cannot be read. Connect again, and tell support if it happens again.")
     if error.retryable:
         return _("Visma does not answer just now. Connect again in a moment.")
     return sentence(error.code)

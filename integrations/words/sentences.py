@@ -127,6 +127,10 @@ WHAT: dict[str, str | Promise] = {
         "This choice was made already, or was open for more than 15 minutes. Nothing was changed now. "
         "Look at the connection below."
     ),
+    "not_kept": _(
+        "A part of Lime Go was away for a moment, so nothing was connected, and the access was given back. Connect "
+        "again."
+    ),
     "unidentified": _(
         "Visma eAccounting does not say which company this is, so it was not connected. Contact support."
     ),

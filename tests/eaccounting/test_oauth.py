@@ -253,6 +253,11 @@ def test_nobody_there() -> None:
         (b'{"access_token": "a", "expires_in": "abc", "refresh_token": "r"}', 3600, ""),
         (b'{"access_token": "a", "expires_in": 5, "scope": "ea:api", "token_type": "BEARER"}', 5, "ea:api"),
         (b'{"access_token": "a", "expires_in": null, "expires_at": "never"}', 3600, ""),
+        (b'{"access_token": "a", "expires_in": 1e300, "token_type": 5}', 86_400, ""),
+        (b'{"access_token": "a", "expires_in": 1e400, "scope": 5}', 86_400, ""),
+        (b'{"access_token": "a", "expires_in": Infinity, "id_token": "\xff\x00"}', 3600, ""),
+        (b'{"access_token": "a", "expires_in": NaN, "scope": {"a": 1}, "token_type": null}', 3600, ""),
+        (b'{"access_token": "a", "expires_in": true, "token_type": ["mac"], "scope": [[]]}', 3600, ""),
     ],
 )
 def test_answers_that_say_little_are_accepted(body: bytes, seconds: int, scope: str) -> None:

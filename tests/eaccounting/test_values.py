@@ -1,5 +1,6 @@
 """JSON numbers, filters, and reading answers with patience."""
 
+import base64
 import copy
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -188,10 +189,106 @@ def test_personal_data_is_not_in_the_text_form() -> None:
         (-5, 3600),
         ("soon", 3600),
         ([], 3600),
+        ("3600.5", 3600),
+        (3600.7, 3600),
+        (True, 3600),
+        (False, 3600),
+        ({}, 3600),
+        (86_400, 86_400),
+        (86_401, 86_400),
+        (99_999_999_999_999, 86_400),
+        ("99999999999999", 86_400),
+        (1e300, 86_400),
+        (float("inf"), 86_400),
+        (float("-inf"), 3600),
+        (float("nan"), 3600),
+        ("9" * 5000, 3600),
     ],
 )
 def test_lifetimes(answered: object, seconds: int) -> None:
     assert TokenSet.from_json({"access_token": "x", "expires_in": answered}).expires_in == seconds
+
+
+def test_a_life_that_is_not_told_is_the_usual_one_whatever_its_end_is_said_to_be() -> None:
+    assert TokenSet.from_json({"access_token": "x"}).expires_in == 3600
+    assert TokenSet.from_json({"access_token": "x", "expires_at": 5}).expires_in == 3600
+
+
+@pytest.mark.parametrize("answered", [None, "", "  ", 5, ["r"], {"r": 1}, True])
+def test_a_refresh_token_that_is_none_leaves_the_one_there_is(answered: object) -> None:
+    assert TokenSet.from_json({"access_token": "x", "refresh_token": answered}).refresh_token is None
+
+
+@pytest.mark.parametrize("answered", [None, "", 5, ["x"], "two words", "line\nline", "é", "\ud800", "x" * 1_000_000])
+def test_an_access_token_that_no_header_carries_does_not_cost_the_refresh_token(answered: object) -> None:
+    tokens = TokenSet.from_json({"access_token": answered, "refresh_token": "r"})
+    assert (tokens.access_token, tokens.refresh_token, tokens.company_claim) == ("", "r", None)
+    with pytest.raises(UnexpectedAnswer):
+        TokenSet.from_json({"access_token": answered})
+
+
+@pytest.mark.parametrize(
+    ("answered", "scope"),
+    [
+        (None, ""),
+        (5, ""),
+        ({"ea:api": 1}, ""),
+        (["offline_access", 7, None, "ea:sales"], "offline_access ea:sales"),
+        ("a\0 b\ud800", "a b?"),
+        ("x " * 5000 + "ea:sales", "ea:sales x"),
+        ([*(f"right{n}" for n in range(2)), "ea:api"], "ea:api right0 right1"),
+    ],
+)
+def test_of_the_rights_those_that_were_asked_for_come_first(answered: object, scope: str) -> None:
+    assert TokenSet.from_json({"access_token": "x", "scope": answered}).scope == scope
+
+
+def claims(text: str) -> str:
+    return f"a.{base64.urlsafe_b64encode(text.encode()).decode()}.c"
+
+
+@pytest.mark.parametrize(
+    ("claim", "kept"),
+    [
+        ('"' + "x" * 100 + '"', "x" * 100),
+        ('"' + "x" * 101 + '"', None),
+        (r'"a\u0000b"', "ab"),
+        (r'"\u0000"', None),
+        (r'"a\ud800"', "a?"),
+        ("17", "17"),
+        ("true", None),
+        ("1.5", None),
+        ("9" * 200, None),
+        ("NaN", None),
+    ],
+)
+def test_a_company_that_no_column_holds_is_none(claim: str, kept: str | None) -> None:
+    token = claims(f'{{"customer_id": {claim}}}')
+    assert TokenSet.from_json({"access_token": token}).company_claim == kept
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [
+        (b'{"a": NaN, "b": -Infinity, "c": "x"}', {"a": None, "b": None, "c": "x"}),
+        (b'{"a": "\xe9", "b": "x\x00\ny"}', {"a": "\ufffd", "b": "x\0\ny"}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"a": "å"}'.encode("utf-16"), {"a": "å"}),
+    ],
+)
+def test_an_answer_that_comes_once_is_read_with_patience(body: bytes, content: object) -> None:
+    assert jsontext.decode_patiently(body) == content
+
+
+def test_a_number_of_thousands_of_digits_is_read_with_patience() -> None:
+    content = jsontext.decode_patiently(b'{"expires_in": ' + b"9" * 5000 + b', "access_token": "x"}')
+    assert TokenSet.from_json(content).expires_in == 86_400
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"a": "x', b"<html>", b"[" * 100_000])
+def test_what_is_not_json_is_none_with_patience_either(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # each has words of its own
+        jsontext.decode_patiently(text)
 
 
 @pytest.mark.parametrize(

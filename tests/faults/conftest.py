@@ -1,8 +1,9 @@
 """The engine's own fixtures, and the card as a person reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection as database
 from django.test import Client
 
 from accounts.models import User
@@ -21,6 +22,7 @@ from tests.integrations.conftest import (  # noqa: F401  # fixtures, asked for b
     settle,
 )
 from tests.integrations.test_tasks import poke_through, silent_broker  # noqa: F401  # fixtures too
+from tests.proxy import Proxy
 
 
 @pytest.fixture
@@ -34,3 +36,16 @@ def card(as_user: Callable[[User], Client]) -> Card:
         return panel_words(answer.content.decode())
 
     return read
+
+
+@pytest.fixture
+def line_to_database(transactional_db: None) -> Iterator[Proxy]:
+    """The database of this process, behind a line that can break."""
+    stored = database.settings_dict
+    database.close()
+    with Proxy(stored["HOST"], int(stored["PORT"])) as line:
+        stored["HOST"], before = "127.0.0.1", (stored["HOST"], stored["PORT"])
+        stored["PORT"] = str(line.port)
+        yield line
+        database.close()
+        stored["HOST"], stored["PORT"] = before

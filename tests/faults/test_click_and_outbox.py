@@ -163,19 +163,6 @@ def test_a_message_delivered_twice_at_once_sends_once(
 # --- The database ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def line_to_database(transactional_db: None) -> Iterator[Proxy]:
-    """The database of this process, behind a line that can break."""
-    stored = database.settings_dict
-    database.close()
-    with Proxy(stored["HOST"], int(stored["PORT"])) as line:
-        stored["HOST"], before = "127.0.0.1", (stored["HOST"], stored["PORT"])
-        stored["PORT"] = str(line.port)
-        yield line
-        database.close()
-        stored["HOST"], stored["PORT"] = before
-
-
 NOT_SAVED = "Nothing was saved, and nothing was sent to Visma eAccounting. Go back and try again in a minute."
 CANNOT_TELL = (
     "We cannot tell yet whether your last change was saved. Reload the page in a minute: it shows what is there."

@@ -1,27 +1,35 @@
 """Faults of the tokens, as a person meets them. What only workers see of them is proved in tests/integrations."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
+from django.db import connection as database
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Mail, User
 from companies.models import Company
-from integrations import connecting, services
+from integrations import connecting, crashpoints, services
+from integrations.crashpoints import Point
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, Push, PushState
-from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
-from tests.integrations.conftest import AddCompany, Run, connect_as, forget_gateway, named
+from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, words_of
+from tests.integrations.conftest import AddCompany, Run, connect_as, consent, forget_gateway, named
 from tests.integrations.threads import at_once, in_thread
 from tests.integrations.workers import until
+from tests.proxy import Proxy
 
 TOKEN = "/connect/token"  # a path
 real_threads = pytest.mark.django_db(transaction=True)
+CONNECT = "/settings/integrations/visma-eaccounting/connect/"
+CALLBACK = "/integrations/visma-eaccounting/callback/"
 RECONNECT = "Visma eAccounting no longer accepts the connection."
 KEPT = "is kept. It is sent by itself as soon as the connection works."
 
@@ -235,3 +243,75 @@ def test_reconnected_as_another_company_what_waits_is_not_sent_there(
     connect_as(anna)
     run(wish)
     assert_one_customer(sandbox, wish.company, sent=1)
+
+
+# --- The way back from the consent page, while the database goes away -----------------------------------------
+
+
+def at(point: Point, act: Callable[[], object]) -> list[Callable[[Point], None]]:
+    """Return what `crashpoints._armed` holds to let something happen at this point."""
+
+    def reached(where: Point) -> None:
+        if where == point:
+            act()
+
+    return [reached]
+
+
+@real_threads
+@pytest.mark.parametrize("company", ["1", "2"])
+def test_connected_although_the_answer_to_the_commit_was_lost(
+    ready: Connection, anna: User, as_user: Callable[[User], Client], sandbox: Sandbox, company: str,
+    line_to_database: Proxy, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The same company is connected anew, another one offered: both are stored, and nobody was told."""
+    browser = as_user(anna)
+    begun = browser.post(CONNECT).headers["Location"]
+    query = consent(begun, company=company)
+    lose_the_answer = partial(line_to_database.to_client.end_after, 0, how="reset")
+    monkeypatch.setattr(crashpoints, "_armed", at(Point.CONNECTION_SAVING, lose_the_answer))
+    page = words_of(browser.get(CALLBACK, query, follow=True).content.decode())
+    expected = "Connected to Nordvik Bygg AB." if company == "1" else "Fjordlys AS"
+    assert expected in page
+    kept = Connection.objects.get(identity=str((sandbox.world.company(company) or {})["VismaOnlineId"]))
+    assert (kept.is_connected, kept.is_offered) == (company == "1", company == "2")
+    assert sandbox._identity.grant_of(authorization=f"Bearer {kept.access_token}") is not None
+    assert sandbox.calls(path="/connect/revocation") == []
+
+
+@real_threads
+def test_a_database_that_goes_away_before_the_commit_leaves_no_grant_behind(
+    sandbox: Sandbox, anna: User, as_user: Callable[[User], Client], line_to_database: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    browser = as_user(anna)
+    query = consent(browser.post(CONNECT).headers["Location"])
+    monkeypatch.setattr(crashpoints, "_armed", at(Point.CODE_EXCHANGED, line_to_database.reset))
+    page = words_of(browser.get(CALLBACK, query, follow=True).content.decode())
+    assert "nothing was connected, and the access was given back. Connect again." in page
+    assert not Connection.objects.exists()
+    assert sandbox.world.store.all("grant") == {}
+
+
+@real_threads
+def test_a_database_that_stays_away_while_connecting_is_told_as_not_known(
+    sandbox: Sandbox, anna: User, as_user: Callable[[User], Client], line_to_database: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    browser = as_user(anna)
+    browser.raise_request_exception = False
+    query = consent(browser.post(CONNECT).headers["Location"])
+    monkeypatch.setattr(connecting, "STORE_PAUSES", (0.1, 0.1))
+
+    def go_away() -> None:
+        line_to_database.down()
+        line_to_database.reset()
+
+    monkeypatch.setattr(crashpoints, "_armed", at(Point.CONNECTION_SAVING, go_away))
+    answer = browser.get(CALLBACK, query)
+    assert answer.status_code == 503
+    assert "We cannot tell yet whether your last change was saved." in words_of(answer.content.decode())
+    assert len(sandbox.world.store.all("grant")) == 1
+    line_to_database.up()
+    database.close()
+    assert not Connection.objects.exists()

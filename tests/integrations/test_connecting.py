@@ -8,12 +8,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, services
+from integrations import connecting, crashpoints, services
 from integrations.clock import database_now
 from integrations.connection_page.waiting import waiting_count
+from integrations.crashpoints import Point
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver
-from integrations.eaccounting.errors import ConnectionRevoked, ServerError
+from integrations.eaccounting.errors import ConnectionRevoked, ServerError, UnexpectedAnswer
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import (
     Connection,
@@ -26,6 +27,7 @@ from integrations.models import (
     WaitReason,
 )
 from tests.integrations.conftest import (
+    SWEDISH_30_DAYS,
     AddCompany,
     MovableClock,
     Run,
@@ -180,6 +182,108 @@ def test_a_fault_while_connecting_keeps_nothing_and_revokes_the_grant(sandbox: S
         connect_as(anna)
     assert services.current_connection(anna.account_id) is None
     assert sandbox.world.store.all("grant") == {}
+
+
+SETTINGS = "/v2/companysettings"
+
+
+@pytest.mark.parametrize(
+    ("odd", "stored"),
+    [
+        (f'"Name": "{"Å" * 300}"', {"name": "Å" * 255}),
+        (r'"Name": "Nord\u0000vik \ud800AB"', {"name": "Nordvik ?AB"}),
+        ('"Name": ""', {"name": ""}),
+        (f'"CorporateIdentityNumber": "{"5" * 60}"', {"registration_number": "5" * 50}),
+        ('"CorporateIdentityNumber": 5566778899', {"registration_number": ""}),
+        ('"CurrencyCode": "SEKK"', {"currency": ""}),
+        ('"CurrencyCode": ["SEK"]', {"currency": ""}),
+        ('"CountryCode": "Sverige"', {"country": ""}),
+        (r'"CountryCode": "S\u0000E"', {"country": "SE"}),
+        ('"TermsOfPaymentId": {}', {"company_terms_id": None}),
+        ('"CompanyStatus": 1e300, "ProductVariant": "Pro", "ActivatedModules": 7', {"blocked_reason": ""}),
+    ],
+)
+def test_odd_settings_of_a_company_are_cut_and_it_is_connected(
+    sandbox: Sandbox, anna: User, odd: str, stored: dict[str, object]
+) -> None:
+    sandbox.fault(kind="answer_also", path=SETTINGS, body=odd)
+    connect_as(anna)
+    found = current(anna)
+    assert found.is_connected
+    assert {name: getattr(found, name) for name in stored} == stored
+    again = connect_as(anna)
+    assert (again.pk, again.name) == (found.pk, "Nordvik Bygg AB")
+
+
+@pytest.mark.parametrize("length", [60, 300])
+def test_a_company_is_recognized_by_what_was_cut(sandbox: Sandbox, anna: User, length: int) -> None:
+    sandbox.switch(opaque_access_tokens=True)
+    odd = f'"CompanyIdentifier": "{"i" * 101}", "CorporateIdentityNumber": "{"5" * length}"'
+    sandbox.fault(kind="answer_also", path=SETTINGS, body=odd, count=2)
+    first = connect_as(anna)
+    assert (first.identity_kind, first.identity) == (Connection.IdentityKind.REGISTRATION_NUMBER, "5" * 50)
+    assert connect_as(anna).pk == first.pk
+
+
+@pytest.mark.parametrize("odd", ['"Name": null', '"Name": ["x"]', '"CountryCode": 46', "without Name"])
+def test_settings_that_nobody_can_read_keep_nothing_and_revoke_the_grant(
+    sandbox: Sandbox, anna: User, odd: str
+) -> None:
+    left_out = {"about": "Name"} if odd == "without Name" else {"body": odd}
+    sandbox.fault(kind="answer_also", path=SETTINGS, **left_out)
+    with pytest.raises(UnexpectedAnswer):
+        connect_as(anna)
+    assert services.current_connection(anna.account_id) is None
+    assert sandbox.world.store.all("grant") == {}
+
+
+def test_a_grant_without_a_usable_access_token_is_revoked(sandbox: Sandbox, anna: User) -> None:
+    sandbox.fault(kind="answer_also", path="/connect/token", body='"access_token": ["x"]')
+    with pytest.raises(UnexpectedAnswer):
+        connect_as(anna)
+    assert sandbox.world.store.all("grant") == {}
+    assert sandbox.calls(path="/v2") == []
+
+
+@pytest.mark.parametrize("offered", [False, True])
+@pytest.mark.parametrize("at", [Point.CODE_EXCHANGED, Point.CONNECTION_SAVING])
+def test_whatever_ends_the_callback_badly_revokes_what_it_got(
+    sandbox: Sandbox, anna: User, monkeypatch: pytest.MonkeyPatch, at: Point, offered: bool
+) -> None:
+    if offered:
+        connect_as(anna)
+    grants = dict(sandbox.world.store.all("grant"))
+
+    def break_down(point: Point) -> None:
+        if point == at:
+            raise KeyError("a fault in this program")
+
+    monkeypatch.setattr(crashpoints, "_armed", [break_down])
+    with pytest.raises(KeyError):
+        connect_as(anna, company="2")
+    assert sandbox.world.store.all("grant") == grants
+    assert Connection.objects.count() == len(grants)
+
+
+def test_odd_terms_are_cut_and_a_row_that_is_none_costs_the_others_nothing(
+    connection: Connection, sandbox: Sandbox
+) -> None:
+    odd = (
+        f'{{"Id": "{SWEDISH_30_DAYS}", "Name": "{"x" * 300}", "NameEnglish": ["x"], "NumberOfDays": 1e300, '
+        f'"TermsOfPaymentTypeId": "0", "AvailableForSales": true}}'
+    )
+    rows = f'{{"Name": "without an id"}}, 5, {odd}'
+    sandbox.fault(kind="answer_also", path="/v2/termsofpayments", body=f'"Data": [{rows}]')
+    upkeep.read_terms(connection.pk)
+    terms = TermsOfPayment.objects.get()
+    assert (terms.name, terms.name_english, terms.days, terms.is_choosable) == ("x" * 255, "", None, True)
+
+
+def test_terms_of_which_none_can_be_read_change_nothing(ready: Connection, sandbox: Sandbox) -> None:
+    sandbox.fault(kind="answer_also", path="/v2/termsofpayments", body='"Data": [5, {"Id": "x"}]')
+    with pytest.raises(UnexpectedAnswer):
+        upkeep.read_terms(ready.pk)
+    assert not TermsOfPayment.objects.exclude(gone_at=None).exists()
 
 
 # --- Disconnect --------------------------------------------------------------------------------------------

@@ -509,6 +509,80 @@ def test_a_scope_longer_than_its_column_does_not_cost_the_tokens(ready: Connecti
     assert works(sandbox, access())
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '"expires_in": 99999999999999',
+        '"expires_in": 1e300',
+        '"expires_in": 1e400',
+        '"expires_in": Infinity',
+        '"expires_in": NaN',
+        '"expires_in": true',
+        f'"expires_in": {"9" * 5000}',
+        '"expires_in": "3600.5"',
+        '"expires_in": null, "expires_at": "never"',
+        '"token_type": 5',
+        '"token_type": ["mac"]',
+        '"scope": {"ea:api": 1}',
+        '"scope": ["ea:api", 5, null, "\\u0000\\ud800"]',
+        f'"scope": "{"x" * 10_000}"',
+        r'"id_token": "\u0000\ud800", "extra": [[[{}]]]',
+        '"id_token": "\x00\x1f"',
+    ],
+)
+def test_whatever_else_an_answer_holds_a_rotated_token_is_kept_and_used(
+    ready: Connection, sandbox: Sandbox, odd: str
+) -> None:
+    expire()
+    sandbox.fault(kind="answer_also", path=TOKEN, body=odd)
+    used = row().refresh_token
+    assert works(sandbox, access())
+    assert used != row().refresh_token
+    life = row().expires_at - row().issued_at
+    assert life in (timedelta(hours=1), timedelta(days=1))
+    expire()
+    assert works(sandbox, access())
+
+
+@pytest.mark.parametrize("answered", ["null", "5", '["x"]', f'"{"x" * 1_000_000}"', '"two words"'])
+def test_an_access_token_that_cannot_be_used_does_not_cost_the_rotated_one(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, answered: str
+) -> None:
+    expire()
+    used = row().refresh_token
+    sandbox.fault(kind="answer_also", path=TOKEN, body=f'"access_token": {answered}')
+    push = run(services.request_create(user=ulf, company=company))
+    assert (push.wait_reason, push.failure) == (WaitReason.RETRY, "field_missing")
+    assert row().is_connected
+    assert used != row().refresh_token
+    assert sandbox.calls(path="/v2") == []
+    assert run(push, forward=10).state == PushState.DONE
+    assert refreshes(sandbox) == 2
+
+
+def test_while_the_old_token_lives_one_that_cannot_be_used_is_nobodys_concern(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    nearly_expire()
+    sandbox.fault(kind="answer_also", path=TOKEN, body='"access_token": 5', count=None)
+    for _ in range(3):
+        assert access() == ready.access_token
+    assert refreshes(sandbox) == 1
+    sandbox.faults.clear()
+    expire()
+    assert works(sandbox, access())
+
+
+@pytest.mark.parametrize("answered", ["null", '""', '"  "', "5"])
+def test_a_refresh_token_that_is_none_leaves_the_old_one(ready: Connection, sandbox: Sandbox, answered: str) -> None:
+    sandbox.switch(rotate_refresh_tokens=False)
+    before = row().refresh_token
+    expire()
+    sandbox.fault(kind="answer_also", path=TOKEN, body=f'"refresh_token": {answered}')
+    assert works(sandbox, access())
+    assert row().refresh_token == before
+
+
 def test_without_a_refresh_token_a_person_is_asked_not_the_server(ready: Connection, sandbox: Sandbox) -> None:
     Connection.objects.update(refresh_token="")
     expire()

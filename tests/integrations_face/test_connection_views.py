@@ -120,6 +120,20 @@ def test_a_token_endpoint_that_does_not_answer_is_said(admin: Client, sandbox: S
     assert "Visma does not answer just now. Connect again in a moment." in _back(admin, query)
 
 
+def test_a_company_that_says_odd_things_of_itself_is_connected(admin: Client, sandbox: Sandbox) -> None:
+    odd = f'"Name": "{"Nordvik " * 50}", "CorporateIdentityNumber": "{"5" * 60}", "CurrencyCode": "SEKK"'
+    sandbox.fault(kind="answer_also", path="/v2/companysettings", body=odd)
+    assert "Connected to Nordvik Nordvik" in _connect(admin)
+
+
+def test_settings_that_nobody_can_read_are_said_and_the_access_is_given_back(admin: Client, sandbox: Sandbox) -> None:
+    sandbox.fault(kind="answer_also", path="/v2/companysettings", body='"Name": ["x"]')
+    page = _connect(admin)
+    assert "Nothing was connected. Visma answered something that cannot be read. Connect again, and tell" in page
+    assert not Connection.objects.exists()
+    assert sandbox.world.store.all("grant") == {}
+
+
 def test_our_own_client_being_refused_is_the_operators_matter(admin: Client, sandbox: Sandbox) -> None:
     query = decide(_begin(admin))
     sandbox.fault(kind="invalid_client", path="/connect/token")

@@ -39,10 +39,11 @@ class Fault:
     """For late_commit: "reset" cuts at once, "no_answer" holds until the client gives up."""
     url: str = ""
     body: str = ""
+    """For status: the page; for answer_also: members of the answer's object, `"Name": 5, "Odd": NaN`."""
     retry_after: str = ""
     """For error: this Retry-After, whatever it means."""
     about: str = ""
-    """For error: the field that it names, with the text as its message."""
+    """For error: the field that it names, with the text as its message. For answer_also: a member to leave out."""
     _random: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -149,6 +150,20 @@ def _other_name(fault: Fault, answer: Answer) -> Response:
     return Response(status=response.status, headers=response.headers, body=jsontext.encode(content))
 
 
+def _answer_also(fault: Fault, answer: Answer) -> Response:
+    """Answer as always, with more members, in JSON's own letters: of two with one name a reader takes the last."""
+    response = answer()
+    if not 200 <= response.status < 300:
+        return response
+    body = response.body
+    content = jsontext.decode(body)
+    if fault.about and isinstance(content, dict):
+        body = jsontext.encode({name: value for name, value in content.items() if name != fault.about})
+    if fault.body:
+        body = body[:-1] + b"," + fault.body.encode("utf-8", "surrogatepass") + b"}"
+    return Response(status=response.status, headers=response.headers, body=body)
+
+
 def _drip(fault: Fault, answer: Answer) -> Response:
     response = _committed(fault, answer) or Response(status=200, body=b" " * 1000)
     return Response(
@@ -193,6 +208,7 @@ KINDS: dict[str, Callable[[Fault, Answer], Response]] = {
     "html": _html,
     "empty": _empty,
     "answer_other_name": _other_name,
+    "answer_also": _answer_also,
     "drip": _drip,
     "redirect": _redirect,
     "error": _error,
