@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from companies import formats
 from tests.companies import values_table
-from tests.companies.written_forms import EMAIL, PHONE, POSTAL, REGISTRATION, TEXT, VAT, WEBSITE, cases
+from tests.companies.written_forms import EMAIL, PHONE, POSTAL, REGISTRATION, SAME, TEXT, VAT, WEBSITE, Same, cases
 
 Function = Callable[[str, str], str]
 
@@ -40,6 +40,20 @@ def test_each_written_form(kind: str, country: str, typed: str, form: str | None
     assert check(typed, country) == form
     assert lenient(typed, country) == form
     assert check(form, country) == form
+
+
+KEYS: dict[str, Function] = {
+    PHONE: formats.phone_key,
+    EMAIL: _alone(formats.email_key),
+    WEBSITE: _alone(formats.website_key),
+}
+
+
+@pytest.mark.parametrize("same", SAME)
+def test_forms_that_are_kept_mean_the_same(same: Same) -> None:
+    assert len({KEYS[same.kind](value, same.country) for value in same.values}) == 1
+    for value in same.values:
+        assert FUNCTIONS[same.kind][0](value, same.country)
 
 
 def test_the_page_in_docs_is_not_stale() -> None:

@@ -1,5 +1,6 @@
 """Writes docs/values.md from written_forms.py: `make values`. test_written_forms.py fails while the page is stale."""
 
+import re
 import unicodedata
 from itertools import groupby
 from pathlib import Path
@@ -51,13 +52,15 @@ def _code(value: str) -> str:
     """Quote a value for Markdown, its characters that cannot be told apart by their names."""
     if not value:
         return "blank"
+    value = re.sub(r"(.)\1{19,}", lambda run: f"{run[1]} × {len(run[0])} ", value)
     told = "".join(_seen(character) for character in value)
     return f"`{told}`".replace("|", "\\|")
 
 
 def _seen(character: str) -> str:
-    is_plain = character == " " or character.isalnum() or (character.isascii() and character.isprintable())
-    return character if is_plain and not unicodedata.combining(character) else f"⟨U+{ord(character):04X}⟩"
+    is_letter = unicodedata.name(character, "").startswith(("LATIN", "FULLWIDTH"))
+    is_plain = is_letter or character == "×" or (character.isascii() and character.isprintable())
+    return character if is_plain else f"⟨U+{ord(character):04X}⟩"
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
