@@ -64,6 +64,11 @@ $(VENV)/installed: requirements-dev.txt
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 
+# Writes docs/values.md, the written forms of values, from what the tests check.
+.PHONY: values
+values: install
+	@$(BIN)/python -m tests.companies.values_table
+
 # Pins and hashes what pyproject.toml asks for.
 LOCK = $(BIN)/uv pip compile --quiet pyproject.toml --universal --no-strip-extras --generate-hashes --no-annotate --no-header
 lock: install

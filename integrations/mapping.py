@@ -48,6 +48,11 @@ class Field:
     normal: Callable[[str, str], str]
     here: str  # the field of the company form; blank: it belongs to the contact
     required: bool = False
+    key: Callable[[str, str], str] | None = None  # what is equal for two forms of one value; blank: the normal form
+
+    def same(self, value: str, country: str) -> str:
+        """Return what is equal for every written form of a value."""
+        return (self.key or self.normal)(value, country)
 
 
 def _plain(value: str, _country: str) -> str:
@@ -58,12 +63,20 @@ def _email(value: str, _country: str) -> str:
     return formats.email(value)
 
 
+def _email_key(value: str, _country: str) -> str:
+    return formats.email_key(value)
+
+
 def _website(value: str, _country: str) -> str:
     return formats.website(value)
 
 
+def _website_key(value: str, _country: str) -> str:
+    return formats.website_key(value)
+
+
 def _country(value: str, _country: str) -> str:
-    return value.strip().upper()
+    return formats.text(value).upper()
 
 
 def _full_name(contact: Contact | None) -> str:
@@ -71,7 +84,12 @@ def _full_name(contact: Contact | None) -> str:
 
 
 _S, _A, _C = Group.SINGLE, Group.ADDRESS, Group.CONTACT
-_number, _postal, _phone = formats.registration_number, formats.postal_code, formats.phone
+_number, _postal, _phone, _phone_key = (
+    formats.registration_number,
+    formats.postal_code,
+    formats.phone,
+    formats.phone_key,
+)
 FIELDS = (
     Field("Name", _("Company name"), 50, _S, lambda c, _p: c.name, _plain, "name", required=True),
     Field(
@@ -97,11 +115,20 @@ FIELDS = (
     ),
     Field("InvoiceCity", _("City"), 50, _A, lambda c, _p: c.city, _plain, "city", required=True),
     Field(COUNTRY, _("Country"), 2, _A, lambda c, _p: str(c.country), _country, "country"),
-    Field("Telephone", _("Phone number"), 50, _S, lambda c, _p: c.phone, _phone, "phone"),
-    Field("EmailAddress", _("E-mail"), 255, _S, lambda c, _p: c.email, _email, "email"),
-    Field("WwwAddress", _("Website"), 255, _S, lambda c, _p: c.website, _website, "website"),
+    Field("Telephone", _("Phone number"), 50, _S, lambda c, _p: c.phone, _phone, "phone", key=_phone_key),
+    Field("EmailAddress", _("E-mail"), 255, _S, lambda c, _p: c.email, _email, "email", key=_email_key),
+    Field("WwwAddress", _("Website"), 255, _S, lambda c, _p: c.website, _website, "website", key=_website_key),
     Field("ContactPersonName", _("Contact person"), 100, _C, lambda _c, p: _full_name(p), _plain, ""),
-    Field("ContactPersonEmail", _("Contact person's e-mail"), 255, _C, lambda _c, p: p.email if p else "", _email, ""),
+    Field(
+        "ContactPersonEmail",
+        _("Contact person's e-mail"),
+        255,
+        _C,
+        lambda _c, p: p.email if p else "",
+        _email,
+        "",
+        key=_email_key,
+    ),
     Field(
         "ContactPersonPhone",
         _("Contact person's direct phone"),
@@ -110,8 +137,18 @@ FIELDS = (
         lambda _c, p: p.direct_phone if p else "",
         _phone,
         "",
+        key=_phone_key,
     ),
-    Field("ContactPersonMobile", _("Contact person's mobile"), 50, _C, lambda _c, p: p.mobile if p else "", _phone, ""),
+    Field(
+        "ContactPersonMobile",
+        _("Contact person's mobile"),
+        50,
+        _C,
+        lambda _c, p: p.mobile if p else "",
+        _phone,
+        "",
+        key=_phone_key,
+    ),
 )
 LONGEST_ANSWERED = 1000  # several times what eAccounting takes into any of them: nothing endless is kept
 BY_PROPERTY = {field.remote: field for field in FIELDS}
@@ -220,9 +257,7 @@ def unequal(values: Mapping[str, str], others: Mapping[str, str], *, country: st
     """
     one, other = _country_of(values, country), _country_of(others, country)
     unlike = [name for name, value in values.items() if name in others and (one != other or value != others[name])]
-    ours = normal_values({name: values[name] for name in unlike}, country=one)
-    theirs = normal_values({name: others[name] for name in unlike}, country=other)
-    return [name for name in unlike if ours[name] != theirs[name]]
+    return [name for name in unlike if _same(name, values[name], one) != _same(name, others[name], other)]
 
 
 def moved(now: Mapping[str, str], then: Mapping[str, str], *, country: str) -> list[str]:
@@ -232,15 +267,15 @@ def moved(now: Mapping[str, str], then: Mapping[str, str], *, country: str) -> l
     """
     own = _country_of(now, country)
     unlike = [name for name, value in now.items() if name in then and then[name] != value]
-    return [name for name in unlike if _normal(name, now[name], own) != _normal(name, then[name], own)]
+    return [name for name in unlike if _same(name, now[name], own) != _same(name, then[name], own)]
 
 
-def _normal(name: str, value: str, country: str) -> str:
-    return BY_PROPERTY[name].normal(value, country)
+def _same(name: str, value: str, country: str) -> str:
+    return BY_PROPERTY[name].same(value, country)
 
 
 def _country_of(values: Mapping[str, str], country: str) -> str:
-    return (values.get(COUNTRY) or country).strip().upper()
+    return _country(values.get(COUNTRY) or country, "")
 
 
 def to_write(here: Values, there: Values) -> Values:
@@ -300,6 +335,9 @@ def is_equal(sent: Values, raw: Mapping[str, Json]) -> bool:
 def is_near(sent: Values, raw: Mapping[str, Json]) -> bool:
     """Whether a customer there could be the one that was sent: same registration number, name or e-mail."""
     country = sent.get(COUNTRY, "")
-    ours, theirs = normal_values(sent, country=country), normal_values(owned(raw), country=country)
-    keys = ("CorporateIdentityNumber", "Name", "EmailAddress")
-    return any(ours.get(key) and ours[key].casefold() == theirs[key].casefold() for key in keys)
+    theirs = owned(raw)
+    one, other = _country_of(sent, country), _country_of(theirs, country)
+    return any(
+        sent.get(name) and _same(name, sent[name], one).casefold() == _same(name, theirs[name], other).casefold()
+        for name in ("CorporateIdentityNumber", "Name", "EmailAddress")
+    )

@@ -3,22 +3,29 @@
 Each kind has a module and two functions with the same result for a right value:
 
 - `check_…` is for what a person typed: raises ValidationError with a sentence;
-- the plain one is for comparing, also values that were written elsewhere: never raises, and gives back
-  what it does not understand with its spaces tidied.
+- the plain one is for values that were written elsewhere: never raises, and gives back what it does not understand
+  with its spaces tidied.
 
-Both are idempotent, and blank stays blank.
+Both are idempotent, and blank stays blank. Two values mean the same when their forms are equal; where more than one
+form is kept (short phone numbers, names of the Internet in letters or ASCII), when what `…_key` makes of them is.
 """
 
-from companies.formats.phones import check_phone, phone
-from companies.formats.postal_codes import check_postal_code, postal_code
+from companies.formats.phones import check_phone, phone, phone_key
+from companies.formats.postal_codes import (
+    check_postal_code,
+    has_cities,
+    has_postal_codes,
+    needs_postal_code,
+    postal_code,
+)
 from companies.formats.registration_numbers import (
     check_registration_number,
     check_vat_number,
     registration_number,
     vat_number,
 )
-from companies.formats.text import text
-from companies.formats.web import check_email, check_website, email, website
+from companies.formats.text import text, visible
+from companies.formats.web import check_email, check_website, email, email_key, website, website_key
 
 __all__ = [
     "check_email",
@@ -28,10 +35,17 @@ __all__ = [
     "check_vat_number",
     "check_website",
     "email",
+    "email_key",
+    "has_cities",
+    "has_postal_codes",
+    "needs_postal_code",
     "phone",
+    "phone_key",
     "postal_code",
     "registration_number",
     "text",
     "vat_number",
+    "visible",
     "website",
+    "website_key",
 ]

