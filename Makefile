@@ -42,10 +42,16 @@ scale: install
 bench: install
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
+# Builds new environments with every Python and pip that counts, and starts and stops the product in each; 5 minutes.
+.PHONY: fresh
+fresh:
+	@$(PYTHON) limego_visma/local/fresh.py
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin limego_visma/local
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m limego_visma.local.checks
 
@@ -53,15 +59,17 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Installs again only when the lock has changed.
+# Installs again only when the lock has changed. Nothing is resolved or built: what was not pinned is not fetched.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
 install: $(VENV)/installed
 $(VENV)/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.platform == "win32" and "Lime Go runs on Linux and macOS. On Windows, run it inside WSL 2 (in PowerShell: wsl --install).")'
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make run PYTHON=python3.12")'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python lacks its venv module. On Debian: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned requirements (once) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
-	@$(BIN)/python -m pip --disable-pip-version-check check
+	@$(INSTALL) -r requirements-dev.txt || { echo "Not every pinned package could be had. They are there for Linux (glibc 2.28 or newer, x86-64 or ARM64) and macOS on Apple silicon; docs/development.md tells more."; exit 1; }
+	@found=$$($(BIN)/python -m pip --disable-pip-version-check check) || { echo "$$found"; exit 1; }
 	@touch $@
 
 # Writes docs/values.md, the written forms of values, from what the tests check.
@@ -70,7 +78,7 @@ values: install
 	@$(BIN)/python -m tests.companies.values_table
 
 # Pins and hashes what pyproject.toml asks for.
-LOCK = $(BIN)/uv pip compile --quiet pyproject.toml --universal --no-strip-extras --generate-hashes --no-annotate --no-header
+LOCK = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-annotate --no-header
 lock: install
 	$(LOCK) -o requirements.txt
 	$(LOCK) --group dev -o requirements-dev.txt

