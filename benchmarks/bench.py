@@ -33,6 +33,7 @@ CASES = {
     "b12": "benchmarks.bench_memory",
     "b13": "benchmarks.bench_search",
     "b14": "benchmarks.bench_search",
+    "b15": "benchmarks.bench_index",
 }
 Case = Callable[[Stack, bool], list[Result]]
 

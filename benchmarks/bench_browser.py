@@ -7,48 +7,24 @@ from dataclasses import dataclass
 import requests
 
 from benchmarks.bench_rows import PASSWORD, Tenant
+from benchmarks.sheets import SECONDS, Desk
 from companies.models import Company
 from integrations import mapping
 from integrations.duplicates import duplicate_filter
 from integrations.models import Connection
 
-SECONDS = 30.0
 
-
-class Browser:
-    """One login on one web server."""
-
-    def __init__(self, url: str, tenant: Tenant) -> None:
-        self._url, self._session = url, requests.Session()
-        self._session.trust_env = False
-        login = f"{url}/login/"
-        page = self._session.get(login, timeout=SECONDS)
-        form = {"username": tenant.user.email, "password": PASSWORD, "csrfmiddlewaretoken": _token(page.text)}
-        answer = self._session.post(login, data=form, timeout=SECONDS, allow_redirects=False)
-        if answer.status_code != 302:
-            raise RuntimeError(f"the login was answered with {answer.status_code}")
-        self._csrf = _token(self._session.get(f"{url}/settings/", timeout=SECONDS).text)
-
-    def click(self, company: Company, button: str = "add") -> tuple[float, float]:
-        """Press a button of the card's panel; return when that began, monotonic, and how long the answer took."""
-        begin = time.monotonic()
-        answer = self._session.post(
-            f"{self._url}/companies/{company.pk}/visma-eaccounting/{button}/",
-            data={"csrfmiddlewaretoken": self._csrf},
-            allow_redirects=False,
-            timeout=SECONDS,
-        )
-        took = time.monotonic() - begin
-        if answer.status_code != 302:
-            raise RuntimeError(f"a click was answered with {answer.status_code}")
-        return begin, took
-
-
-def _token(page: str) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    if found is None:
-        raise RuntimeError("the page holds no form")
-    return found.group(1)
+def log_in(url: str, tenant: Tenant) -> Desk:
+    """Log the tenant's admin in on a web server, by its page. Raises RuntimeError."""
+    desk = Desk(url)
+    desk.session.trust_env = False
+    page = desk.session.get(f"{url}/login/", timeout=SECONDS)
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    form = {"username": tenant.user.email, "password": PASSWORD, "csrfmiddlewaretoken": found[1] if found else ""}
+    answer = desk.session.post(f"{url}/login/", data=form, timeout=SECONDS, allow_redirects=False)
+    if answer.status_code != requests.codes.found:
+        raise RuntimeError(f"the login was answered with {answer.status_code}")
+    return desk
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,13 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from benchmarks.bench_browser import Browser
+from benchmarks.bench_browser import log_in
 from benchmarks.bench_clicks import API_DELAY, MS, Sample, click
 from benchmarks.bench_figures import Result, median, p95, ratio
 from benchmarks.bench_load import frozen
 from benchmarks.bench_rows import Tenant, cancel_all, companies, run_of, tenants, wake
 from benchmarks.bench_stack import BULK, Stack
+from benchmarks.sheets import CREATE, Desk
 from companies.models import Company
 from integrations import tasks
 from integrations.models import Push, PushState
@@ -32,21 +33,21 @@ class Felt:
     first_come: list[float] = field(default_factory=list)
 
 
-def _clicks(browser: Browser, those: list[Company]) -> list[float]:
+def _clicks(desk: Desk, those: list[Company]) -> list[float]:
     sample = Sample()
     for company in those:
         time.sleep(0.2)
-        click(browser, company, "add", sample)
+        click(desk, company, CREATE, sample)
     return sample.ours
 
 
-def _in_a_run(browser: Browser, those: list[Company], other: Tenant, felt: Felt, *, rows: int) -> None:
+def _in_a_run(desk: Desk, those: list[Company], other: Tenant, felt: Felt, *, rows: int) -> None:
     """Click while all rows of another account's run are due."""
     run = run_of((other, company) for company in companies(other, rows))
     wake()
     time.sleep(SETTLE_IN)
     began, before = time.monotonic(), _done(run)
-    felt.during += _clicks(browser, those)
+    felt.during += _clicks(desk, those)
     felt.pace.append((_done(run) - before) / (time.monotonic() - began))
     cancel_all()
     time.sleep(SETTLE_IN)
@@ -56,11 +57,11 @@ def _done(run: list[int]) -> int:
     return Push.objects.filter(pk__gte=run[0], pk__lte=run[-1], state=PushState.DONE).count()
 
 
-def _first_come(browser: Browser, company: Company, other: Tenant) -> float:
+def _first_come(desk: Desk, company: Company, other: Tenant) -> float:
     """The control: nobody pulls, the run's rows are poked one by one as the click is, and it comes last."""
     for push in run_of((other, company) for company in companies(other, QUEUED)):
         tasks.poke(push)
-    return _clicks(browser, [company])[0]
+    return _clicks(desk, [company])[0]
 
 
 def _measured(stack: Stack, quick: bool) -> Felt:  # noqa: FBT001
@@ -69,14 +70,14 @@ def _measured(stack: Stack, quick: bool) -> Felt:  # noqa: FBT001
     told = {"EACCOUNTING_RATE_LIMIT": str(RATE)}
     with ExitStack() as running:
         workers = running.enter_context(stack.workers(told))
-        browser = Browser(running.enter_context(stack.web(port=free_port(), **told)), mine)
+        desk = log_in(running.enter_context(stack.web(port=free_port(), **told)), mine)
         stack.set_up(delay=API_DELAY)
-        _clicks(browser, companies(mine, 8))  # each process opens its connections
+        _clicks(desk, companies(mine, 8))  # each process opens its connections
         for _ in range(rounds):
-            felt.alone += _clicks(browser, companies(mine, clicks))
-            _in_a_run(browser, companies(mine, clicks), other, felt, rows=rows)
+            felt.alone += _clicks(desk, companies(mine, clicks))
+            _in_a_run(desk, companies(mine, clicks), other, felt, rows=rows)
         with frozen(workers[BULK]):
-            felt.first_come += [_first_come(browser, company, other) for company in companies(mine, 1 if quick else 3)]
+            felt.first_come += [_first_come(desk, company, other) for company in companies(mine, 1 if quick else 3)]
         stack.set_up()
     return felt
 

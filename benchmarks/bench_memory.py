@@ -5,9 +5,8 @@ from contextlib import ExitStack
 
 from benchmarks.bench_figures import Result
 from benchmarks.bench_processes import memory_bytes
-from benchmarks.bench_rows import await_end, change_all, companies_of_all, run_of, tenants, wake
+from benchmarks.bench_rows import await_end, companies_of_all, run_of, tenants, updates_of, wake
 from benchmarks.bench_stack import BULK, Stack
-from integrations.models import Kind
 
 ACCOUNTS = 50
 FIRST, LAST, BATCH = 2_000, 20_000, 500
@@ -25,8 +24,7 @@ def b12(stack: Stack, quick: bool) -> list[Result]:  # noqa: FBT001  # the signa
         running.enter_context(stack.upkeep())
         pairs = companies_of_all(tenants(stack, ACCOUNTS), batch)
         while done < last and (time.monotonic() < end or not early):
-            change_all((company for _tenant, company in pairs), phone=f"+46 8 125 {done:05d}")
-            pushes = run_of(pairs, kind=Kind.UPDATE if done else Kind.CREATE)
+            pushes = updates_of(pairs, phone=f"+46 8 125 {done:05d}") if done else run_of(pairs)
             wake()
             await_end(pushes, seconds=300, pause=0.2)
             done += len(pushes)

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -16,11 +16,11 @@ from accounts.models import Account, Role, User
 from benchmarks.bench_processes import NotInTime
 from benchmarks.bench_stack import Stack
 from companies.models import Company
-from integrations import connecting, gateway, services, tasks
+from integrations import connecting, gateway, mapping, tasks
 from integrations.clock import database_now
 from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
-from integrations.models import Connection, CustomerIndex, Kind, Push, PushState
+from integrations.models import Connection, CustomerIndex, CustomerLink, Kind, Push, PushState
 from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
 
@@ -35,6 +35,7 @@ TERMS = {
 # Seconds between two looks whether a click is done. Two calls of 150 ms are never done before QUICKEST, and looking
 # more often until then would take the machine away from what is measured.
 POLL, SLOW_POLL, QUICKEST = 0.002, 0.02, 0.25
+PHONE = "Telephone"
 _numbers = itertools.count(1)
 
 
@@ -42,6 +43,7 @@ _numbers = itertools.count(1)
 class Tenant:
     """An account with its admin and its connection to an eAccounting company of its own."""
 
+    key: str  # of the eAccounting company
     account: Account
     user: User
     connection: Connection
@@ -52,6 +54,11 @@ def tenants(stack: Stack, count: int) -> tuple[Tenant, ...]:
     """Return so many connected accounts; made once."""
     earlier = tenants(stack, count - 1) if count > 1 else ()
     return (*earlier, _tenant(stack, f"bench{count}"))
+
+
+def new_tenant(stack: Stack) -> Tenant:
+    """Return another connected account, that no other case uses."""
+    return _tenant(stack, f"own{next(_numbers)}")
 
 
 def _tenant(stack: Stack, key: str) -> Tenant:
@@ -70,7 +77,7 @@ def _tenant(stack: Stack, key: str) -> Tenant:
     stack.steer("POST", "seed", {"companies": {key: {"settings": settings, "terms": [TERMS]}}})
     account = Account.objects.open(name=key, country="SE", language="en")
     user = User.objects.create_user(email=f"anna@{key}.example", account=account, password=PASSWORD, role=Role.ADMIN)
-    return Tenant(account=account, user=user, connection=_connected(account, user, key))
+    return Tenant(key=key, account=account, user=user, connection=_connected(account, user, key))
 
 
 def _connected(account: Account, user: User, key: str) -> Connection:
@@ -82,9 +89,13 @@ def _connected(account: Account, user: User, key: str) -> Connection:
     upkeep.read_terms(made.pk)
     terms = made.terms.get()
     connecting.choose_terms(user=user, connection=made, terms=terms)
-    # The copy of the customers is not what is measured: its calls would count among those of a click.
-    CustomerIndex.objects.filter(connection=made).update(due_at=database_now() + timedelta(days=1))
+    read_index(made, due=database_now() + timedelta(days=1))  # its calls would count among those of a click
     return made
+
+
+def read_index(connection: Connection, *, due: datetime) -> None:
+    """Let the copy of the connection's customers be read from then on."""
+    CustomerIndex.objects.filter(connection=connection).update(due_at=due)
 
 
 def _consent(url: str, key: str) -> dict[str, str]:
@@ -130,38 +141,54 @@ def companies_of_all(those: Sequence[Tenant], count: int) -> list[tuple[Tenant, 
     return pairs[:count]
 
 
-def click_all(pairs: Iterable[tuple[Tenant, Company]]) -> list[int]:
-    """Wish each company added, through the service that the button calls; return the pushes."""
-    return [services.request_create(user=tenant.user, company=company).pk for tenant, company in pairs]
+def run_of(pairs: Iterable[tuple[Tenant, Company]]) -> list[int]:
+    """Record a run, as many creates at once, each confirmed as its sheet shows it: rows that nobody is poked for.
+
+    Return the pushes.
+    """
+    return _record((tenant, company, _confirmed_create(company)) for tenant, company in pairs)
 
 
-def run_of(pairs: Iterable[tuple[Tenant, Company]], *, kind: Kind = Kind.CREATE) -> list[int]:
-    """Record a run, as many wishes at once: rows that nobody is poked for. Return the pushes."""
+def updates_of(pairs: Sequence[tuple[Tenant, Company]], *, phone: str) -> list[int]:
+    """Give each company another phone number, and record, as run_of, the update that its sheet then confirms."""
+    ids = [company.pk for _tenant, company in pairs]
+    Company.objects.filter(pk__in=ids).update(phone=phone)
+    links = CustomerLink.objects.select_related("customer", "company").filter(company__in=ids)
+    linked = {link.company_id: link for link in links}
+    return _record((tenant, company, _confirmed_update(linked[company.pk])) for tenant, company in pairs)
+
+
+def _record(those: Iterable[tuple[Tenant, Company, dict[str, object]]]) -> list[int]:
     due = database_now() - HEAD_START
     rows = [
         Push(
             account=tenant.account,
             connection=tenant.connection,
             company=company,
-            kind=kind,
-            groups=[] if kind == Kind.CREATE else ["single", "address"],
             requested_by=tenant.user,
             next_attempt_at=due,
+            **confirmed,
         )
-        for tenant, company in pairs
+        for tenant, company, confirmed in those
     ]
     return [push.pk for push in Push.objects.bulk_create(rows)]
+
+
+def _confirmed_create(company: Company) -> dict[str, object]:
+    values = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
+    return {"kind": Kind.CREATE, "confirmed": values, "based_on": values, "is_private_person": False}
+
+
+def _confirmed_update(link: CustomerLink) -> dict[str, object]:
+    here = mapping.values_of(link.company, None, groups=mapping.COMPANY_GROUPS)
+    confirmed, based_on = {PHONE: here[PHONE]}, {PHONE: link.customer.answered[PHONE]}
+    return {"kind": Kind.UPDATE, "confirmed": confirmed, "based_on": based_on}
 
 
 def wake() -> None:
     """Wake all who pull, as the sweeper does when it finds rows."""
     for _ in range(tasks.PULLS_WAITING):
         tasks.pull.apply_async()
-
-
-def change_all(those: Iterable[Company], *, phone: str) -> None:
-    """Give these companies another phone number, so that an update has something to write."""
-    Company.objects.filter(pk__in=[company.pk for company in those]).update(phone=phone)
 
 
 def cancel_all() -> None:

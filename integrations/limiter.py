@@ -20,6 +20,7 @@ BURST = 5
 SHORTEST_PAUSE = 0.01  # seconds between two questions whether a slot can be booked
 # Seconds that calls may be booked ahead. Those of a run never stand in the way of a click for longer than theirs.
 CLICK_AHEAD, BULK_AHEAD = 5.0, 0.2
+ANSWER_SECONDS = 0.5  # each for connecting to Redis and for its answer
 PATIENCE = 5.0  # seconds that a worker waits until it may book and for its slot, all in all
 
 # KEYS: booked until, silent until. ARGV: milliseconds a call, burst, milliseconds the caller would wait.
@@ -65,7 +66,8 @@ class BudgetUnknown(BudgetError):
 def _redis() -> redis.Redis:
     # Asked once: a second try would let a click wait again, and might book a slot twice.
     once = Retry(NoBackoff(), retries=0)
-    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5, retry=once)
+    times = {"socket_connect_timeout": ANSWER_SECONDS, "socket_timeout": ANSWER_SECONDS}
+    return redis.Redis.from_url(settings.REDIS_URL, **times, retry=once)
 
 
 def _keys(endpoint: Endpoint, connection_id: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Fixtures that every test may use: a cast of people, their accounts, and clients logged in as them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import pytest_socket
@@ -10,6 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from accounts.models import Account, Role, User
+from integrations import limiter, tasks
+from limego_visma import heartbeat
 
 PASSWORD = "correct horse battery staple"
 # The same examples each time, so that a run tells about a change and not about chance; HYPOTHESIS=random goes hunting.
@@ -21,6 +23,16 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS", "steady"))
 def pytest_runtest_setup() -> None:
     """Block every network but loopback."""
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_with_redis() -> Iterator[None]:
+    """Redis answers when the machine lets it. What tests these time-outs sets them to the product's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limiter, "ANSWER_SECONDS", 30.0)
+        patch.setattr(tasks, "POKE_SECONDS", 30.0)
+        patch.setattr(heartbeat, "ANSWER_SECONDS", 30.0)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,8 @@ class Way:
     seconds_per_byte: float = 0.0
     passed: int = 0
     """Bytes that went through so far."""
+    arrived: int = 0
+    """Bytes that came in so far."""
     _ending: tuple[int, str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -41,6 +43,12 @@ class Way:
         """Let `size` bytes more pass and end the connection that carries the last one, by "cut" or "reset"; once."""
         with self._lock:
             self._ending = (size, how)
+
+    def note(self, data: bytes) -> bytes:
+        """Count what came in."""
+        with self._lock:
+            self.arrived += len(data)
+        return data
 
     def heal(self) -> None:
         """Behave."""
@@ -85,7 +93,7 @@ class _Pair:
                 if not reading:
                     self.over.wait(wait)
                 elif _ready(source, select.POLLIN, wait):
-                    held.append((time.monotonic(), source.recv(65536)))
+                    held.append((time.monotonic(), way.note(source.recv(65536))))
                 if held and not way.silent and time.monotonic() >= held[0][0] + way.latency:
                     finished = self._deliver(held.popleft()[1], sink, way)
         except OSError:

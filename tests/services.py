@@ -42,11 +42,14 @@ def pytest_load_initial_conftests() -> None:
         "EACCOUNTING_CLIENT_SECRET": "test-secret",
         "EACCOUNTING_IDENTITY_URL": "http://127.0.0.1:9",  # closed; a test that needs eAccounting starts the sandbox
         "EACCOUNTING_API_URL": "http://127.0.0.1:9/v2",
+        # Nothing but a fault that a test switched on may end a call, however busy the machine is. What tests a time-out
+        # shortens it; worker processes have times of their own (integrations/workers.py).
         "EACCOUNTING_SETTLE_SECONDS": "1",
-        "EACCOUNTING_CALL_SECONDS": "2",
-        "EACCOUNTING_LIVE_READ_SECONDS": "2",
-        "EACCOUNTING_TOKEN_SECONDS": "3",
-        "EACCOUNTING_SEND_BY_SECONDS": "1",
+        "EACCOUNTING_CONNECT_SECONDS": "10",
+        "EACCOUNTING_CALL_SECONDS": "10",
+        "EACCOUNTING_LIVE_READ_SECONDS": "10",
+        "EACCOUNTING_TOKEN_SECONDS": "10",
+        "EACCOUNTING_SEND_BY_SECONDS": "10",
         "STATIC_ROOT": str(folder / "static"),
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's loop runs in the thread of the tests
     }

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ import redis
 from integrations.eaccounting.errors import Unreachable
 from integrations.eaccounting.http import Http
 from integrations.eaccounting.sandbox.server import SandboxServer
+from tests.integrations.workers import until
 from tests.proxy import Proxy
 
 
@@ -47,13 +47,12 @@ def proxy(echo: int) -> Iterator[Proxy]:
 
 @pytest.fixture
 def client(proxy: Proxy) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as conn:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as conn:
         yield conn
 
 
-def exchange(client: socket.socket, data: bytes = b"ping") -> float:
-    """Send, wait for the echo, and return the seconds it took."""
-    begun = time.monotonic()
+def exchange(client: socket.socket, data: bytes = b"ping") -> None:
+    """Send, and wait for the echo."""
     client.sendall(data)
     got = b""
     while len(got) < len(data):
@@ -62,11 +61,10 @@ def exchange(client: socket.socket, data: bytes = b"ping") -> float:
             raise EOFError(got)
         got += piece
     assert got == data
-    return time.monotonic() - begun
 
 
 def test_it_passes_on_whatever_comes(client: socket.socket, proxy: Proxy) -> None:
-    assert exchange(client) < 0.5
+    exchange(client)
     exchange(client, os.urandom(100_000))
     assert (proxy.to_server.passed, proxy.to_client.passed) == (100_004, 100_004)
     assert (proxy.accepted, proxy.open) == (1, 1)
@@ -78,23 +76,30 @@ def test_an_end_in_good_order_goes_through(client: socket.socket, proxy: Proxy) 
     assert client.recv(100) == b"last words"
     assert client.recv(100) == b""
     client.close()
-    end = time.monotonic() + 5
-    while proxy.open:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: not proxy.open, what="the connection to end")
 
 
 @pytest.mark.parametrize("way", ["to_server", "to_client"])
 def test_latency_delays_one_way_and_can_be_taken_away(way: str, client: socket.socket, proxy: Proxy) -> None:
-    getattr(proxy, way).latency = 0.6
-    assert 0.6 <= exchange(client) < 1.2
+    getattr(proxy, way).latency = 3600
+    client.sendall(b"kept")
+    until(lambda: getattr(proxy, way).arrived == 4, what="the bytes to be under way")
+    client.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        client.recv(4)
+    assert getattr(proxy, way).passed == 0
     proxy.heal()
-    assert exchange(client) < 0.5
+    client.settimeout(60)
+    assert client.recv(4) == b"kept"
+    exchange(client)
 
 
 def test_latency_does_not_slow_down_what_follows(client: socket.socket, proxy: Proxy) -> None:
-    proxy.to_client.latency = 0.3
-    assert exchange(client, os.urandom(1_000_000)) < 1.5
+    proxy.to_client.latency = 3600
+    for count in (1, 2, 3):
+        client.sendall(b"x")
+        until(lambda count=count: proxy.to_client.arrived == count, what="it to be under way beside the others")
+    assert proxy.to_client.passed == 0
 
 
 def test_silence_keeps_what_is_sent_until_it_is_over(client: socket.socket, proxy: Proxy) -> None:
@@ -102,19 +107,19 @@ def test_silence_keeps_what_is_sent_until_it_is_over(client: socket.socket, prox
     client.settimeout(0.3)
     with pytest.raises(TimeoutError):
         exchange(client, b"kept")
-    assert proxy.to_server.passed == 4
+    until(lambda: proxy.to_server.passed == 4, what="the other way to carry it")
     proxy.heal()
-    client.settimeout(5)
+    client.settimeout(60)
     assert client.recv(10) == b"kept"
 
 
 def test_slow_bytes_come_one_by_one(client: socket.socket, proxy: Proxy) -> None:
-    proxy.to_client.seconds_per_byte = 0.05
+    proxy.to_client.seconds_per_byte = 0.5
     client.sendall(b"0123456789")
-    begun = time.monotonic()
-    pieces = [client.recv(10) for _ in range(5)]
-    assert [len(piece) for piece in pieces] == [1] * 5
-    assert time.monotonic() - begun >= 0.15
+    pieces = [client.recv(1) for _ in range(5)]
+    with pytest.raises(BlockingIOError):
+        client.recv(10, socket.MSG_DONTWAIT)  # the next one is not there yet
+    assert pieces == [b"0", b"1", b"2", b"3", b"4"]
 
 
 def test_a_reset_is_a_reset_at_both_ends(client: socket.socket, proxy: Proxy) -> None:
@@ -140,7 +145,7 @@ def test_a_connection_can_end_in_the_middle_of_an_answer_once(
     with pytest.raises(error):
         exchange(client, b"four")
     assert proxy.to_client.passed == 6
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as second:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as second:
         exchange(second)
 
 
@@ -155,40 +160,46 @@ def test_down_refuses_and_up_is_the_same_address(client: socket.socket, proxy: P
     exchange(client)
     proxy.down()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=60)
     exchange(client)
     proxy.up()
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as second:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as second:
         exchange(second)
 
 
 def test_a_new_connection_can_cost_more(proxy: Proxy) -> None:
-    proxy.connect_seconds = 0.6
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as conn:
-        assert exchange(conn) >= 0.55  # it began while the connection was made
-        assert exchange(conn) < 0.5
+    proxy.connect_seconds = 1.0
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as conn:
+        conn.sendall(b"ping")
+        assert proxy.open == 0  # it is being made
+        assert conn.recv(4) == b"ping"
+        exchange(conn)
 
 
 def test_a_target_that_is_away_is_a_reset() -> None:
-    with Proxy("127.0.0.1", 9) as proxy:
-        conn = socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
-        with conn, pytest.raises(ConnectionResetError):
-            conn.recv(1)
+    # At reading, or as early as at connecting: the proxy is quick.
+    with Proxy("127.0.0.1", 9) as proxy, pytest.raises(ConnectionResetError):
+        connect_and_read(proxy.port)
+
+
+def connect_and_read(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as conn:
+        conn.recv(1)
 
 
 def test_many_connections_at_once_are_independent(proxy: Proxy) -> None:
-    took: list[float] = []
+    served: list[None] = []
 
     def visit() -> None:
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as conn:
-            took.extend(exchange(conn, os.urandom(1000)) for _ in range(5))
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as conn:
+            served.extend(exchange(conn, os.urandom(1000)) for _ in range(5))
 
     threads = [threading.Thread(target=visit) for _ in range(30)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(took) == 150
+    assert len(served) == 150
 
 
 def test_before_postgresql_a_reset_breaks_the_session_only() -> None:
@@ -216,9 +227,9 @@ def test_before_the_api_a_cut_answer_may_have_been_done() -> None:
     with SandboxServer() as sandbox, Proxy.before(sandbox.api_url) as proxy:
         assert urlsplit(proxy.url).path == urlsplit(sandbox.api_url).path
         http = Http(base_url=proxy.url, user_agent="t")
-        assert http.request("GET", "/customers", deadline=2).status == 401
+        assert http.request("GET", "/customers", deadline=30).status == 401
         proxy.to_client.end_after(proxy.to_client.passed - 5, how="cut")
         with pytest.raises(Unreachable) as error:
-            http.request("POST", "/customers", deadline=2, json={})
+            http.request("POST", "/customers", deadline=30, json={})
         assert error.value.may_have_been_done
         http.close()

@@ -6,8 +6,7 @@ import shlex
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from integrations.tasks import sweep
 from limego_visma.local.__main__ import _commands
 from limego_visma.local.environment import LocalEnvironment
 from limego_visma.local.stores import dies_with_parent
+from tests.integrations.workers import until
 from tests.outbox import due_push
 
 ROOT = Path(__file__).parent.parent
@@ -84,20 +84,11 @@ def _worker(name: str, environment: dict[str, str], log: Path) -> Iterator[None]
         words = dies_with_parent(LOCAL[name])
         process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
-        assert _comes(lambda: b" ready." in log.read_bytes(), seconds=40), log.read_text()
+        until(lambda: b" ready." in log.read_bytes(), what=f"the start of {log}")
         yield
     finally:
         process.terminate()
-        process.wait(40)
-
-
-def _comes(condition: Callable[[], object], *, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
+        process.wait(60)
 
 
 @pytest.mark.workers
@@ -119,7 +110,8 @@ def test_a_silent_mail_server_does_not_delay_the_sweeper(
         stack.callback(silent_mail.hang_up)  # before the workers are told to stop: they end what they began
         for _ in range(3):
             send_due_mail.apply_async()
-        assert _comes(lambda: silent_mail.held, seconds=20)
+        until(lambda: bool(silent_mail.held), what="the first mail")
         sweep.apply_async()
-        assert _comes(lambda: Push.objects.get(pk=push.pk).fence, seconds=settings.EMAIL_TIMEOUT / 2)
+        until(lambda: Push.objects.get(pk=push.pk).fence > 0, what="the sweeper")
+        assert len(silent_mail.held) < 3, "the mails were given up one after the other, and only then it came"
     broker.flushdb()

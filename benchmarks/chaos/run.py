@@ -19,8 +19,8 @@ from benchmarks.chaos.options import Options
 from benchmarks.chaos.stage import Stage, workers
 from benchmarks.chaos.updating import Editors, Target
 from benchmarks.chaos.world import Tenant
+from benchmarks.sheets import confirm_create
 from companies.models import Company
-from integrations import services
 from integrations.eaccounting.errors import EAccountingError
 from integrations.locks import LockTaken
 from integrations.models import Connection, Push
@@ -185,7 +185,7 @@ class Run:
 
 
 def _create(company_id: int, user: User) -> list[int]:
-    return [services.request_create(user=user, company=Company.objects.get(pk=company_id)).pk]
+    return [confirm_create(user=user, company=Company.objects.get(pk=company_id)).pk]
 
 
 def _of(records: list[Record], everybody: list[Tenant]) -> list[Record]:

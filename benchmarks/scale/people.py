@@ -11,14 +11,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 
 from accounts.models import User
 from benchmarks.chaos.world import Tenant
-from companies.models import Company
-from integrations import mapping
+from benchmarks.sheets import CREATE, Desk, Unusable
 from integrations.models import Push
-from integrations.services import current_connection
 
-SECONDS = 10.0
 PAUSE = 0.02  # seconds between clicks
-TOKEN = "a" * 32  # against forged requests; cookie and form hold the same one
 
 
 def session_of(user: User) -> str:
@@ -42,7 +38,7 @@ class People:
 
     def __post_init__(self) -> None:
         """Log everybody in."""
-        self._keys = [session_of(tenant.user) for tenant in self.everybody]
+        self._desks = [_desk(self.url, tenant) for tenant in self.everybody]
 
     @property
     def clicked(self) -> int:
@@ -57,31 +53,23 @@ class People:
 
     def _click_all(self, ids: list[int]) -> None:
         for place, pk in enumerate(ids):
-            self._click(self._keys[place % len(self._keys)], pk)
+            self._click(self._desks[place % len(self._desks)], pk)
             time.sleep(PAUSE)
 
-    def _click(self, key: str, company_id: int) -> None:
-        """Press "Create customer in Visma" on a company's sheet."""
-        cookies = {settings.SESSION_COOKIE_NAME: key, settings.CSRF_COOKIE_NAME: TOKEN}
-        url = f"{self.url}/companies/{company_id}/visma-eaccounting/add/"
-        form = {"csrfmiddlewaretoken": TOKEN, **_sheet(company_id)}
-        began = time.monotonic()
+    def _click(self, desk: Desk, company_id: int) -> None:
+        """Open a company's create sheet, and press "Create customer in Visma"."""
         try:
-            answer = requests.post(url, data=form, cookies=cookies, allow_redirects=False, timeout=SECONDS)
-        except requests.RequestException as error:
+            _began, took = desk.confirm(desk.open(company_id, CREATE))
+        except (requests.RequestException, Unusable) as error:
             self.broken.append(repr(error))
             return
-        self.took.append(time.monotonic() - began)
-        if answer.status_code != requests.codes.found:
-            self.broken.append(f"a click was answered with {answer.status_code}")
+        self.took.append(took)
 
 
-def _sheet(company_id: int) -> dict[str, object]:
-    """What stands on the create sheet: the company's own values, nobody as its contact person, the default terms."""
-    company = Company.objects.get(pk=company_id)
-    connection = current_connection(company.account_id)
-    values = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
-    return {**values, "contact": "", "terms": connection.default_terms_id if connection else ""}
+def _desk(url: str, tenant: Tenant) -> Desk:
+    desk = Desk(url)
+    desk.session.cookies.set(settings.SESSION_COOKIE_NAME, session_of(tenant.user))
+    return desk
 
 
 def accepted(ids: list[int]) -> list[int]:

@@ -9,8 +9,9 @@ from benchmarks.chaos.eaccounting import EAccounting
 from benchmarks.chaos.stage import Stage
 from benchmarks.chaos.world import Tenant
 from benchmarks.scale.pools import ACCOUNTS, LONGEST, Case, Cost, cost, delayed, worker
+from benchmarks.sheets import confirm_create
 from companies.models import Company
-from integrations import services, tasks
+from integrations import tasks
 from integrations.models import Push
 from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
@@ -73,7 +74,7 @@ def _wishes(everybody: list[Tenant], ids: list[int]) -> list[int]:
     tasks._quiet["until"] = float("inf")  # noqa: SLF001  # what a failed poke does
     rows = Company.objects.in_bulk(ids)
     owners = {tenant.account.pk: tenant.user for tenant in everybody}
-    made = [services.request_create(user=owners[rows[pk].account_id], company=rows[pk]).pk for pk in ids]
+    made = [confirm_create(user=owners[rows[pk].account_id], company=rows[pk]).pk for pk in ids]
     tasks._quiet["until"] = 0.0  # noqa: SLF001
     return made
 

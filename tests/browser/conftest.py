@@ -7,12 +7,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from limego_visma.local.browser import chromium
-from tests.browser.eaccounting import connected, demo, eaccounting, sandbox_server, workers
+from tests.browser.eaccounting import SETTLED, connected, demo, eaccounting, sandbox_server, workers
 
 __all__ = ["connected", "demo", "eaccounting", "sandbox_server", "workers"]  # fixtures of every module here
 
@@ -64,8 +64,22 @@ def browser_context_args(base_url: str) -> dict[str, object]:
 def phone(browser: Browser, browser_context_args: dict[str, object]) -> Iterator[Page]:
     """A page as wide as a small phone."""
     context = browser.new_context(**{**browser_context_args, "viewport": PHONE})
+    context.set_default_timeout(SETTLED)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_with_pages() -> None:
+    """How quick a page is, is nothing that these tests tell."""
+    expect.set_options(timeout=SETTLED)
+
+
+@pytest.fixture
+def context(context: BrowserContext) -> BrowserContext:
+    """The desk's browser, as patient."""
+    context.set_default_timeout(SETTLED)
+    return context
 
 
 @pytest.fixture

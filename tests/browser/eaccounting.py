@@ -4,7 +4,6 @@ import http.client
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -28,11 +27,11 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import Settings
 from integrations.models import Connection
 from limego_visma.local.stores import dies_with_parent
+from tests.integrations.workers import until
 
 ROOT = Path(__file__).parent.parent.parent
-READY_SECONDS = 40
 ADD = "+ Add as customer in Visma eAccounting"
-SETTLED = 20_000  # milliseconds for a worker to do its work on a busy machine
+SETTLED = 90_000  # milliseconds; a net for what never comes: a wait ends as soon as what it waits for is there
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +90,16 @@ def workers(
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    ends_at = time.monotonic() + READY_SECONDS
-    while b" ready." not in log.read_bytes():
-        if process.poll() is not None or time.monotonic() > ends_at:
+    def is_ready() -> bool:
+        if process.poll() is not None:
             pytest.fail(f"The workers did not start:\n{log.read_text()}")
-        time.sleep(0.1)
+        return b" ready." in log.read_bytes()
+
+    until(is_ready, what=f"the start of {log}")
 
 
 def _forget() -> None:
@@ -164,7 +164,7 @@ def connect(user: User, *, company: str = "1") -> Connection:
 def _consent(url: str, company: str) -> dict[str, str]:
     """Do over HTTP what a person does on the consent page; return the query of the way back."""
     parts = urlsplit(url)
-    browser = http.client.HTTPConnection(parts.netloc, timeout=5)
+    browser = http.client.HTTPConnection(parts.netloc, timeout=60)
     body = urlencode({"company": company, "decision": "allow"})
     browser.request("POST", f"{parts.path}?{parts.query}", body=body)
     answer = browser.getresponse()

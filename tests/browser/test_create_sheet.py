@@ -261,7 +261,7 @@ def test_without_javascript_everything_is_a_button(
     page.get_by_role("checkbox", name="None of these is this company").check()
     page.get_by_role("button", name=CREATE).click()
     panel = page.get_by_role("region", name=PANEL)
-    for _ in range(80):
+    for _ in range(SETTLED // 250):
         if "created" in panel.inner_text():
             break
         page.wait_for_timeout(250)

@@ -1,8 +1,5 @@
 """The copy of the customers fills by itself after connecting, says its age, and goes when an admin wants it to."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -13,19 +10,12 @@ from integrations.delivery import live
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerIndex, Origin, RemoteCustomer
 from tests.browser.conftest import LogIn, assert_accessible
-from tests.browser.eaccounting import SETTLED, customer_named
+from tests.browser.eaccounting import customer_named
+from tests.integrations.workers import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
 CONNECTION_PAGE = "/settings/integrations/visma-eaccounting/"
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    """Wait for the workers."""
-    ends_at = time.monotonic() + SETTLED / 1000
-    while not true():
-        assert time.monotonic() < ends_at, what
-        time.sleep(0.1)
 
 
 def test_the_copy_fills_by_itself_and_is_erased_when_an_admin_wants_it(
@@ -33,7 +23,7 @@ def test_the_copy_fills_by_itself_and_is_erased_when_an_admin_wants_it(
 ) -> None:
     for screen in (page, phone):
         log_in(screen, connected.connected_by)
-    until(lambda: CustomerIndex.objects.get().is_filled, "the index")
+    until(lambda: CustomerIndex.objects.get().is_filled, what="the index")
     assert RemoteCustomer.objects.count() == len(eaccounting.customers())
     page.goto(CONNECTION_PAGE)
     expect(page.get_by_text("The customers were last fetched from Visma eAccounting just now.")).to_be_visible()
@@ -52,5 +42,5 @@ def test_the_copy_fills_by_itself_and_is_erased_when_an_admin_wants_it(
     page.keyboard.press("Space")
     page.get_by_role("button", name="Disconnect", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text("is being erased")
-    until(lambda: unlinked_count(connected) == 0, "the erasing")
+    until(lambda: unlinked_count(connected) == 0, what="the erasing")
     assert list(RemoteCustomer.objects.all()) == [linked.customer]

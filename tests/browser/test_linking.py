@@ -100,7 +100,7 @@ def test_a_customer_is_linked_by_keyboard_alone(desk: Page, eaccounting: Sandbox
 
 
 def _tab_to(page: Page, target: Locator) -> None:
-    for _ in range(40):
+    for _ in range(SETTLED // 250):
         page.keyboard.press("Tab")
         if target.evaluate("element => element === document.activeElement"):
             return

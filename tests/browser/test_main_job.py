@@ -168,7 +168,7 @@ def test_a_company_is_added_without_javascript(
     open_card(page, "Brovakten Säkerhet AB")
     add_customer(page)
     panel = page.get_by_role("region", name="Visma eAccounting")
-    for _ in range(40):
+    for _ in range(SETTLED // 250):
         if UP_TO_DATE in panel.inner_text():
             break
         page.wait_for_timeout(250)

@@ -19,7 +19,6 @@ SHORT = "Mälarstrand Fastigheter i Västerås AB"
 UP_TO_DATE = "In Visma eAccounting, up to date"
 
 
-@pytest.mark.timeout(240)
 def test_see_before_you_write(page: Page, connected: Connection, eaccounting: Sandbox, log_in: LogIn) -> None:
     log_in(page, connected.connected_by)
     _wait_for_the_index(page, connected, eaccounting)
@@ -32,7 +31,7 @@ def test_see_before_you_write(page: Page, connected: Connection, eaccounting: Sa
 
 def _wait_for_the_index(page: Page, connection: Connection, eaccounting: Sandbox) -> None:
     """A worker copies the customers by itself."""
-    for _ in range(100):
+    for _ in range(SETTLED // 200):
         if RemoteCustomer.objects.filter(connection=connection).count() >= len(eaccounting.customers()):
             return
         page.wait_for_timeout(200)

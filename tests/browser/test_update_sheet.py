@@ -228,7 +228,7 @@ def test_without_javascript_the_sheet_is_a_page(
     )
     page.get_by_role("button", name="Update the chosen fields in Visma eAccounting").click()
     expect(page.get_by_role("heading", name=NAME, level=1)).to_be_visible()
-    for _ in range(40):
+    for _ in range(SETTLED // 250):
         if UP_TO_DATE in panel_on(page).inner_text():
             break
         page.wait_for_timeout(250)

@@ -18,7 +18,7 @@ from integrations.models import Connection
 from tests.crashes.orders import own_redis_url, store
 from tests.crashes.stage import SEND_BY_SECONDS, Stage, thaw_all
 from tests.integrations.conftest import add_company, company, connection, forget_gateway, ready, server
-from tests.integrations.workers import Workers
+from tests.integrations.workers import SHORT_LEASES, Workers
 
 __all__ = ["add_company", "company", "connection", "ready", "server"]
 
@@ -41,7 +41,11 @@ def worker(
             processes=PROCESSES,
             beat=False,
             app="tests.crashes.app",
-            settings={"EACCOUNTING_SEND_BY_SECONDS": str(SEND_BY_SECONDS), "REDIS_URL": own_redis_url()},
+            settings={
+                **SHORT_LEASES,
+                "EACCOUNTING_SEND_BY_SECONDS": str(SEND_BY_SECONDS),
+                "REDIS_URL": own_redis_url(),
+            },
         )
     with workers:
         yield workers

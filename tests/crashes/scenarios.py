@@ -132,7 +132,7 @@ def _judge_rotation(stage: Stage, point: Point | None, fate: Fate | None) -> Non
         assert connection.state == Connection.State.NEEDS_RECONNECT
         assert (push.state, push.wait_reason) == (PushState.WAITING, WaitReason.CONNECTION)
         # The old one was tried once. What eAccounting answers late it also notes late.
-        until(lambda: stage.refreshes() == 2, seconds=5, what="its token calls")
+        until(lambda: stage.refreshes() == 2, what="its token calls")
         connect_as(stage.user)
         stage.settle()
     else:
@@ -142,7 +142,7 @@ def _judge_rotation(stage: Stage, point: Point | None, fate: Fate | None) -> Non
 
 def _judge_reusable(stage: Stage, point: Point | None, fate: Fate | None) -> None:
     again = point == Point.TOKENS_RECEIVED and fate in {Fate.KILL, Fate.RAISE}
-    until(lambda: stage.refreshes() == (2 if again else 1), seconds=5, what="its token calls")
+    until(lambda: stage.refreshes() == (2 if again else 1), what="its token calls")
     _created(stage)
 
 
@@ -216,7 +216,7 @@ def _others_index(stage: Stage) -> None:
     """The lease of a dead or frozen process is over, or the pause after an error of ours: another one does the work."""
     stage.pass_time(max(lease_seconds(), LONGEST_PAUSE))
     stage.ask_upkeep()
-    until(lambda: _is_indexed(stage), seconds=10, what="the index")
+    until(lambda: _is_indexed(stage), what="the index")
 
 
 def _is_indexed(stage: Stage) -> bool:

@@ -28,11 +28,11 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.identity import GRANT, REFRESH
 from integrations.models import Connection, CustomerIndex, Push
 from integrations.models.push_queue import HEAD_START
-from tests.crashes.orders import AT_WORK, MET, SIGNALS, TRACE, Fate, armed, store
-from tests.integrations.workers import until
+from tests.crashes.orders import AT_WORK, MET, TRACE, Fate, armed, store
+from tests.integrations.workers import LONGEST, until
 
 QUEUES = ("clicks", "bulk", "sweep", "upkeep")
-MEETS_SECONDS, MEETS_TRIES = 0.5, 20
+MEETS_SECONDS, MEETS_TRIES = 0.5, 120
 OTHERS_SECONDS = 1.0  # how long others may take to move a row while a process is frozen, perhaps holding its lock
 SEND_BY_SECONDS = 0.4
 FROZEN_SECONDS = 0.6  # longer than send_by
@@ -79,22 +79,17 @@ class Stage:
             meanwhile(self)
             self.see_through(fate, process)
 
-    def strike(self, fate: Fate, process: int) -> None:
-        """Let a process meet a fate wherever it is."""
-        os.kill(process, SIGNALS[fate])
-        self.see_through(fate, process)
-
     def see_through(self, fate: Fate, process: int) -> None:
         """Wait until a fate that was met is over."""
         if fate == Fate.HANG:
             self.outlast(process)
         elif fate in {Fate.KILL, Fate.TERM}:
-            until(lambda: not alive(process), seconds=10, what="the end of the process")
+            until(lambda: not alive(process), what="the end of the process")
         self.quiet()
 
     def outlast(self, process: int) -> None:
         """Let others try while a process is frozen, past its lease and its send_by; then let it go on."""
-        until(lambda: frozen(process), seconds=5, what="the freeze")
+        until(lambda: frozen(process), what="the freeze")
         began = time.monotonic()
         with suppress(AssertionError):
             self.settle(within=R4_SECONDS, patience=OTHERS_SECONDS)
@@ -139,7 +134,7 @@ class Stage:
 
     def quiet(self) -> None:
         """Wait until no process works and no message waits."""
-        until(lambda: idle() and idle(), seconds=20, what=f"the worker to be idle: {at_work()}")
+        until(lambda: idle() and idle(), what=f"the worker to be idle: {at_work()}")
 
     def pass_time(self, seconds: float) -> None:
         """Let so many seconds pass; rows that a frozen process has locked stay in its time."""
@@ -154,7 +149,7 @@ class Stage:
         """Return the push that moves by itself some time, or None."""
         return Push.objects.filter(finished_at=None, next_attempt_at__isnull=False).order_by("pk").first()
 
-    def settle(self, *, within: float = R4_SECONDS, patience: float = 15.0) -> None:
+    def settle(self, *, within: float = R4_SECONDS, patience: float = LONGEST) -> None:
         """Let time pass and the sweeper sweep until no push moves by itself any more."""
         while (push := self.moving()) is not None:
             self.pass_time(_seconds_until_turn(push))
@@ -192,7 +187,7 @@ class Stage:
 
     def upkeep_until(self, true: Callable[[], bool]) -> None:
         """Let workers look after the connections until something is true."""
-        for _ in range(10):
+        for _ in range(60):
             self.ask_upkeep()
             with suppress(AssertionError):
                 until(true, seconds=1, what="upkeep")

@@ -29,7 +29,7 @@ def test_what_a_frozen_process_had_locked_is_settled_by_others(stage: Stage, nam
     stage.arm(point, Fate.HANG)
     scenario.begin(stage)
     process = stage.met()
-    until(lambda: frozen(process), seconds=5, what="the freeze")
+    until(lambda: frozen(process), what="the freeze")
     assert stage.end_transactions() == 1
     scenario.meanwhile(stage)
     stage.settle()

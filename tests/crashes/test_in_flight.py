@@ -1,11 +1,14 @@
 """A process ends while eAccounting answers: the bytes have left, and what they did is there already."""
 
+import os
+
 import pytest
 
 from integrations.crashpoints import Point
 from tests.crashes.orders import SIGNALS, Fate
 from tests.crashes.scenarios import SCENARIOS
 from tests.crashes.stage import Stage, at_work
+from tests.holding import held
 from tests.integrations.conftest import CUSTOMERS
 from tests.integrations.workers import until
 
@@ -27,13 +30,14 @@ def test_the_end_of_a_process_that_awaits_an_answer_does_no_harm(
 ) -> None:
     scenario = SCENARIOS[name]
     scenario.prepare(stage)
-    stage.sandbox.fault(kind="delay", method=method, path=path, seconds=0.5, when="after")
-    scenario.begin(stage)
-    until(lambda: stage.sandbox.faults[-1].count == 0, seconds=10, what="the request to be there")
-    until(lambda: len(at_work()) == 1, seconds=5, what="the web process to be done")
-    (process,) = at_work()
-    scenario.meanwhile(stage)
-    stage.strike(fate, process)
+    with held(stage.sandbox, method=method, path=path, when="after") as request:
+        scenario.begin(stage)
+        request.wait_for()
+        until(lambda: len(at_work()) == 1, what="the web process to be done")
+        (process,) = at_work()
+        scenario.meanwhile(stage)
+        os.kill(process, SIGNALS[fate])
+    stage.see_through(fate, process)
     stage.settle()
-    until(lambda: bool(stage.sandbox.calls(method=method, path=path.removesuffix("/.*"))), seconds=5, what="its record")
+    until(lambda: bool(stage.sandbox.calls(method=method, path=path.removesuffix("/.*"))), what="its record")
     scenario.judge(stage, point, fate)

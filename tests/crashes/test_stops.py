@@ -20,8 +20,9 @@ from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
 from tests.crashes.stage import holds_good_tokens
 from tests.crashes.stopping import PROGRAM, STOPPED
+from tests.holding import held
 from tests.integrations.conftest import named
-from tests.integrations.workers import Workers, until
+from tests.integrations.workers import Workers
 
 pytestmark = [pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
@@ -71,7 +72,7 @@ def test_no_stop_loses_a_token(stop: Stop, ready: Connection, sandbox: Sandbox) 
     lives, dice = statistics.median(lived for _, lived in undisturbed), random.Random(17)  # noqa: S311  # no secret
     stops, lost, during = 0, 0, 0
     # More when few of them met the exchange, as on a machine whose load changes.
-    while stops < STOPS or (during < STOPS / 20 and stops < 5 * STOPS):
+    while stops < STOPS or (during < STOPS / 20 and stops < 20 * STOPS):
         stops += 1
         before = Connection.objects.get(pk=ready.pk).refresh_token
         status, _lived = stop(dice.uniform(0, 1.1 * lives))
@@ -93,11 +94,10 @@ def test_a_worker_that_is_asked_to_stop_does_what_it_has_begun_to_its_end(
     sandbox: Sandbox,
 ) -> None:
     expire(ready)
-    sandbox.fault(kind="delay", method="POST", path="/connect/token", seconds=1.0, when="after")
-    with workers:
+    with held(sandbox, method="POST", path="/connect/token", when="after") as request, workers:
         services.request_create(user=anna, company=company)
-        until(lambda: sandbox.faults[0].count == 0, seconds=10, what="the exchange")
-        workers.ask_to_stop(ask)
+        request.wait_for()
+        workers.ask_to_stop(ask, meanwhile=request.go_on)
     assert holds_good_tokens(ready, sandbox)
     assert Push.objects.get().state == PushState.DONE
     assert len(named(sandbox)) == 1

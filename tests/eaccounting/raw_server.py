@@ -36,7 +36,7 @@ def drips(data: bytes, *, pause: float) -> Script:
 
 
 def silent(conn: socket.socket, _: bytes) -> bool:
-    conn.settimeout(10)
+    conn.settimeout(60)
     with contextlib.suppress(OSError):
         conn.recv(1)
     return False
@@ -82,6 +82,10 @@ class RawServer:
                 conn.shutdown(socket.SHUT_RDWR)
             conn.close()
         self._open.clear()
+
+    def is_idle(self) -> bool:
+        """Tell whether every connection that there was is closed."""
+        return all(conn.fileno() == -1 for conn in self._open)
 
     def _accept(self) -> None:
         while True:

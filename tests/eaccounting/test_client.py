@@ -33,7 +33,7 @@ from tests.eaccounting.raw_server import RawServer, answer, says
 def test_all_pages_are_read_and_the_first_ones_time_is_kept(client: Client, sandbox: Sandbox) -> None:
     sandbox.seed({"companies": {"1": {"customers": [{"Name": f"No {n}"} for n in range(30)]}}})
     sandbox.forget_calls()
-    page = client.list_customers(page_size=10, deadline=5)
+    page = client.list_customers(page_size=10, deadline=60)
     assert len({customer.id for customer in page.customers}) == 42
     assert len(sandbox.calls(path="/v2/customers")) == 5
     assert abs(page.server_time.timestamp() - sandbox.world.now()) < 5
@@ -42,12 +42,12 @@ def test_all_pages_are_read_and_the_first_ones_time_is_kept(client: Client, sand
 def test_one_failing_page_fails_all(client: Client, sandbox: Sandbox) -> None:
     sandbox.fault(kind="status", status=503, method="GET", path="/v2/customers", skip=1)
     with pytest.raises(ServerError):
-        client.list_customers(page_size=5, deadline=5)
+        client.list_customers(page_size=5, deadline=60)
 
 
 def test_a_list_that_changes_while_it_is_read_is_read_again(client: Client, sandbox: Sandbox) -> None:
     """A row that is deleted moves the others up, and one of them would be missed."""
-    ids = sorted(customer.id for customer in client.list_customers(deadline=5).customers)
+    ids = sorted(customer.id for customer in client.list_customers(deadline=60).customers)
     deleted = False
 
     def between_pages(_: Endpoint) -> None:
@@ -58,14 +58,14 @@ def test_a_list_that_changes_while_it_is_read_is_read_again(client: Client, sand
 
     sandbox.forget_calls()
     client._before_call = between_pages
-    page = client.list_customers(page_size=5, deadline=5)
+    page = client.list_customers(page_size=5, deadline=60)
     assert sorted(customer.id for customer in page.customers) == ids[1:]
 
 
 def test_a_list_that_never_stands_still_is_given_up(client: Client, sandbox: Sandbox) -> None:
     client._before_call = lambda _: sandbox.seed({"companies": {"1": {"customers": [{"Name": "New"}]}}})
     with pytest.raises(UnexpectedAnswer) as caught:
-        client.list_customers(page_size=5, deadline=5)
+        client.list_customers(page_size=5, deadline=60)
     assert caught.value.code == "list_changed_while_reading"
     assert caught.value.retryable
     assert not caught.value.may_have_been_done
@@ -90,7 +90,7 @@ def test_one_page_of_the_customers_is_one_call_and_says_whether_it_is_the_last(
 
 
 def test_a_page_behind_the_last_one_is_the_end(client: Client) -> None:
-    page = client.customer_page(page=7, deadline=5)
+    page = client.customer_page(page=7, deadline=60)
     assert (page.customers, page.is_last) == ((), True)
 
 
@@ -105,23 +105,23 @@ def test_rows_that_are_no_customers_are_counted_with_the_ids_that_can_be_read() 
 
 
 def test_the_deadline_is_for_all_pages(client: Client, sandbox: Sandbox) -> None:
+    """Each page would come in time, and all of them would not."""
     sandbox.fault(kind="delay", seconds=0.6, path="/v2/customers", count=None)
-    start = time.monotonic()
     with pytest.raises(EAccountingError) as caught:
         client.list_customers(page_size=2, deadline=1.0)
     assert isinstance(caught.value, Unreachable | NotSent)
-    assert time.monotonic() - start < 2.5
+    assert len(sandbox.calls(path="/v2/customers")) <= 2
 
 
 def test_every_call_is_announced(server: SandboxServer, client: Client) -> None:
     announced: list[Endpoint] = []
     client._before_call = announced.append
-    customer = client.list_customers(page_size=6, deadline=5).customers[0]
-    client.get_customer(customer_id=customer.id.upper(), deadline=5)
-    client.list_terms_of_payment(deadline=5)
-    client.get_company_settings(deadline=5)
-    created = client.create_customer(payload=payload(), deadline=5)
-    client.replace_customer(customer_id=created.id, payload=payload(), deadline=5)
+    customer = client.list_customers(page_size=6, deadline=60).customers[0]
+    client.get_customer(customer_id=customer.id.upper(), deadline=60)
+    client.list_terms_of_payment(deadline=60)
+    client.get_company_settings(deadline=60)
+    created = client.create_customer(payload=payload(), deadline=60)
+    client.replace_customer(customer_id=created.id, payload=payload(), deadline=60)
     assert announced == [
         Endpoint.CUSTOMERS,
         Endpoint.CUSTOMERS,
@@ -135,9 +135,9 @@ def test_every_call_is_announced(server: SandboxServer, client: Client) -> None:
 
 def test_what_is_read_can_be_written_back_unchanged(client: Client, sandbox: Sandbox) -> None:
     before = next(row for row in sandbox.customers() if row["CustomerNumber"] == "1001")
-    customer = client.get_customer(customer_id=str(before["Id"]), deadline=5)
+    customer = client.get_customer(customer_id=str(before["Id"]), deadline=60)
     echo = {name: value for name, value in customer.raw.items() if name not in READ_ONLY_PROPERTIES}
-    client.replace_customer(customer_id=customer.id, payload=echo, deadline=5)
+    client.replace_customer(customer_id=customer.id, payload=echo, deadline=60)
     after = next(row for row in sandbox.customers() if row["CustomerNumber"] == "1001")
     assert before | {"ChangedUtc": None} == after | {"ChangedUtc": None}
     assert after["CreditRating"] == {"Class": "A", "Score": 0.725, "Limit": 12345678901234567890}
@@ -150,41 +150,41 @@ def test_an_answer_about_another_customer_is_not_believed(client: Client, sandbo
     sandbox.fault(kind="status", status=200, path=f"/v2/customers/{asked}", body=f'{{"Id": "{other}", "Name": "B"}}')
     call = partial(client.replace_customer, payload=payload()) if method == "PUT" else client.get_customer
     with pytest.raises(UnexpectedAnswer, match="answer_unreadable") as caught:
-        call(customer_id=asked, deadline=5)
+        call(customer_id=asked, deadline=60)
     assert caught.value.may_have_been_done == (method == "PUT")
 
 
 def test_an_id_that_is_none_is_refused_before_a_call(client: Client) -> None:
     with pytest.raises(ValueError, match="badly formed"):
-        client.get_customer(customer_id="../companysettings", deadline=5)
+        client.get_customer(customer_id="../companysettings", deadline=60)
 
 
 def test_past_send_by_nothing_is_created(client: Client, sandbox: Sandbox) -> None:
     with pytest.raises(NotSent):
-        client.create_customer(payload=payload(), deadline=5, send_by=time.monotonic() - 0.01)
+        client.create_customer(payload=payload(), deadline=60, send_by=time.monotonic() - 0.01)
     assert sandbox.calls(method="POST", path="/v2/customers") == []
 
 
 def test_an_expired_token_is_unauthorized(client: Client, sandbox: Sandbox) -> None:
     sandbox.expire_access_tokens()
     with pytest.raises(Unauthorized):
-        client.get_company_settings(deadline=5)
+        client.get_company_settings(deadline=60)
 
 
 def test_the_rate_limit_says_how_long_to_wait(client: Client, sandbox: Sandbox) -> None:
     sandbox.set_up(rate_limit=3)
     for _ in range(3):
-        client.get_company_settings(deadline=5)
+        client.get_company_settings(deadline=60)
     with pytest.raises(RateLimited) as caught:
-        client.get_company_settings(deadline=5)
+        client.get_company_settings(deadline=60)
     assert 1 <= caught.value.retry_after <= 60
-    assert len(client.list_terms_of_payment(deadline=5)) == 8
+    assert len(client.list_terms_of_payment(deadline=60)) == 8
 
 
 def test_a_missing_module_names_itself(client: Client, sandbox: Sandbox) -> None:
     sandbox.fault(kind="error", error_code=4002, text="ForbiddenRequestException - No access to module: api_standard")
     with pytest.raises(Forbidden) as caught:
-        client.get_company_settings(deadline=5)
+        client.get_company_settings(deadline=60)
     assert caught.value.kind == "module"
 
 
@@ -192,7 +192,7 @@ def test_a_missing_module_names_itself(client: Client, sandbox: Sandbox) -> None
 def test_an_unreadable_success_may_have_been_done(client: Client, sandbox: Sandbox, kind: str) -> None:
     sandbox.fault(kind=kind, method="POST", path="/v2/customers")
     with pytest.raises(UnexpectedAnswer) as caught:
-        client.create_customer(payload=payload(Name="Lost AB"), deadline=5)
+        client.create_customer(payload=payload(Name="Lost AB"), deadline=60)
     assert caught.value.may_have_been_done
     assert [row["Name"] for row in sandbox.customers()].count("Lost AB") == 1
 
@@ -201,7 +201,7 @@ def test_a_redirect_is_not_followed_with_the_token(client: Client, sandbox: Sand
     with RawServer(says(answer())) as other:
         sandbox.fault(kind="redirect", url=other.url + "/v2/customers", path="/v2/customers")
         with pytest.raises(UnexpectedAnswer) as caught:
-            client.create_customer(payload=payload(), deadline=5)
+            client.create_customer(payload=payload(), deadline=60)
         time.sleep(0.05)
     assert caught.value.code == "redirected"
     assert other.requests == []
@@ -221,13 +221,13 @@ def test_a_list_without_what_is_needed_is_unexpected(body: object) -> None:
     with RawServer(says(answer(json.dumps(body).encode()))) as server:
         client = Client(http=Http(base_url=server.url, user_agent="t"), access_token="t")
         with pytest.raises(UnexpectedAnswer):
-            client.list_customers(deadline=5)
+            client.list_customers(deadline=60)
 
 
 def test_a_company_sees_only_its_own(client_for: Callable[..., Client]) -> None:
     swedish, norwegian = client_for("1"), client_for("2")
-    assert norwegian.get_company_settings(deadline=5).country_code == "NO"
-    customer = swedish.list_customers(deadline=5).customers[0]
+    assert norwegian.get_company_settings(deadline=60).country_code == "NO"
+    customer = swedish.list_customers(deadline=60).customers[0]
     with pytest.raises(EAccountingError) as caught:
-        norwegian.get_customer(customer_id=customer.id, deadline=5)
+        norwegian.get_customer(customer_id=customer.id, deadline=60)
     assert caught.value.error_code == 3000

@@ -13,6 +13,7 @@ from integrations.eaccounting import connection, http
 from integrations.eaccounting.errors import EAccountingError, NotSent, UnexpectedAnswer, Unreachable
 from integrations.eaccounting.http import Http, check_url
 from tests.eaccounting.raw_server import RawServer, Script, answer, drips, resets, says, silent, then
+from tests.integrations.workers import until
 
 SECRET = "Bearer very-secret-token"  # looked for in errors, opens nothing
 
@@ -29,7 +30,7 @@ def fails(call: Callable[[], object]) -> EAccountingError:
 
 def test_an_answer_comes_back_whole() -> None:
     with RawServer(says(answer(b'{"a": 1}', extra=b"Retry-After: 7\r\n"))) as server:
-        got = client(server).request("GET", "/x", deadline=5, authorization=SECRET)
+        got = client(server).request("GET", "/x", deadline=60, authorization=SECRET)
     assert (got.status, got.body, got.headers["retry-after"]) == (200, b'{"a": 1}', "7")
     assert b"GET /x HTTP/1.1" in server.requests[0]
     assert b"Authorization: " + SECRET.encode() in server.requests[0]
@@ -39,12 +40,12 @@ def test_an_answer_comes_back_whole() -> None:
 def test_a_packed_answer_is_unpacked() -> None:
     packed = answer(gzip.compress(b'{"a": 1}'), extra=b"Content-Encoding: gzip\r\n")
     with RawServer(says(packed)) as server:
-        assert client(server).request("GET", "/", deadline=5).body == b'{"a": 1}'
+        assert client(server).request("GET", "/", deadline=60).body == b'{"a": 1}'
 
 
 def test_query_values_are_percent_encoded() -> None:
     with RawServer(says(answer())) as server:
-        client(server).request("GET", "/c", deadline=5, params={"$filter": "Name eq 'Å & B''s +1'"})
+        client(server).request("GET", "/c", deadline=60, params={"$filter": "Name eq 'Å & B''s +1'"})
     assert b"GET /c?$filter=Name%20eq%20%27%C3%85%20%26%20B%27%27s%20%2B1%27 HTTP" in server.requests[0]
 
 
@@ -59,25 +60,23 @@ def test_query_values_are_percent_encoded() -> None:
 )
 def test_the_deadline_holds_however_slow_the_server_is(script: Script) -> None:
     with RawServer(script) as server:
-        start = time.monotonic()
         error = fails(lambda: client(server).request("GET", "/", deadline=0.5))
     assert isinstance(error, Unreachable)
     assert error.may_have_been_done
-    assert error.parameters == {"reason": "timeout"}
-    assert 0.4 < time.monotonic() - start < 3
+    assert error.parameters == {"reason": "timeout"}  # who waited for the end would have been answered, or cut off
 
 
 def test_a_connection_that_was_cut_at_the_deadline_is_not_used_again() -> None:
     with RawServer(silent, says(answer(b'"second"'))) as server:
         http_client = client(server)
-        fails(lambda: http_client.request("GET", "/", deadline=0.2))
-        assert http_client.request("GET", "/", deadline=5).body == b'"second"'
+        fails(lambda: http_client.request("GET", "/", deadline=0.5))
+        assert http_client.request("GET", "/", deadline=60).body == b'"second"'
     assert server.connections == 2
 
 
 def test_a_reset_may_have_been_done() -> None:
     with RawServer(resets) as server:
-        error = fails(lambda: client(server).request("POST", "/", deadline=5, json={"Name": "x"}, fresh=True))
+        error = fails(lambda: client(server).request("POST", "/", deadline=60, json={"Name": "x"}, fresh=True))
     assert isinstance(error, Unreachable)
     assert error.may_have_been_done
     assert error.parameters == {"reason": "cut"}
@@ -86,27 +85,27 @@ def test_a_reset_may_have_been_done() -> None:
 
 def test_a_body_that_ends_early_may_have_been_done() -> None:
     with RawServer(says(answer(b"x" * 50)[:-20], keep=False)) as server:
-        error = fails(lambda: client(server).request("GET", "/", deadline=5))
+        error = fails(lambda: client(server).request("GET", "/", deadline=60))
     assert isinstance(error, Unreachable)
     assert error.may_have_been_done
 
 
 def test_a_body_that_cannot_be_unpacked_is_unexpected() -> None:
     with RawServer(says(answer(b"no gzip", extra=b"Content-Encoding: gzip\r\n"))) as server:
-        assert isinstance(fails(lambda: client(server).request("GET", "/", deadline=5)), UnexpectedAnswer)
+        assert isinstance(fails(lambda: client(server).request("GET", "/", deadline=60)), UnexpectedAnswer)
 
 
 def test_an_answer_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "MOST_BYTES", 1000)
     with RawServer(says(answer(gzip.compress(b"0" * 200_000), extra=b"Content-Encoding: gzip\r\n"))) as server:
-        error = fails(lambda: client(server).request("GET", "/", deadline=5))
+        error = fails(lambda: client(server).request("GET", "/", deadline=60))
     assert (type(error), error.code) == (UnexpectedAnswer, "answer_too_long")
 
 
 def test_a_closed_port_is_unreachable_and_nothing_was_done() -> None:
     with RawServer(silent) as server:
         url = server.url
-    error = fails(lambda: Http(base_url=url, user_agent="t").request("POST", "/", deadline=5, json={}))
+    error = fails(lambda: Http(base_url=url, user_agent="t").request("POST", "/", deadline=60, json={}))
     assert isinstance(error, Unreachable)
     assert not error.may_have_been_done
     assert error.retryable
@@ -115,21 +114,26 @@ def test_a_closed_port_is_unreachable_and_nothing_was_done() -> None:
 
 def test_an_unknown_name_is_unreachable() -> None:
     unknown = Http(base_url="https://nowhere.invalid", user_agent="t")
-    error = fails(lambda: unknown.request("GET", "/", deadline=5))
+    error = fails(lambda: unknown.request("GET", "/", deadline=60))
     assert isinstance(error, Unreachable)
     assert error.parameters == {"reason": "name"}
 
 
 def test_a_resolver_that_hangs_does_not_hold_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    hang = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hang.wait(5) and [])
-    start = time.monotonic()
+    hang, resolved = threading.Event(), threading.Event()
+
+    def resolve(*_: object, **__: object) -> list[object]:
+        hang.wait(60)
+        resolved.set()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     slow = Http(base_url="https://slow.invalid", user_agent="t", connect_timeout=0.3)
-    error = fails(lambda: slow.request("GET", "/", deadline=5))
+    error = fails(lambda: slow.request("GET", "/", deadline=60))
+    assert not resolved.is_set()
     hang.set()
     assert isinstance(error, Unreachable)
     assert not error.may_have_been_done
-    assert time.monotonic() - start < 3
 
 
 def test_a_server_without_tls_is_unreachable_and_gets_no_token() -> None:
@@ -144,7 +148,7 @@ def test_a_server_without_tls_is_unreachable_and_gets_no_token() -> None:
 def test_past_send_by_nothing_is_sent() -> None:
     with RawServer(says(answer())) as server:
         late = time.monotonic() - 0.01
-        error = fails(lambda: client(server).request("POST", "/", deadline=5, json={}, send_by=late))
+        error = fails(lambda: client(server).request("POST", "/", deadline=60, json={}, send_by=late))
         time.sleep(0.05)
     assert isinstance(error, NotSent)
     assert not error.may_have_been_done
@@ -153,20 +157,20 @@ def test_past_send_by_nothing_is_sent() -> None:
 
 def test_send_by_is_looked_at_after_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that was frozen, or a connection that took long, must not send late."""
-    connect = connection._connected
+    connect, soon = connection._connected, time.monotonic() + 1.0
 
     def slow(host: str, port: int, timeout: float) -> socket.socket:
         sock = connect(host, port, timeout)
-        time.sleep(0.3)
+        while time.monotonic() <= soon:
+            time.sleep(0.05)
         return sock
 
     monkeypatch.setattr(connection, "_connected", slow)
     with RawServer(says(answer())) as server:
-        soon = time.monotonic() + 0.2
-        error = fails(lambda: client(server).request("POST", "/", deadline=5, json={}, send_by=soon))
-        time.sleep(0.05)
+        error = fails(lambda: client(server).request("POST", "/", deadline=60, json={}, send_by=soon))
+        until(lambda: server.connections == 1, what="the connection to be accepted")
     assert isinstance(error, NotSent)
-    assert (server.connections, server.requests) == (1, [])
+    assert server.requests == []
 
 
 def test_a_deadline_that_is_over_before_sending_is_not_sent() -> None:
@@ -185,7 +189,7 @@ def test_head_and_body_leave_in_one_write(monkeypatch: pytest.MonkeyPatch) -> No
         lambda sock, data: writes.append(bytes(data)) or send(sock, data),
     )
     with RawServer(says(answer())) as server:
-        client(server).request("POST", "/", deadline=5, json={"Name": "Å"}, fresh=True)
+        client(server).request("POST", "/", deadline=60, json={"Name": "Å"}, fresh=True)
     assert [data for data in writes if data.startswith(b"POST")] == server.requests
 
 
@@ -193,7 +197,7 @@ def test_connections_are_kept_and_used_again() -> None:
     with RawServer(says(answer())) as server:
         http_client = client(server)
         for _ in range(5):
-            http_client.request("GET", "/", deadline=5)
+            http_client.request("GET", "/", deadline=60)
     assert (server.connections, len(server.requests)) == (1, 5)
 
 
@@ -201,7 +205,7 @@ def test_threads_share_the_pool() -> None:
     with RawServer(says(answer(b'"ok"'))) as server:
         http_client = client(server, pool_size=4)
         with ThreadPoolExecutor(4) as pool:
-            bodies = list(pool.map(lambda _: http_client.request("GET", "/", deadline=5).body, range(100)))
+            bodies = list(pool.map(lambda _: http_client.request("GET", "/", deadline=60).body, range(100)))
     assert bodies == [b'"ok"'] * 100
     assert server.connections <= 4
 
@@ -209,31 +213,31 @@ def test_threads_share_the_pool() -> None:
 def test_a_post_uses_no_connection_that_was_idle_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(says(answer())) as server:
         http_client = client(server)
-        http_client.request("GET", "/", deadline=5)
-        http_client.request("POST", "/", deadline=5, json={}, fresh=True)
+        http_client.request("GET", "/", deadline=60)
+        http_client.request("POST", "/", deadline=60, json={}, fresh=True)
         assert server.connections == 1
         monkeypatch.setattr(http, "FRESH_IDLE_SECONDS", 0.05)
         time.sleep(0.1)
-        http_client.request("GET", "/", deadline=5)
+        http_client.request("GET", "/", deadline=60)
         assert server.connections == 1
         time.sleep(0.1)
-        http_client.request("POST", "/", deadline=5, json={}, fresh=True)
+        http_client.request("POST", "/", deadline=60, json={}, fresh=True)
     assert server.connections == 2
 
 
 def test_a_get_is_repeated_once_when_the_pooled_connection_was_stale() -> None:
     with RawServer(says(answer()), resets, says(answer(b'"again"'))) as server:
         http_client = client(server)
-        http_client.request("GET", "/1", deadline=5)
-        assert http_client.request("GET", "/2", deadline=5).body == b'"again"'
+        http_client.request("GET", "/1", deadline=60)
+        assert http_client.request("GET", "/2", deadline=60).body == b'"again"'
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
 def test_a_get_on_a_kept_connection_that_falls_silent_is_not_repeated() -> None:
     with RawServer(says(answer()), silent) as server:
         http_client = client(server)
-        http_client.request("GET", "/1", deadline=5)
-        error = fails(lambda: http_client.request("GET", "/2", deadline=0.3))
+        http_client.request("GET", "/1", deadline=60)
+        error = fails(lambda: http_client.request("GET", "/2", deadline=1))
     assert isinstance(error, Unreachable)
     assert error.parameters == {"reason": "timeout"}
     assert len(server.requests) == 2
@@ -243,8 +247,8 @@ def test_a_get_on_a_kept_connection_that_falls_silent_is_not_repeated() -> None:
 def test_a_write_is_never_repeated(method: str) -> None:
     with RawServer(says(answer()), resets, says(answer())) as server:
         http_client = client(server)
-        http_client.request("GET", "/1", deadline=5)
-        error = fails(lambda: http_client.request(method, "/2", deadline=5, json={}, fresh=True))
+        http_client.request("GET", "/1", deadline=60)
+        error = fails(lambda: http_client.request(method, "/2", deadline=60, json={}, fresh=True))
         time.sleep(0.05)
     assert error.may_have_been_done
     assert len(server.requests) == 2
@@ -253,16 +257,16 @@ def test_a_write_is_never_repeated(method: str) -> None:
 def test_a_connection_that_the_server_closed_is_noticed_before_a_post() -> None:
     with RawServer(says(answer(), keep=False), says(answer(b'"new"'))) as server:
         http_client = client(server)
-        http_client.request("GET", "/", deadline=5)
-        time.sleep(0.1)
-        assert http_client.request("POST", "/", deadline=5, json={}, fresh=True).body == b'"new"'
+        http_client.request("GET", "/", deadline=60)
+        until(server.is_idle, what="the server to close")
+        assert http_client.request("POST", "/", deadline=60, json={}, fresh=True).body == b'"new"'
 
 
 def test_a_redirect_is_not_followed() -> None:
     with RawServer(says(answer(b"{}"))) as other:
         moved = answer(b"", head=b"HTTP/1.1 302 Found", extra=b"Location: " + other.url.encode() + b"/\r\n")
         with RawServer(says(moved)) as server:
-            got = client(server).request("GET", "/", deadline=5, authorization=SECRET)
+            got = client(server).request("GET", "/", deadline=60, authorization=SECRET)
         time.sleep(0.05)
     assert got.status == 302
     assert other.requests == []
@@ -271,8 +275,8 @@ def test_a_redirect_is_not_followed() -> None:
 def test_cookies_are_not_kept() -> None:
     with RawServer(says(answer(extra=b"Set-Cookie: a=b\r\n"))) as server:
         http_client = client(server)
-        http_client.request("GET", "/", deadline=5)
-        http_client.request("GET", "/", deadline=5)
+        http_client.request("GET", "/", deadline=60)
+        http_client.request("GET", "/", deadline=60)
     assert b"Cookie" not in server.requests[1]
 
 
@@ -283,16 +287,16 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("NETRC", netrc)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with RawServer(says(answer())) as server:
-        client(server).request("GET", "/", deadline=5, authorization=SECRET)
+        client(server).request("GET", "/", deadline=60, authorization=SECRET)
     assert b"Authorization: " + SECRET.encode() + b"\r\n" in server.requests[0]
 
 
 def test_a_forked_worker_opens_its_own_connections() -> None:
     with RawServer(says(answer())) as server:
         http_client = client(server)
-        http_client.request("GET", "/", deadline=5)
+        http_client.request("GET", "/", deadline=60)
         http_client._process = -1
-        http_client.request("GET", "/", deadline=5)
+        http_client.request("GET", "/", deadline=60)
     assert server.connections == 2
 
 
@@ -306,7 +310,7 @@ def test_errors_hold_nothing_of_the_request(script: Script) -> None:
     with RawServer(script) as server:
         error = fails(
             lambda: client(server).request(
-                "POST", "/", deadline=0.3, authorization=SECRET, json={"Name": "Private Person"}
+                "POST", "/", deadline=1, authorization=SECRET, json={"Name": "Private Person"}
             )
         )
     assert error.__context__ is None
@@ -317,7 +321,7 @@ def test_errors_hold_nothing_of_the_request(script: Script) -> None:
 
 def test_a_token_that_is_no_header_is_not_quoted() -> None:
     with RawServer(says(answer())) as server:
-        error = fails(lambda: client(server).request("GET", "/", deadline=5, authorization=SECRET + "\n"))
+        error = fails(lambda: client(server).request("GET", "/", deadline=60, authorization=SECRET + "\n"))
     assert isinstance(error, NotSent)
     assert "secret" not in everything_in(error)
 

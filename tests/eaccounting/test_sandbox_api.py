@@ -313,9 +313,9 @@ def test_companies_share_the_limit_or_have_one_each(
     one, other = client_for("1"), client_for("2")
     sandbox.forget_calls()
     sandbox.set_up(rate_limit=1)
-    one.get_company_settings(deadline=5)
+    one.get_company_settings(deadline=60)
     with suppress(RateLimited):
-        other.get_company_settings(deadline=5)
+        other.get_company_settings(deadline=60)
     assert sandbox.calls(path="/v2/companysettings")[-1].status == status
 
 

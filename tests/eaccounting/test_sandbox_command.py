@@ -33,7 +33,7 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def speak(url: str, method: str, name: str, body: str = "{}") -> str:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     connection.request(method, f"/_sandbox/{name}", body=body if method == "POST" else None)
     text = connection.getresponse().read().decode()
     connection.close()
@@ -54,7 +54,7 @@ def test_kill_minus_nine_loses_nothing(tmp_path: Path) -> None:
         speak(url, "POST", "seed", '{"companies": {"1": {"customers": [{"Name": "Kept AB"}]}}}')
         os.kill(process.pid, signal.SIGKILL)
     with started("--data", str(tmp_path)) as (_, url):
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
         connection.request("GET", "/company/1/customers")
         assert "Kept AB" in connection.getresponse().read().decode()
         connection.close()

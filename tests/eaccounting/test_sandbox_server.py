@@ -3,7 +3,6 @@
 import http.client
 import json
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -28,6 +27,8 @@ from integrations.eaccounting.sandbox.server import SandboxServer
 from tests.eaccounting.conftest import config_for, connect
 from tests.eaccounting.contract import Contract
 from tests.eaccounting.payloads import payload
+from tests.holding import committed_late
+from tests.integrations.workers import until
 
 Steer = Callable[..., tuple[int, dict[str, object]]]
 
@@ -37,7 +38,7 @@ def steer(server: SandboxServer) -> Steer:
     """Speak to /_sandbox/ over HTTP, as a test in another process would."""
 
     def send(method: str, name: str, body: object = None) -> tuple[int, dict[str, object]]:
-        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5)
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
         connection.request(method, f"/_sandbox/{name}", body=None if body is None else json.dumps(body))
         response = connection.getresponse()
         status, content = response.status, json.loads(response.read())
@@ -51,7 +52,7 @@ def named(sandbox: Sandbox, name: str) -> int:
     return [row["Name"] for row in sandbox.customers()].count(name)
 
 
-def create(client: Client, *, deadline: float = 1.0) -> EAccountingError:
+def create(client: Client, *, deadline: float = 2.0) -> EAccountingError:
     with pytest.raises(EAccountingError) as caught:
         client.create_customer(payload=payload(Name="Faulted AB"), deadline=deadline)
     return caught.value
@@ -84,35 +85,41 @@ def test_faults_before_and_after_the_commit(
     assert type(error) is kind
     assert error.may_have_been_done
     assert named(sandbox, "Faulted AB") == (1 if when == "after" else 0)
-    assert client.create_customer(payload=payload(), deadline=5).number
+    assert client.create_customer(payload=payload(), deadline=60).number
 
 
 @pytest.mark.parametrize("how", ["reset", "no_answer"])
 def test_a_commit_that_comes_after_the_connection_was_cut(client: Client, sandbox: Sandbox, how: str) -> None:
     sandbox.fault(kind="late_commit", how=how, seconds=0.8, method="POST")
-    error = create(client, deadline=0.3)
+    error = create(client, deadline=0.5)
     assert isinstance(error, Unreachable)
-    assert named(sandbox, "Faulted AB") == 0
-    deadline = time.monotonic() + 10
-    while not named(sandbox, "Faulted AB") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert named(sandbox, "Faulted AB") == 1
+    until(lambda: named(sandbox, "Faulted AB") == 1, what="the late commit")
+
+
+def test_a_reset_cuts_before_the_late_commit(client: Client, sandbox: Sandbox) -> None:
+    with committed_late(sandbox, method="POST", how="reset"):
+        error = create(client, deadline=60)
+        assert (type(error), error.parameters) == (Unreachable, {"reason": "cut"})
+        assert named(sandbox, "Faulted AB") == 0
+    until(lambda: named(sandbox, "Faulted AB") == 1, what="the late commit")
 
 
 @pytest.mark.parametrize(("when", "seen"), [("before", 0), ("after", 1)])
 def test_a_delay_lies_before_or_after_the_commit(client: Client, sandbox: Sandbox, when: str, seen: int) -> None:
-    sandbox.fault(kind="delay", seconds=1.0, when=when, method="POST", path="/v2/customers")
-    thread = threading.Thread(target=lambda: client.create_customer(payload=payload(Name="Slow AB"), deadline=5))
+    sandbox.fault(kind="delay", seconds=2.0, when=when, method="POST", path="/v2/customers")
+    thread = threading.Thread(target=lambda: client.create_customer(payload=payload(Name="Slow AB"), deadline=60))
     thread.start()
-    time.sleep(0.5)
-    meanwhile = named(sandbox, "Slow AB")
+    until(lambda: sandbox.faults[0].count == 0, what="the request to arrive")
+    if seen:
+        until(lambda: named(sandbox, "Slow AB") == 1, what="the commit")
+    assert (named(sandbox, "Slow AB"), thread.is_alive()) == (seen, True)
     thread.join()
-    assert (meanwhile, named(sandbox, "Slow AB")) == (seen, 1)
+    assert named(sandbox, "Slow AB") == 1
 
 
 def test_an_answer_with_another_name(client: Client, sandbox: Sandbox) -> None:
     sandbox.fault(kind="answer_other_name", method="POST", path="/v2/customers")
-    assert client.create_customer(payload=payload(), deadline=5).name == "Somebody Else AB"
+    assert client.create_customer(payload=payload(), deadline=60).name == "Somebody Else AB"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,7 @@ def test_the_token_endpoint_can_refuse(
 
 
 def test_an_answer_lost_after_rotation(server: SandboxServer, sandbox: Sandbox) -> None:
-    config = config_for(server.identity_url, timeout=0.3)
+    config = config_for(server.identity_url, timeout=1.0)
     tokens = connect(sandbox, config)
     sandbox.fault(kind="no_answer", path="/connect/token")
     with pytest.raises(Unreachable) as caught:
@@ -186,7 +193,7 @@ def test_control_says_what_is_wrong(steer: Steer, method: str, name: str, body: 
 
 def test_control(steer: Steer, sandbox: Sandbox, config: OAuthConfig, client: Client) -> None:
     assert steer("GET", "ready")[1] == {"ready": True}
-    client.get_company_settings(deadline=5)
+    client.get_company_settings(deadline=60)
     calls = steer("GET", "calls")[1]["calls"]
     assert isinstance(calls, list)
     assert [(call["method"], call["path"], call["status"]) for call in calls] == [
@@ -216,7 +223,7 @@ def test_control(steer: Steer, sandbox: Sandbox, config: OAuthConfig, client: Cl
 def test_a_web_page_in_a_browser_of_this_machine_cannot_steer(server: SandboxServer, headers: dict[str, str]) -> None:
     server.sandbox.edit_customer(customer_id=str(server.sandbox.customers()[0]["Id"]), Name="Kept AB")
     for given, status in ((headers, 403), ({}, 200)):
-        connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rsplit(":", 1)[1]), timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rsplit(":", 1)[1]), timeout=60)
         connection.request("POST", "/_sandbox/reset", headers=given)
         assert connection.getresponse().status == status
         connection.close()
@@ -238,11 +245,11 @@ def test_everything_is_kept_in_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_stopped_sandbox_answers_nobody(client: Client, server: SandboxServer) -> None:
-    client.get_company_settings(deadline=5)
+    client.get_company_settings(deadline=60)
     server._server.hang_up()
     server._server.shutdown()
     with pytest.raises(Unreachable):
-        client.create_customer(payload=payload(), deadline=0.3)
+        client.create_customer(payload=payload(), deadline=2)
 
 
 def test_seeded_ids_are_the_same_in_every_sandbox() -> None:
@@ -328,18 +335,7 @@ def test_faults_without_a_socket(contract: Contract, contract_client: Client) ->
     contract.sandbox.fault(kind="reset", method="POST", path="/v2/customers")
     contract.sandbox.fault(kind="late_commit", seconds=0.1, method="POST", path="/v2/customers")
     for _ in range(3):
-        error = create(contract_client, deadline=5)
+        error = create(contract_client, deadline=60)
         assert isinstance(error, Unreachable)
         assert error.may_have_been_done
-    time.sleep(0.3)
-    assert named(contract.sandbox, "Faulted AB") == 3
-
-
-def test_it_is_quick(client: Client, sandbox: Sandbox) -> None:
-    """The benchmarks lean on it; the bound is low, since tests share the machine."""
-    key = str(sandbox.customers()[0]["Id"])
-    client.get_customer(customer_id=key, deadline=5)
-    start = time.monotonic()
-    for _ in range(200):
-        client.get_customer(customer_id=key, deadline=5)
-    assert 200 / (time.monotonic() - start) > 100
+    until(lambda: named(contract.sandbox, "Faulted AB") == 3, what="the late commit")

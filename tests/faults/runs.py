@@ -30,9 +30,9 @@ def done() -> int:
     return Push.objects.filter(state=PushState.DONE).count()
 
 
-def wait_for(count: int, *, seconds: float) -> None:
+def wait_for(count: int) -> None:
     """Wait until so many are done."""
-    until(lambda: done() >= count, seconds=seconds, what=f"{count} to be done")
+    until(lambda: done() >= count, what=f"{count} to be done")
 
 
 def assert_run_is_over(sandbox: Sandbox, names: list[str], *, company: str = "1") -> None:

@@ -1,4 +1,4 @@
-"""Faults around the click itself. Whatever the broker does, the click answers quickly, and its wish is kept."""
+"""Faults around the click itself. Whatever the broker does, the click answers before it, and its wish is kept."""
 
 import os
 import signal
@@ -28,15 +28,15 @@ from integrations.models import Connection, Event, Push, PushState
 from limego_visma.local.stores import free_port
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words, words_of
+from tests.holding import held
 from tests.integrations.conftest import AddCompany, Run, posts
-from tests.integrations.threads import at_once
+from tests.integrations.threads import at_once, in_thread
 from tests.integrations.workers import until
 from tests.proxy import Proxy
 from tests.sheets import confirmed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CLICK_SECONDS = 0.2
 SENDING = "Sending The company is being added as a customer in Visma eAccounting."
 
 
@@ -68,14 +68,8 @@ def test_the_click_answers_at_once_and_the_sweeper_finds_the_wish(
     as_user: Callable[[User], Client], poked: str,
 ) -> None:  # fmt: skip
     browser = as_user(ulf)
-    browser.get(add(company))  # templates are read from the disk once
-    tasks._quiet["until"] = 0.0
-    sheet = confirmed(company)
-    began = time.monotonic()
-    answer = browser.post(add(company), sheet)
-    seconds = time.monotonic() - began
-    assert answer.status_code == 302
-    assert seconds < CLICK_SECONDS
+    assert browser.post(add(company), confirmed(company)).status_code == 302  # and the broker has not said a word yet
+    assert tasks._quiet["until"] > 0, "the click gave the broker up, and the next ones leave it alone"
     assert SENDING in card(ulf, company)
     assert Push.unattended(now=timezone.now() + timedelta(seconds=3)).count() == 1
     run(Push.objects.get())
@@ -87,9 +81,8 @@ def test_a_broker_behind_a_bad_line_holds_no_click_up(
     ready: Connection, company: Company, ulf: User, as_user: Callable[[User], Client],
     poke_through: Callable[[str], None], sandbox: Sandbox, run: Run,
 ) -> None:  # fmt: skip
-    """Each trouble in turn, on one line: the answer comes in time, and no wish is lost."""
+    """Each trouble in turn, on one line, and none ends by itself: the click is answered, and no wish is lost."""
     browser, sheet = as_user(ulf), confirmed(company)
-    browser.get(add(company))
     with Proxy.before(configuration.REDIS_URL) as line:
         poke_through(line.url)
         tasks.poke(0)
@@ -97,15 +90,15 @@ def test_a_broker_behind_a_bad_line_holds_no_click_up(
             line.heal()
             line.reset()
             line.to_client.silent = trouble == "silence"
-            line.to_client.seconds_per_byte = 1.0 if trouble == "slow bytes" else 0.0
-            line.to_client.latency = 0.5 if trouble == "latency" else 0.0
+            line.to_client.seconds_per_byte = 60.0 if trouble == "slow bytes" else 0.0
+            line.to_client.latency = 60.0 if trouble == "latency" else 0.0
             if trouble == "reset":
                 line.to_client.end_after(1, how="reset")
             tasks._quiet["until"] = 0.0
             Push.objects.update(state=PushState.CANCELLED)
-            began = time.monotonic()
-            browser.post(add(company), sheet)
-            assert time.monotonic() - began < CLICK_SECONDS, trouble
+            assert browser.post(add(company), sheet).status_code == 302
+            # Given up rather than waited for; after a reset it may have been told on another connection at once.
+            assert tasks._quiet["until"] > 0 or trouble == "reset", trouble
             assert Push.objects.filter(state=PushState.WAITING).count() == 1
     run(Push.objects.get(state=PushState.WAITING))
     assert posts(sandbox) == 1
@@ -154,9 +147,12 @@ def test_a_stale_message_for_a_finished_row_makes_no_call(
 def test_a_message_delivered_twice_at_once_sends_once(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
-    sandbox.fault(kind="delay", method="GET", path="/v2/customers", seconds=0.2, when="before")
     push = services.request_create(user=ulf, company=company)
-    at_once([lambda: tasks.deliver_push.run(push_id=push.pk)] * 2)
+    with held(sandbox, method="GET", path="/v2/customers") as request:
+        first = in_thread(lambda: tasks.deliver_push.run(push_id=push.pk))
+        request.wait_for()
+        tasks.deliver_push.run(push_id=push.pk)
+    first.result(60)
     assert_one_customer(sandbox, company, sent=1)
 
 
@@ -248,15 +244,13 @@ def test_the_web_process_killed_between_commit_and_publish_loses_nothing(
         web, port = start_web(tmp_path, redis_url=line.url)
         try:
             with posted_by_hand(port, company, session):
-                until(Push.objects.exists, seconds=10, what="the wish to be recorded")
+                until(Push.objects.exists, what="the wish to be recorded")
         finally:
             os.killpg(web.pid, signal.SIGKILL)
             web.wait()
     assert limiter._redis().llen("clicks") == 0
     with FaultyWorkers(folder=tmp_path, server=server):
-        began = time.monotonic()
-        until(lambda: Push.objects.get().state == PushState.DONE, seconds=15, what="the wish to be sent")
-        assert time.monotonic() - began < 15
+        until(lambda: Push.objects.get().state == PushState.DONE, what="the wish to be sent")
     assert_one_customer(sandbox, company, sent=1)
 
 
@@ -267,12 +261,12 @@ def start_web(folder: Path, *, redis_url: str) -> tuple["subprocess.Popen[bytes]
     command = [sys.executable, "-m", "gunicorn", "limego_visma.wsgi", "--bind", f"127.0.0.1:{port}"]
     with (folder / "web.log").open("wb") as log:
         web = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    until(lambda: is_alive(port), seconds=30, what="the web server to start")
+    until(lambda: is_alive(port), what="the web server to start")
     return web, port
 
 
 def is_alive(port: int) -> bool:
-    with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as asked:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as asked:
         try:
             asked.request("GET", "/healthz", headers={"Host": "testserver"})
             return asked.getresponse().read() != b""
@@ -290,6 +284,6 @@ def posted_by_hand(port: int, company: Company, session: str) -> Iterator[None]:
         "Content-Type": "application/x-www-form-urlencoded",
     }
     body = urlencode({**confirmed(company), "csrfmiddlewaretoken": token})
-    with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as asked:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as asked:
         asked.request("POST", add(company), body=body, headers=head)
         yield

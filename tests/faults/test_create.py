@@ -24,6 +24,7 @@ from tests.integrations.conftest import (
     AddCompany,
     MovableClock,
     Run,
+    call_seconds,
     forget_gateway,
     named,
     posts,
@@ -72,12 +73,11 @@ def test_a_lost_answer_is_told_and_ends_with_one_customer(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card,
     fault: dict[str, Any], sent: int,
 ) -> None:  # fmt: skip
-    settings.EACCOUNTING_CALL_SECONDS = 0.4
+    settings.EACCOUNTING_CALL_SECONDS = call_seconds(fault["kind"])
     sandbox.fault(method="POST", path=CUSTOMERS, **fault)
     run(wish)
     shown = card(ulf, wish.company)
     assert shown.startswith("Visma eAccounting Checking " + LOST + " Next look at ")
-    settings.EACCOUNTING_CALL_SECONDS = 2
     settle(wish)
     assert_one_customer(sandbox, wish.company, sent=sent)
     assert UP_TO_DATE in card(ulf, wish.company)
@@ -172,11 +172,10 @@ def test_a_fault_before_anything_was_sent_is_told_and_waited_for(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card,
     fault: dict[str, Any], sentence: str,
 ) -> None:  # fmt: skip
-    settings.EACCOUNTING_CALL_SECONDS = 0.5
+    settings.EACCOUNTING_CALL_SECONDS = call_seconds(fault["kind"])
     sandbox.fault(method="GET", path=CUSTOMERS, **fault)
     assert run(wish).state == PushState.WAITING
     assert f"Waiting {sentence} Next attempt at" in card(ulf, wish.company)
-    settings.EACCOUNTING_CALL_SECONDS = 2
     settle(wish)
     assert_one_customer(sandbox, wish.company, sent=1)
 
@@ -199,7 +198,7 @@ def test_a_redirect_to_another_host_is_not_followed_and_told(
 def test_a_bad_line_to_eaccounting_is_survived(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card, trouble: str
 ) -> None:
-    settings.EACCOUNTING_CALL_SECONDS = 0.5
+    settings.EACCOUNTING_CALL_SECONDS = 2
     with Proxy.before(settings.EACCOUNTING_API_URL) as line:
         settings.EACCOUNTING_API_URL = line.url
         forget_gateway()
@@ -210,7 +209,7 @@ def test_a_bad_line_to_eaccounting_is_survived(
         elif trouble == "reset":
             line.to_client.end_after(10, how="reset")
         elif trouble == "slow bytes":
-            line.to_client.seconds_per_byte = 1.0
+            line.to_client.seconds_per_byte = 60.0
         else:
             line.down()
         row = run(wish)

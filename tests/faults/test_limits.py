@@ -87,11 +87,14 @@ def test_retry_after_is_taken_as_it_is_written_and_clamped(
     text = "Try again in 55 seconds."
     told = {"error_code": 4010, "status": 429, "text": text, "retry_after": header()}
     sandbox.fault(kind="error", method=method, path=CUSTOMERS, when="before", **told)
+    before = clock()
     row = run(wish)
     assert row.next_attempt_at is not None
     assert (row.state, row.wait_reason) == (PushState.WAITING, WaitReason.BUDGET)
-    assert seconds - 3 < (row.next_attempt_at - clock()).total_seconds() <= seconds
-    assert seconds - 3 < limiter._redis().pttl(limiter._keys(CUSTOMERS.removeprefix("/v2"), 0)[1]) / 1000 <= seconds
+    silent = limiter._redis().pttl(limiter._keys(CUSTOMERS.removeprefix("/v2"), 0)[1]) / 1000
+    passed = (clock() - before).total_seconds() + 1  # the header tells whole seconds, and was made a moment before
+    assert -passed < (row.next_attempt_at - before).total_seconds() - seconds < passed
+    assert -passed < silent - seconds <= 0
     assert LESS_OFTEN in card(ulf, wish.company)
     limiter._redis().flushdb()
     run(wish, forward=seconds + 1)
@@ -102,8 +105,9 @@ def test_retry_after_is_taken_as_it_is_written_and_clamped(
 
 
 @pytest.fixture
-def line_to_redis(settings: Settings) -> Iterator[Proxy]:
+def line_to_redis(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The store of the budget, behind a line that can break."""
+    monkeypatch.setattr(limiter, "ANSWER_SECONDS", 1.0)
     with Proxy.before(configuration.REDIS_URL) as line:
         settings.REDIS_URL = line.url
         limiter._redis.cache_clear()
@@ -117,7 +121,7 @@ def test_without_the_budget_nothing_is_called_and_the_card_says_so(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, card: Card, line_to_redis: Proxy, trouble: str
 ) -> None:
     line_to_redis.to_client.silent = trouble == "silence"
-    line_to_redis.to_client.seconds_per_byte = 1.0 if trouble == "slow bytes" else 0.0
+    line_to_redis.to_client.seconds_per_byte = 60.0 if trouble == "slow bytes" else 0.0
     if trouble == "reset":
         line_to_redis.to_client.end_after(0, how="reset")
     if trouble == "closed":
@@ -152,7 +156,7 @@ def test_a_budget_wiped_in_a_run_costs_nothing(
     wiping = in_thread(wipe)
     ends = at_once([pull] * 4)
     over.set()
-    wiping.result(5)
+    wiping.result(60)
     assert [end for end in ends if end is not None] == []
     assert_run_is_over(sandbox, names)
     assert [call for call in sandbox.calls() if call.status == 429] == []
@@ -176,7 +180,7 @@ def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_th
     ready: Connection, theirs: Connection, ulf: User, anna: User, olav: User, sandbox: Sandbox, server: SandboxServer,
     add_company: AddCompany, as_user: Callable[[User], Client], tmp_path: Path, card: Card,
 ) -> None:  # fmt: skip
-    """Scaled: 300 rows at 30 calls a second instead of 10,000 at ten. First come, first served is ten seconds."""
+    """Scaled: 300 rows at 30 calls a second instead of 10,000 at ten. First come, first served is after all of them."""
     names = begin_run(ready, ulf, count=300)
     sandbox.fault(kind="delay", path="/v2/customers.*", seconds=API_SECONDS, when="before", count=None)
     limit = {"EACCOUNTING_RATE_LIMIT": "1800"}
@@ -185,20 +189,20 @@ def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_th
         FaultyWorkers(folder=tmp_path, server=server, queues="clicks", beat=False, environment=limit),
         FaultyWorkers(folder=tmp_path, server=server, queues="bulk,sweep,upkeep", environment=limit),
     ):
-        wait_for(5, seconds=20)
-        quick = [seconds_until_done(olav, company, as_user(olav)) for company in clicked[:4]]
+        wait_for(5)
+        for company in clicked[:4]:
+            click_and_wait(olav, company, as_user(olav))
+        assert Push.objects.filter(connection=ready, state=PushState.WAITING).count() > 100
         sandbox.revoke_grants(company="1")
         until(
             lambda: Connection.objects.get(pk=ready.pk).state == Connection.State.NEEDS_RECONNECT,
-            seconds=10,
             what="the broken token to be met",
         )
-        broken = [seconds_until_done(olav, company, as_user(olav)) for company in clicked[4:]]
+        for company in clicked[4:]:
+            click_and_wait(olav, company, as_user(olav))
         calls = len(sandbox.calls(path="/connect/token"))
         time.sleep(1.0)
         assert len(sandbox.calls(path="/connect/token")) == calls  # nobody asks for each of its rows
-    for took in (quick, broken):
-        assert sorted(took)[1] < 2 * API_SECONDS + 1.5, took  # on a machine that is busy with other tests
     for company in clicked:
         assert len([row for row in sandbox.customers(company="2") if row["Name"] == company.name]) == 1
     open_rows = Push.objects.filter(connection=ready, state__in=(PushState.SENDING, PushState.UNKNOWN))
@@ -213,14 +217,7 @@ def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_th
     assert len(created) == len(doubled) + len(clicked)
 
 
-def seconds_until_done(user: User, company: Company, browser: Client) -> float:
-    """Click Create customer in Visma; return how long it took until the customer was there."""
-    sheet = f"/companies/{company.pk}/visma-eaccounting/add/"
-    browser.get(sheet)
-    typed = confirmed(company)
-    began = time.monotonic()
-    assert browser.post(sheet, typed).status_code == 302
-    while not Push.objects.filter(company=company, state=PushState.DONE).exists():
-        assert time.monotonic() - began < 20, f"{company} is not done"
-        time.sleep(0.01)
-    return time.monotonic() - began
+def click_and_wait(user: User, company: Company, browser: Client) -> None:
+    """Click Create customer in Visma, and wait until the customer is there."""
+    assert browser.post(f"/companies/{company.pk}/visma-eaccounting/add/", confirmed(company)).status_code == 302
+    until(lambda: Push.objects.filter(company=company, state=PushState.DONE).exists(), what=f"{company} to be done")

@@ -14,6 +14,7 @@ import pytest
 import time_machine
 from django.conf import settings as configuration
 from django.core.management import call_command
+from django.db import DatabaseError
 from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
@@ -30,10 +31,11 @@ from integrations.models import Connection, CustomerLink, Push, PushState
 from limego_visma.local.stores import Store, postgres
 from tests.faults.processes import FaultyWorkers
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words
-from tests.faults.runs import assert_run_is_over, begin_run, wait_for
+from tests.faults.runs import assert_run_is_over, begin_run, done, wait_for
+from tests.holding import held
 from tests.integrations.conftest import AddCompany, Run, named, posts
 from tests.integrations.threads import in_thread
-from tests.integrations.workers import until
+from tests.integrations.workers import SHORT_LEASES, until
 from tests.proxy import Proxy
 
 real_threads = pytest.mark.django_db(transaction=True)
@@ -72,25 +74,24 @@ def test_a_database_that_restarts_in_a_run_loses_and_doubles_nothing(
     """Scaled: 60 rows, three restarts; what was in flight is looked after when its lease is over."""
     names = begin_run(ready, ulf, count=60)
     sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.05, when="after", count=None)
-    quick = {"EACCOUNTING_CALL_SECONDS": "1", "EACCOUNTING_SEND_BY_SECONDS": "0.5"}
-    with FaultyWorkers(folder=tmp_path, server=server, environment=quick):
+    with FaultyWorkers(folder=tmp_path, server=server, environment=SHORT_LEASES):
         for count in (10, 20, 30):
-            wait_for_despite_restarts(count, seconds=20)
+            wait_for_despite_restarts(count)
             restart(own_database)
-        wait_for_despite_restarts(60, seconds=40)
+        wait_for_despite_restarts(60)
     assert_run_is_over(sandbox, names)
 
 
-def wait_for_despite_restarts(count: int, *, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(Exception):
+def wait_for_despite_restarts(count: int) -> None:
+    def are_done() -> bool:
+        try:
             database.close_if_unusable_or_obsolete()
-            wait_for(count, seconds=end - time.monotonic())
-            return
-        database.close()
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds:.0f} s for {count} to be done")
+            return done() >= count
+        except DatabaseError:
+            database.close()
+            return False
+
+    until(are_done, what=f"{count} to be done")
 
 
 @pytest.mark.workers
@@ -100,20 +101,23 @@ def test_a_bad_line_to_the_database_loses_and_doubles_nothing(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle: Run, trouble: str
 ) -> None:
     """It breaks while the answer of eAccounting is under way: nobody can write down what became of it."""
-    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.3, when="after")
     push = services.request_create(user=ulf, company=company)
     stored, before = database.settings_dict, dict(database.settings_dict)
-    with Proxy(stored["HOST"], int(stored["PORT"])) as line:
+    with (
+        Proxy(stored["HOST"], int(stored["PORT"])) as line,
+        held(sandbox, method="POST", path="/v2/customers", when="after") as request,
+    ):
         stored.update(HOST="127.0.0.1", PORT=str(line.port))
         worker = in_thread(lambda: deliver(push.pk))
-        until(lambda: bool(named(sandbox)), seconds=5, what="the customer to be stored")
+        request.wait_for()
         stored.update(before)
         line.to_client.silent = trouble == "silence"
-        line.to_client.seconds_per_byte = 1.0 if trouble == "slow bytes" else 0.0
+        line.to_client.seconds_per_byte = 60.0 if trouble == "slow bytes" else 0.0
         if trouble == "reset":
             line.reset()
+        request.go_on()
         threading.Timer(1.0, line.reset).start()
-        assert worker.exception(10) is not None
+        assert worker.exception(60) is not None
     assert Push.objects.get().state in {PushState.SENDING, PushState.UNKNOWN}
     settle(push)
     assert_one_customer(sandbox, company, sent=1)
@@ -130,7 +134,7 @@ def test_a_broker_that_is_wiped_again_and_again_while_many_wait_loses_nothing(
     """Scaled: 150 rows instead of 500, poked for and wiped before the worker starts and while it works."""
     names = begin_run(ready, ulf, count=150)
     for push_id in Push.objects.values_list("pk", flat=True):
-        tasks.poke(push_id)
+        tasks.deliver_push.apply_async(kwargs={"push_id": push_id})
     assert limiter._redis().llen("clicks") == 150
     limiter._redis().flushdb()
     over = threading.Event()
@@ -141,9 +145,9 @@ def test_a_broker_that_is_wiped_again_and_again_while_many_wait_loses_nothing(
 
     wiping = in_thread(wipe)
     with FaultyWorkers(folder=tmp_path, server=server):
-        wait_for(150, seconds=60)
+        wait_for(150)
         over.set()
-    wiping.result(5)
+    wiping.result(60)
     assert_run_is_over(sandbox, names)
     assert posts(sandbox) == 150
 
@@ -164,8 +168,7 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_the_others_do(
     tasks._quiet["until"] = float("inf")
     services.request_create(user=ulf, company=unpoked)
     tasks._quiet["until"] = 0.0
-    times = {"EACCOUNTING_CALL_SECONDS": "1", "EACCOUNTING_SEND_BY_SECONDS": "0.5"}
-    with FaultyWorkers(folder=tmp_path, server=server, hours=hours, beat=False, environment=times):
+    with FaultyWorkers(folder=tmp_path, server=server, hours=hours, beat=False, environment=SHORT_LEASES):
         services.request_create(user=ulf, company=clicked)
         sweep = configuration.CELERY_BEAT_SCHEDULE["sweep"]
 
@@ -174,7 +177,7 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_the_others_do(
             time.sleep(0.3)
             return not Push.objects.exclude(state=PushState.DONE).exists()
 
-        until(swept, seconds=15, what="all of it")
+        until(swept, what="all of it")
     for each in (clicked, unpoked):
         assert_one_customer(sandbox, each)
     assert posts(sandbox) == 2
@@ -203,12 +206,12 @@ def test_a_wish_of_a_web_host_whose_clock_is_an_hour_off_is_timed_and_sent_as_an
 def test_a_company_archived_while_its_create_is_in_flight_keeps_its_customer(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, card: Card
 ) -> None:
-    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.5, when="after")
     push = services.request_create(user=ulf, company=company)
-    worker = in_thread(lambda: deliver(push.pk))
-    until(lambda: Push.objects.get().state == PushState.SENDING, seconds=5, what="SENDING")
-    company.archive(now=timezone.now())
-    worker.result(10)
+    with held(sandbox, method="POST", path="/v2/customers", when="after") as request:
+        worker = in_thread(lambda: deliver(push.pk))
+        request.wait_for()
+        company.archive(now=timezone.now())
+    worker.result(60)
     assert_one_customer(sandbox, company, sent=1)
     assert UP_TO_DATE in card(ulf, company)
 
@@ -227,12 +230,12 @@ def test_a_company_archived_before_it_was_sent_is_not_sent_and_told(
 def test_a_contact_erased_while_it_is_in_flight_was_sent_and_is_not_shown_as_chosen(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, card: Card
 ) -> None:
-    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.5, when="after")
     push = services.request_create(user=ulf, company=company, contact=contact)
-    worker = in_thread(lambda: deliver(push.pk))
-    until(lambda: Push.objects.get().state == PushState.SENDING, seconds=5, what="SENDING")
-    contact.delete()
-    worker.result(10)
+    with held(sandbox, method="POST", path="/v2/customers", when="after") as request:
+        worker = in_thread(lambda: deliver(push.pk))
+        request.wait_for()
+        contact.delete()
+    worker.result(60)
     assert_one_customer(sandbox, company, sent=1)
     assert CustomerLink.objects.get().contact is None
     assert "Contact person None chosen" in card(ulf, company)

@@ -21,9 +21,9 @@ from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, Push, PushState
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, words_of
-from tests.integrations.conftest import AddCompany, Run, connect_as, consent, forget_gateway, named
+from tests.holding import held
+from tests.integrations.conftest import AddCompany, Run, call_seconds, connect_as, consent, forget_gateway, named
 from tests.integrations.threads import at_once, in_thread
-from tests.integrations.workers import until
 from tests.proxy import Proxy
 
 TOKEN = "/connect/token"  # a path
@@ -68,17 +68,14 @@ def test_eight_workers_that_meet_an_expired_token_make_one_token_call_and_all_ar
 
 @real_threads
 def test_a_slow_token_endpoint_is_waited_for_by_one_and_told_by_the_others(
-    wishes: list[Push], ulf: User, sandbox: Sandbox, settings: Settings, card: Card, run: Run
+    wishes: list[Push], ulf: User, sandbox: Sandbox, card: Card, run: Run
 ) -> None:
-    """Scaled: 30 s and a patience of 5 s are 1 s and what the lock leaves."""
-    settings.EACCOUNTING_TOKEN_SECONDS = 3
-    forget_gateway()
-    sandbox.fault(kind="delay", path=TOKEN, seconds=1.0, when="before")
     expire()
-    first = in_thread(lambda: deliver(wishes[0].pk))
-    until(lambda: Connection.objects.get().refresh_intent_at is not None, seconds=3, what="the refresh to begin")
-    assert "Sending" in card(ulf, wishes[0].company)
-    first.result(10)
+    with held(sandbox, path=TOKEN) as request:
+        first = in_thread(lambda: deliver(wishes[0].pk))
+        request.wait_for()
+        assert "Sending" in card(ulf, wishes[0].company)
+    first.result(60)
     for push in wishes[1:]:
         deliver(push.pk)
     assert len(sandbox.calls(path=TOKEN)) == 1
@@ -107,7 +104,7 @@ def test_a_fault_before_the_rotation_is_told_and_the_connection_stays_good(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card,
     fault: dict[str, object], sentence: str,
 ) -> None:  # fmt: skip
-    settings.EACCOUNTING_TOKEN_SECONDS = 0.4
+    settings.EACCOUNTING_TOKEN_SECONDS = call_seconds(str(fault["kind"]))
     forget_gateway()
     expire()
     sandbox.fault(path=TOKEN, **fault)
@@ -173,12 +170,12 @@ def test_disconnecting_while_many_wait_and_four_are_being_sent_cancels_only_what
         services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="", email=""))
         for n in range(24)
     ]
-    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.6, when="after", count=4)
-    hands = [in_thread(lambda push=push: deliver(push.pk)) for push in pushes[:4]]
-    until(lambda: Push.objects.filter(state=PushState.SENDING).count() == 4, seconds=5, what="four to be sent")
-    assert connecting.disconnect(user=anna, connection=ready) == 20
+    with held(sandbox, method="POST", path="/v2/customers", when="after", count=4) as requests:
+        hands = [in_thread(lambda push=push: deliver(push.pk)) for push in pushes[:4]]
+        requests.wait_for(4)
+        assert connecting.disconnect(user=anna, connection=ready) == 20
     for hand in hands:
-        hand.result(10)
+        hand.result(60)
     for push in pushes[:4]:
         assert_one_customer(sandbox, push.company)
     assert set(Push.objects.filter(pk__in=[push.pk for push in pushes[4:]]).values_list("state", flat=True)) == {
@@ -208,7 +205,7 @@ def test_keys_are_rotated_while_pushes_and_refreshes_go_on(
         expire()
         deliver(push.pk)
     stop.set()
-    rotating.result(20)
+    rotating.result(60)
     call_command("rotate_keys")
     settings.FIELD_ENCRYPTION_KEYS = [new]
     assert Connection.objects.get().refresh_token

@@ -1,7 +1,5 @@
 """Faults while a customer is updated: no field, no person's edit and no newer wish is lost. Judged as a create."""
 
-import time
-
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
@@ -17,7 +15,8 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
 from tests.faults.reading import UP_TO_DATE, Card
-from tests.integrations.conftest import AddCompany, MovableClock, Run, forget_gateway, posts, puts
+from tests.holding import committed_late, held
+from tests.integrations.conftest import AddCompany, MovableClock, Run, call_seconds, forget_gateway, posts, puts
 from tests.integrations.threads import in_thread
 from tests.integrations.workers import until
 from tests.proxy import Proxy
@@ -59,12 +58,11 @@ def edit(company: Company, **values: str) -> None:
 def test_a_lost_answer_to_the_put_is_told_and_settles_with_everything_kept(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card, kind: str, when: str
 ) -> None:
-    settings.EACCOUNTING_CALL_SECONDS = 0.4
+    settings.EACCOUNTING_CALL_SECONDS = call_seconds(kind)
     before = there(sandbox)
     sandbox.fault(method="PUT", kind=kind, when=when)
     run(wish)
     assert f"Checking {LOST}" in card(ulf, wish.company)
-    settings.EACCOUNTING_CALL_SECONDS = 2
     assert settle(wish).state == PushState.DONE
     assert (there(sandbox)["Name"], foreign(there(sandbox))) == (wish.company.name, foreign(before))
     assert puts(sandbox) == (2 if when == "before" else 1)
@@ -75,13 +73,13 @@ def test_a_lost_answer_to_the_put_is_told_and_settles_with_everything_kept(
 def test_a_bad_line_to_eaccounting_is_survived(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, card: Card, trouble: str
 ) -> None:
-    settings.EACCOUNTING_CALL_SECONDS = 0.5
+    settings.EACCOUNTING_CALL_SECONDS = 2
     before = there(sandbox)
     with Proxy.before(settings.EACCOUNTING_API_URL) as line:
         settings.EACCOUNTING_API_URL = line.url
         forget_gateway()
         line.to_client.silent = trouble == "silence"
-        line.to_client.seconds_per_byte = 1.0 if trouble == "slow bytes" else 0.0
+        line.to_client.seconds_per_byte = 60.0 if trouble == "slow bytes" else 0.0
         if trouble == "reset":
             line.to_client.end_after(10, how="reset")
         if trouble == "closed":
@@ -101,23 +99,21 @@ def test_a_bad_line_to_eaccounting_is_survived(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["reset", "no_answer"])
 def test_a_put_that_is_stored_after_our_reading_again_reverts_neither_a_person_nor_a_newer_value(
-    wish: Push, company: Company, ulf: User, sandbox: Sandbox, settings: Settings, how: str
+    wish: Push, company: Company, ulf: User, sandbox: Sandbox, settle: Run, settings: Settings, how: str
 ) -> None:
-    """In real time: the late commit is eAccounting's own thread."""
-    settings.EACCOUNTING_CALL_SECONDS = settings.EACCOUNTING_SEND_BY_SECONDS = 0.3
-    settings.EACCOUNTING_SETTLE_SECONDS = 1.0
-    forget_gateway()
-    sandbox.fault(kind="late_commit", method="PUT", seconds=0.8, how=how)
-    deliver(wish.pk)
-    Push.objects.update(next_attempt_at=database_now())
-    deliver(wish.pk)  # our reading again, long before the commit
-    edit(company, city="Uppsala")
-    services.request_update(user=ulf, company=company)
-    deliver(wish.pk)
-    assert puts(sandbox) == 1
-    until(lambda: there(sandbox)["Name"] == company.name, seconds=3, what="the late commit")
+    settings.EACCOUNTING_CALL_SECONDS = call_seconds(how)
+    with committed_late(sandbox, method="PUT", how=how):
+        deliver(wish.pk)
+        Push.objects.update(next_attempt_at=database_now())
+        deliver(wish.pk)  # our reading again, long before the commit
+        edit(company, city="Uppsala")
+        services.request_update(user=ulf, company=company)
+        deliver(wish.pk)
+        assert puts(sandbox) == 1
+    until(lambda: there(sandbox)["Name"] == company.name, what="the late commit")
     sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), Note="By a person")
-    until(delivered, seconds=5, what="the end")
+    settle(wish)
+    settle(Push.objects.latest("pk"))
     assert (there(sandbox)["InvoiceCity"], there(sandbox)["Note"]) == ("Uppsala", "By a person")
     assert puts(sandbox) == 2
 
@@ -133,17 +129,17 @@ def delivered() -> bool:
 def test_three_edits_with_a_click_each_within_a_second_are_two_puts_at_most_and_the_last_value_is_there(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, card: Card
 ) -> None:
-    sandbox.fault(method="PUT", kind="delay", seconds=0.3, when="before")
-    workers, began = [], time.monotonic()
-    for city in ("Uppsala", "Västerås", "Örebro"):
-        edit(company, city=city)
-        push = services.request_update(user=ulf, company=company)
-        workers.append(in_thread(lambda push=push: deliver(push.pk)))
-        time.sleep(0.1)
-    assert time.monotonic() - began < 1
+    workers = []
+    with held(sandbox, method="PUT", path=".*") as request:
+        for city in ("Uppsala", "Västerås", "Örebro"):
+            edit(company, city=city)
+            push = services.request_update(user=ulf, company=company)
+            workers.append(in_thread(lambda push=push: deliver(push.pk)))
+            if city == "Uppsala":
+                request.wait_for()
     for worker in workers:
-        worker.result(10)
-    until(delivered, seconds=5, what="the end")
+        worker.result(60)
+    until(delivered, what="the end")
     assert there(sandbox)["InvoiceCity"] == "Örebro"
     assert puts(sandbox) <= 2
     assert UP_TO_DATE in card(ulf, company)

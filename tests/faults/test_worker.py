@@ -15,9 +15,10 @@ from integrations.models import Connection, CustomerLink, Push, PushState
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
 from tests.faults.runs import assert_run_is_over, begin_run, done, wait_for
+from tests.holding import held
 from tests.integrations.conftest import MovableClock, Run, named, posts
 from tests.integrations.threads import at_once
-from tests.integrations.workers import until
+from tests.integrations.workers import SHORT_LEASES, until
 from tests.proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,13 +31,12 @@ def test_the_whole_worker_killed_in_a_run_leaves_no_row_behind_and_doubles_none(
     """Scaled: 100 rows instead of 1,000. What is in hand when it dies is looked after when its lease is over."""
     names = begin_run(ready, ulf, count=100)
     sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.05, when="after", count=None)
-    with FaultyWorkers(folder=tmp_path, server=server) as first:
-        wait_for(30, seconds=20)
+    with FaultyWorkers(folder=tmp_path, server=server, environment=SHORT_LEASES) as first:
+        wait_for(30)
         first.kill()
     assert done() < 100
-    quick = {"EACCOUNTING_CALL_SECONDS": "1", "EACCOUNTING_SEND_BY_SECONDS": "0.5"}
-    with FaultyWorkers(folder=tmp_path, server=server, environment=quick):
-        wait_for(100, seconds=40)
+    with FaultyWorkers(folder=tmp_path, server=server, environment=SHORT_LEASES):
+        wait_for(100)
     assert_run_is_over(sandbox, names)
 
 
@@ -47,7 +47,7 @@ def test_asked_to_stop_in_a_run_it_ends_its_calls_first_and_the_next_one_goes_on
     names = begin_run(ready, ulf, count=60)
     sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.3, when="after", count=None)
     with FaultyWorkers(folder=tmp_path, server=server) as first:
-        wait_for(5, seconds=20)
+        wait_for(5)
         first.terminate()
     assert 5 <= done() < 60
     assert not Push.objects.exclude(lease_until=None).exists()
@@ -64,18 +64,21 @@ def test_frozen_past_its_lease_after_the_bytes_left_its_late_answer_is_refused_b
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path,
     clock: MovableClock, settle: Run, card: Card,
 ) -> None:  # fmt: skip
-    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.4, when="after")
-    with FaultyWorkers(
-        folder=tmp_path, server=server, beat=False, environment={"EACCOUNTING_CALL_SECONDS": "20"}
-    ) as worker:
+    with (
+        held(sandbox, method="POST", path="/v2/customers", when="after") as request,
+        FaultyWorkers(
+            folder=tmp_path, server=server, beat=False, environment={"EACCOUNTING_CALL_SECONDS": "60"}
+        ) as worker,
+    ):
         push = services.request_create(user=ulf, company=company)
-        until(lambda: bool(named(sandbox)), seconds=10, what="the customer to be stored")
+        request.wait_for()
         worker.freeze()
+        request.go_on()
         assert Push.objects.get().state == PushState.SENDING
         assert settle(push).state == PushState.DONE  # another worker, when the lease is over
         left = Push.objects.values().get()
         worker.thaw()
-        until(lambda: worker.said("taken over by another worker"), seconds=10, what="the late answer to be refused")
+        until(lambda: worker.said("taken over by another worker"), what="the late answer to be refused")
     assert Push.objects.values().get() == left
     assert_one_customer(sandbox, company, sent=1)
     assert UP_TO_DATE in card(ulf, company)
@@ -88,18 +91,18 @@ def test_frozen_before_the_bytes_left_nothing_is_sent_past_send_by(
 ) -> None:  # fmt: skip
     """A slow line to the database holds the answer to the COMMIT of SENDING back: there it is frozen."""
     with Proxy.before(database_url()) as line:
-        times = {"EACCOUNTING_SEND_BY_SECONDS": "3", "DATABASE_URL": line.url}
+        times = {"EACCOUNTING_SEND_BY_SECONDS": "5", "DATABASE_URL": line.url}
         with FaultyWorkers(folder=tmp_path, server=server, beat=False, environment=times) as worker:
-            sandbox.fault(kind="delay", method="GET", path="/v2/customers", seconds=0.3, when="before")
-            push = services.request_create(user=ulf, company=company)
-            until(lambda: bool(Push.objects.get().fence), seconds=10, what="the claim")
-            line.to_client.latency = 0.1
-            until(lambda: Push.objects.get().state == PushState.SENDING, seconds=10, what="SENDING")
+            with held(sandbox, method="GET", path="/v2/customers") as request:
+                push = services.request_create(user=ulf, company=company)
+                request.wait_for()
+                line.to_client.latency = 0.3
+            until(lambda: Push.objects.get().state == PushState.SENDING, what="SENDING")
             worker.freeze()
             line.heal()
-            time.sleep(3.1)  # the monotonic clock that it looks at is the machine's
+            time.sleep(5.1)  # the monotonic clock that it looks at is the machine's
             worker.thaw()
-            until(lambda: Push.objects.get().state != PushState.SENDING, seconds=10, what="the worker to give up")
+            until(lambda: Push.objects.get().state != PushState.SENDING, what="the worker to give up")
     assert (posts(sandbox), named(sandbox)) == (0, [])
     assert "Lime Go was too busy to send this in time, so nothing was sent." in card(ulf, company)
     settle(push)

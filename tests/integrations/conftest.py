@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from django.conf import settings as configuration
 from pytest_django import Settings as DjangoSettings
 
 from accounts.models import Account, User
@@ -88,7 +89,7 @@ def sandbox(server: SandboxServer, settings: DjangoSettings) -> Iterator[Sandbox
 def consent(url: str, *, company: str = "1") -> dict[str, str]:
     """Do over HTTP what a person does on the consent page; return the query of the way back."""
     parts = urlsplit(url)
-    browser = http.client.HTTPConnection(parts.netloc, timeout=5)
+    browser = http.client.HTTPConnection(parts.netloc, timeout=60)
     body = urlencode({"company": company, "decision": "allow"})
     browser.request("POST", f"{parts.path}?{parts.query}", body=body)
     answer = browser.getresponse()
@@ -236,6 +237,11 @@ def settle(clock: MovableClock, run: Run) -> Run:
             deliver(push.pk, clock=clock)
 
     return until_the_end
+
+
+def call_seconds(kind: str) -> float:
+    """Return how long calls may take beside a fault of this kind: short only where nothing else would end one."""
+    return 2.0 if kind in {"no_answer", "drip"} else configuration.EACCOUNTING_CALL_SECONDS
 
 
 def named(sandbox: Sandbox, name: str = str(COMPLETE["name"])) -> list[Document]:

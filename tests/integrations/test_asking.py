@@ -382,7 +382,7 @@ def test_a_worker_that_meets_lost_terms_while_they_are_being_chosen_goes_on(
         worker = in_thread(lambda: deliver(push.pk))
         with pytest.raises(TimeoutError):
             worker.result(1)
-    worker.result(10)
+    worker.result(60)
     assert Push.objects.get().state == PushState.DONE
 
 

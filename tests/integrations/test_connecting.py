@@ -1,6 +1,5 @@
 """Connect, reconnect, disconnect: one company in one account, and nothing lost on the way."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -26,6 +25,7 @@ from integrations.models import (
     TermsOfPayment,
     WaitReason,
 )
+from tests.holding import held
 from tests.integrations.conftest import (
     SWEDISH_30_DAYS,
     AddCompany,
@@ -314,14 +314,30 @@ def test_an_answer_to_bytes_that_left_is_recorded_although_somebody_disconnects(
     ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
 ) -> None:
     push = services.request_create(user=ulf, company=company)
-    sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.5, when="after")
-    worker = in_thread(lambda: deliver(push.pk))
-    while Push.objects.get().state != PushState.SENDING:
-        time.sleep(0.01)
-    assert connecting.disconnect(user=anna, connection=ready) == 0
-    worker.result(10)
+    with held(sandbox, method="POST", path="/v2/customers", when="after") as request:
+        worker = in_thread(lambda: deliver(push.pk))
+        request.wait_for()
+        assert connecting.disconnect(user=anna, connection=ready) == 0
+    worker.result(60)
     assert Push.objects.get().state == PushState.DONE
     assert len(named(sandbox)) == CustomerLink.objects.count() == 1
+
+
+@real_threads
+def test_bytes_that_reach_eaccounting_after_a_disconnect_are_refused_and_end_cancelled(
+    ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
+) -> None:
+    """SENDING stands in the row before the bytes leave; a disconnect in between takes the grant from under them."""
+    push = services.request_create(user=ulf, company=company)
+    with held(sandbox, method="POST", path="/v2/customers", when="before") as request:
+        worker = in_thread(lambda: deliver(push.pk))
+        request.wait_for()
+        assert Push.objects.get().state == PushState.SENDING
+        assert connecting.disconnect(user=anna, connection=ready) == 0
+    worker.result(60)
+    assert Push.objects.get().state == PushState.CANCELLED
+    assert (named(sandbox), CustomerLink.objects.count()) == ([], 0)
+    assert Event.objects.filter(kind=EventKind.CANCELLED_WITH, company=company).count() == 1
 
 
 def test_a_click_recorded_after_a_disconnect_is_not_possible(ready: Connection, anna: User, company: Company) -> None:
@@ -407,16 +423,15 @@ def test_a_slow_connection_does_not_hold_up_the_others(
     connection: Connection, anna: User, olav: User, sandbox: Sandbox, clock: MovableClock
 ) -> None:
     other = connect_as(olav, company="2")
-    sandbox.fault(kind="delay", path="/v2/termsofpayments", seconds=3, when="before")
-    workers = []
-    upkeep.look_after(
-        now=clock(),
-        hand_on=lambda pk: workers.append(in_thread(lambda: upkeep.look_after_one(pk))) or time.sleep(0.3),
-    )
-    workers[1].result(2)
-    assert Connection.objects.get(pk=other.pk).terms_read_at is not None
-    assert not workers[0].done()
-    workers[0].result(10)
+    handed_on: list[int] = []
+    upkeep.look_after(now=clock(), hand_on=handed_on.append)
+    with held(sandbox, path="/v2/termsofpayments") as request:
+        slow = in_thread(lambda: upkeep.look_after_one(handed_on[0]))
+        request.wait_for()
+        in_thread(lambda: upkeep.look_after_one(handed_on[1])).result(60)
+        assert Connection.objects.get(pk=other.pk).terms_read_at is not None
+        assert not slow.done()
+    slow.result(60)
 
 
 # --- Idle connections --------------------------------------------------------------------------------------

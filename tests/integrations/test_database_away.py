@@ -160,6 +160,6 @@ def test_a_lock_that_nobody_could_ask_for_is_not_taken_by_somebody_else(ready: C
         ending = in_thread(end_all_who_wait)
         with pytest.raises(OperationalError), token_lock(ready.account_id, patience=10):
             pass
-        ending.result(10)
+        ending.result(60)
         with pytest.raises(LockTaken), token_lock(ready.account_id, patience=0):
             pass

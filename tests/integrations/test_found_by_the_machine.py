@@ -26,7 +26,7 @@ def during(sandbox: Sandbox, method: str, act: Callable[[], object]) -> Iterator
 
     def act_first(request: Request) -> Response:
         if request.method == method and "/customers" in request.path:
-            in_thread(act).result(10)
+            in_thread(act).result(60)
         return answer(request)
 
     sandbox.handle = act_first  # type: ignore[method-assign]  # of this one stand-in

@@ -1,6 +1,5 @@
 """The shared budget: never above the limit, quiet for all after a 429, and nothing without Redis."""
 
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,9 @@ from pytest_django import Settings
 
 from integrations import limiter
 from integrations.eaccounting.client import Endpoint
+from tests.proxy import Proxy
 
+ANSWER_SECONDS = limiter.ANSWER_SECONDS  # the product's; other tests give Redis as long as it takes (conftest.py)
 CUSTOMERS, CUSTOMER = Endpoint.CUSTOMERS, Endpoint.CUSTOMER
 
 
@@ -19,14 +20,11 @@ def _nothing_booked() -> None:
     limiter._redis().flushdb()
 
 
-def most_in_a_window(times: list[float], seconds: float) -> int:
-    times = sorted(times)
-    return max(sum(1 for other in times if start <= other < start + seconds) for start in times)
-
-
-def test_never_more_calls_than_the_rate_in_any_window(settings: Settings) -> None:
+def test_no_call_is_made_before_its_slot(settings: Settings) -> None:
+    """How much of the limit is used, and that no window holds too many: B4 of `make bench`."""
     settings.EACCOUNTING_RATE_LIMIT = 3000  # 50 a second
     made: list[float] = []
+    began = time.monotonic()
 
     def work() -> None:
         for _ in range(12):
@@ -37,16 +35,24 @@ def test_never_more_calls_than_the_rate_in_any_window(settings: Settings) -> Non
         for job in [pool.submit(work) for _ in range(8)]:
             job.result()
     assert len(made) == 96
-    # One second holds 48.75 spaced calls and the burst; over a minute that is below the limit of 3000.
-    assert most_in_a_window(made, 1.0) <= 50 + limiter.BURST
-    assert most_in_a_window(made, 1.0) >= 40
+    spacing = 60 / (3000 * limiter.SHARE)
+    slots = [began + (place - limiter.BURST) * spacing - 0.001 for place in range(len(made))]
+    assert [at for at, slot in zip(sorted(made), slots, strict=True) if at < slot] == []
 
 
 def test_a_minute_of_bookings_stays_below_the_limit_burst_included(settings: Settings) -> None:
     settings.EACCOUNTING_RATE_LIMIT = 600
     spacing = 60_000 / (600 * limiter.SHARE)
-    waits = [limiter._reserve(limiter._keys(CUSTOMERS, 1), [spacing, limiter.BURST, 120_000]) for _ in range(700)]
-    assert sum(1 for wait in waits if wait < 60) <= 600
+    slots = [
+        now() + limiter._reserve(limiter._keys(CUSTOMERS, 1), [spacing, limiter.BURST, 120_000]) for _ in range(700)
+    ]
+    assert sum(1 for slot in slots if slot < slots[0] + 60) <= 600
+
+
+def now() -> float:
+    """The time of Redis, in seconds."""
+    seconds, microseconds = limiter._redis().time()
+    return seconds + microseconds / 1e6
 
 
 def test_endpoints_have_a_budget_each(settings: Settings) -> None:
@@ -71,14 +77,13 @@ def test_the_scope_decides_whether_connections_share(settings: Settings, scope: 
 
 
 def test_a_429_silences_the_endpoint_for_everybody_until_the_told_second(settings: Settings) -> None:
-    limiter.silence(CUSTOMERS, connection_id=1, seconds=1)
-    began = time.monotonic()
+    limiter.silence(CUSTOMERS, connection_id=1, seconds=3)
     with pytest.raises(limiter.BudgetError) as refused:
         limiter.book(CUSTOMERS, connection_id=1, patience=0.2)
-    assert 0.5 < refused.value.retry_in <= 1.01
+    assert 0.2 < refused.value.retry_in <= 3.01
     limiter.book(CUSTOMER, connection_id=1, patience=0)  # another endpoint is not concerned
-    limiter.book(CUSTOMERS, connection_id=1, patience=5)
-    assert 0.95 < time.monotonic() - began < 2
+    limiter.book(CUSTOMERS, connection_id=1, patience=60)
+    assert not limiter._redis().exists(limiter._keys(CUSTOMERS, 1)[1]), "it was booked before the silence was over"
 
 
 def test_a_shorter_silence_does_not_end_a_longer_one() -> None:
@@ -90,31 +95,36 @@ def test_a_shorter_silence_does_not_end_a_longer_one() -> None:
 
 
 def test_a_429_also_stops_those_who_wait_for_their_slot_already(settings: Settings) -> None:
-    settings.EACCOUNTING_RATE_LIMIT = 60  # a call a second
+    settings.EACCOUNTING_RATE_LIMIT = 20  # a call every three seconds
     for _ in range(limiter.BURST + 1):
         limiter.book(CUSTOMERS, connection_id=1, patience=0)
-    threading.Timer(0.2, limiter.silence, args=[CUSTOMERS], kwargs={"connection_id": 1, "seconds": 30}).start()
+    threading.Timer(0.2, limiter.silence, args=[CUSTOMERS], kwargs={"connection_id": 1, "seconds": 300}).start()
     with pytest.raises(limiter.BudgetError) as refused:
-        limiter.book(CUSTOMERS, connection_id=1, patience=5)
-    assert refused.value.retry_in > 25
+        limiter.book(CUSTOMERS, connection_id=1, patience=60)
+    assert refused.value.retry_in > 100
 
 
 def test_nobody_waits_longer_than_the_patience_and_what_is_refused_is_not_booked(settings: Settings) -> None:
-    settings.EACCOUNTING_RATE_LIMIT = 60
+    settings.EACCOUNTING_RATE_LIMIT = 1
     for _ in range(limiter.BURST + 1):
         limiter.book(CUSTOMERS, connection_id=1, patience=0)
     for _ in range(20):
         with pytest.raises(limiter.BudgetError) as refused:
             limiter.book(CUSTOMERS, connection_id=1, patience=0.05)
-    assert refused.value.retry_in < 1.1
+    assert refused.value.retry_in < 60 / limiter.SHARE + 0.1
 
 
 def test_a_person_reads_at_most_sixty_times_a_minute() -> None:
     for _ in range(20):
         limiter.count_live_read(7)
     with pytest.raises(limiter.BudgetError):
-        limiter.count_live_read(7)
+        _read_on()
     limiter.count_live_read(8)
+
+
+def _read_on() -> None:
+    for _ in range(60):  # one more may be made for each second and a half that this takes
+        limiter.count_live_read(7)
 
 
 def test_without_redis_nothing_is_called(settings: Settings) -> None:
@@ -129,14 +139,16 @@ def test_without_redis_nothing_is_called(settings: Settings) -> None:
     assert refused.value.code == "budget_unknown"
 
 
-def test_a_silent_redis_is_asked_only_once(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+def test_a_silent_redis_is_asked_only_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ANSWER_SECONDS <= 0.5
+    monkeypatch.setattr(limiter, "ANSWER_SECONDS", ANSWER_SECONDS)
+    with Proxy.before(settings.REDIS_URL) as line:
+        line.to_client.silent = True
+        settings.REDIS_URL = line.url
         limiter._redis.cache_clear()
-        began = time.monotonic()
         try:
             with pytest.raises(limiter.BudgetUnknown):
                 limiter.book(CUSTOMERS, connection_id=1, patience=5)
         finally:
             limiter._redis.cache_clear()
-        assert time.monotonic() - began < 0.95  # a second time would take another half second
+        assert line.accepted == 1

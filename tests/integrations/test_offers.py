@@ -192,7 +192,7 @@ def test_an_expired_choice_waits_for_whoever_holds_the_lock(
 ) -> None:
     age(offered, minutes=16)
     with token_lock(ready.account_id, patience=1):
-        in_thread(drop_expired).result(5)
+        in_thread(drop_expired).result(60)
         assert Connection.objects.count() == 2
     drop_expired()
     assert Connection.objects.get() == ready
@@ -242,7 +242,7 @@ def test_no_choice_is_made_while_the_tokens_are_being_renewed(
 ) -> None:
     monkeypatch.setattr(connecting, "LOCK_PATIENCE", 0.05)
     with token_lock(ready.account_id, patience=1), pytest.raises(LockTaken):
-        in_thread(lambda: start_over(anna, offered)).result(5)
+        in_thread(lambda: start_over(anna, offered)).result(60)
     assert offers.open_to(anna, anna.account) == offered
 
 

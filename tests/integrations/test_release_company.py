@@ -55,5 +55,5 @@ def test_what_does_not_fit_is_said(connection: Connection, olav: User) -> None:
 def test_while_tokens_are_renewed_it_asks_to_wait(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "LOCK_PATIENCE", 0.05)
     with token_lock(connection.account_id, patience=1), pytest.raises(CommandError, match="Run this again"):
-        in_thread(lambda: release(NUMBER, "--account", str(connection.account_id))).result(5)
+        in_thread(lambda: release(NUMBER, "--account", str(connection.account_id))).result(60)
     assert Connection.objects.get().is_connected

@@ -169,7 +169,7 @@ def test_a_refresh_that_happens_meanwhile_wins(connect: Connect, settings: Setti
         thread.join(0.5)  # by now it has seen the old tokens and waits for the row
         assert thread.is_alive()
         made.store_refreshed(tokens=answered, now=database_now())
-    thread.join(10)
+    thread.join(60)
     assert not errors
     settings.FIELD_ENCRYPTION_KEYS = [NEW]
     again = Connection.objects.get(pk=made.pk)

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import pytest
 from celery import current_app
+from django.conf import settings as configuration
 from django.db import transaction
 from django.utils import timezone
 from kombu.pools import connections, producers
-from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
@@ -20,9 +20,11 @@ from integrations import limiter, services, tasks
 from integrations.models import Connection, Push, PushState, WaitReason
 from limego_visma.local.stores import free_port
 from tests.integrations.conftest import AddCompany, connect_as
+from tests.integrations.workers import until
+from tests.proxy import Proxy
 
 QUEUE, BULK = "clicks", "bulk"
-PATIENCE = 0.2  # seconds that a click may wait for the broker
+POKE_SECONDS = tasks.POKE_SECONDS  # the product's; other tests give the broker as long as it takes (conftest.py)
 
 
 @pytest.fixture
@@ -41,8 +43,9 @@ def queue() -> Iterator[Callable[[], list[dict[str, object]]]]:
 
 
 @pytest.fixture
-def poke_through() -> Iterator[Callable[[str], None]]:
-    """Return a function that makes pokes go to another broker."""
+def poke_through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return a function that makes pokes go to another broker, with the patience that the product has."""
+    monkeypatch.setattr(tasks, "POKE_SECONDS", POKE_SECONDS)
     before = current_app.conf.broker_url
 
     def use(url: str) -> None:
@@ -67,15 +70,17 @@ def silent_broker() -> Iterator[str]:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
+@pytest.fixture
+def line_to_broker(poke_through: Callable[[str], None]) -> Iterator[Proxy]:
+    """The broker, for pokes only, behind a line that can break."""
+    with Proxy.before(configuration.REDIS_URL) as line:
+        poke_through(line.url)
+        yield line
+
+
 def waiting(queue: str) -> int:
     """Count the messages that nobody has taken yet."""
     return int(limiter._redis().llen(queue))
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
 
 
 def test_a_poke_reaches_the_queue_of_clicks(queue: Callable[[], list[dict[str, object]]]) -> None:
@@ -85,38 +90,58 @@ def test_a_poke_reaches_the_queue_of_clicks(queue: Callable[[], list[dict[str, o
 
 def test_a_closed_broker_does_not_hold_a_click_up(poke_through: Callable[[str], None]) -> None:
     poke_through(f"redis://127.0.0.1:{free_port()}/0")
-    assert seconds_of(lambda: tasks.poke(1)) < PATIENCE
-    assert seconds_of(lambda: tasks.poke(2)) < 0.005  # quiet for a while
+    before = time.monotonic()
+    tasks.poke(1)
+    assert before + tasks.QUIET_SECONDS <= tasks._quiet["until"] <= time.monotonic() + tasks.QUIET_SECONDS
 
 
-def test_a_silent_broker_does_not_hold_a_click_up(poke_through: Callable[[str], None], silent_broker: str) -> None:
-    poke_through(silent_broker)
-    assert seconds_of(lambda: tasks.poke(1)) < PATIENCE
-    assert seconds_of(lambda: tasks.poke(2)) < 0.005
-    assert 4 < tasks._quiet["until"] - time.monotonic() <= 5
+def test_a_poke_waits_for_the_broker_as_long_as_it_is_told_and_no_longer(poke_through: Callable[[str], None]) -> None:
+    """The time-outs that the socket gets. How long a click takes beside a silent broker: B8 of `make bench`."""
+    assert POKE_SECONDS <= 0.04
+    poke_through(configuration.REDIS_URL)
+    with producers[tasks._poke_broker()].acquire(block=True) as producer:
+        pool = producer.connection.default_channel.client.connection_pool
+    kept = pool.connection_kwargs
+    assert (kept["socket_timeout"], kept["socket_connect_timeout"]) == (POKE_SECONDS, POKE_SECONDS)
+
+
+def test_a_silent_broker_is_asked_once_and_then_left_alone(line_to_broker: Proxy) -> None:
+    line_to_broker.to_client.silent = True
+    tasks.poke(1)
+    assert tasks._quiet["until"] > 0
+    asked = (line_to_broker.accepted, line_to_broker.to_server.passed)
+    tasks._quiet["until"] = float("inf")  # however long this machine takes for the next line
+    tasks.poke(2)
+    assert (line_to_broker.accepted, line_to_broker.to_server.passed) == asked
 
 
 def test_a_broker_that_falls_silent_later_does_not_hold_a_click_up(
-    poke_through: Callable[[str], None], settings: Settings, queue: Callable[[], list[dict[str, object]]]
+    line_to_broker: Proxy, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
     tasks.poke(1)
-    with limiter._redis().client() as store:
-        store.client_pause(1500, all=True)
-    try:
-        assert seconds_of(lambda: tasks.poke(2)) < PATIENCE
-    finally:
-        time.sleep(1.6)
     tasks._quiet["until"] = 0.0
-    tasks.poke(3)
-    assert {"push_id": 3} in queue()
+    line_to_broker.to_client.silent = True
+    tasks.poke(2)  # returns although nobody answers
+    assert tasks._quiet["until"] > 0
+    line_to_broker.heal()
+    line_to_broker.cut()
+    until(lambda: _arrives(3, queue), what="a poke once the line is good")
+
+
+def _arrives(push_id: int, queue: Callable[[], list[dict[str, object]]]) -> bool:
+    """Poke, and tell whether it arrived: on a busy machine the broker may not answer in time."""
+    tasks._quiet["until"] = 0.0
+    tasks.poke(push_id)
+    return {"push_id": push_id} in queue()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_click_is_recorded_quickly_although_the_broker_is_silent(
+def test_a_click_is_recorded_although_the_broker_is_silent(
     ready: Connection, company: Company, ulf: User, poke_through: Callable[[str], None], silent_broker: str
 ) -> None:
     poke_through(silent_broker)
-    assert seconds_of(lambda: services.request_create(user=ulf, company=company)) < 2 * PATIENCE
+    services.request_create(user=ulf, company=company)
+    assert tasks._quiet["until"] > 0
     assert Push.objects.get().state == PushState.WAITING
 
 

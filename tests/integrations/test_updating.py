@@ -1,6 +1,5 @@
 """Updating a customer: nothing that is not ours is lost, the newest wish wins. Judged by the customer at the end."""
 
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +19,8 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 from integrations.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, WaitReason
-from tests.integrations.conftest import AddCompany, MovableClock, Run, connect_as, puts
+from tests.holding import held
+from tests.integrations.conftest import AddCompany, MovableClock, Run, call_seconds, connect_as, puts
 from tests.integrations.threads import in_thread
 
 BJORK = "1001"  # the sandbox's customer with everything: notes, labels, delivery address, numbers beyond a float
@@ -133,7 +133,7 @@ def test_a_lost_answer_ends_with_our_values_and_nothing_else_changed(
     wish: Push, sandbox: Sandbox, run: Run, settle: Run, settings: Settings, there: Document,
     fault: dict[str, Any], when: str,
 ) -> None:  # fmt: skip
-    settings.EACCOUNTING_CALL_SECONDS = 0.4
+    settings.EACCOUNTING_CALL_SECONDS = call_seconds(fault["kind"])
     sandbox.fault(method="PUT", when=when, **fault)
     unsure = run(wish)
     assert (unsure.state, unsure.wait_reason) == (PushState.UNKNOWN, WaitReason.SETTLING)
@@ -195,13 +195,13 @@ def test_a_click_on_a_waiting_update_replaces_it(
 def test_three_edits_with_a_click_each_while_one_is_sent_end_with_the_last_value(
     wish: Push, company: Company, ulf: User, anna: User, sandbox: Sandbox, run: Run
 ) -> None:
-    sandbox.fault(method="PUT", kind="delay", seconds=0.4, when="before")
-    worker = in_thread(lambda: run(wish))
-    wait_until_sending(wish)
-    for city in ("Uppsala", "Västerås", "Örebro"):
-        edit(company, city=city)
-        services.request_update(user=anna, company=company)
-    worker.result(20)
+    with held(sandbox, method="PUT", path=".*") as request:
+        worker = in_thread(lambda: run(wish))
+        request.wait_for()
+        for city in ("Uppsala", "Västerås", "Örebro"):
+            edit(company, city=city)
+            services.request_update(user=anna, company=company)
+    worker.result(60)
     following = Push.objects.get(state=PushState.WAITING)
     assert following.requested_by == anna
     run(following)
@@ -210,24 +210,16 @@ def test_three_edits_with_a_click_each_while_one_is_sent_end_with_the_last_value
     assert Push.open_of(company) is None
 
 
-def wait_until_sending(push: Push) -> None:
-    for _ in range(200):
-        if Push.objects.get(pk=push.pk).state == PushState.SENDING:
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it was never sent")
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_newer_wish_outlives_the_failure_of_the_one_before(
     wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    sandbox.fault(method="GET", path="/v2/customers/.*", kind="delay", seconds=0.4, when="before")
     sandbox.fault(method="PUT", kind="error", error_code=2000, status=400, when="before")
-    worker = in_thread(lambda: run(wish))
-    threading.Event().wait(0.2)
-    services.request_update(user=ulf, company=company)
-    worker.result(20)
+    with held(sandbox, method="GET", path="/v2/customers/.*") as request:
+        worker = in_thread(lambda: run(wish))
+        request.wait_for()
+        services.request_update(user=ulf, company=company)
+    worker.result(60)
     wish.refresh_from_db()
     assert (wish.state, wish.failure) == (PushState.FAILED, "validation")
     following = Push.objects.get(state=PushState.WAITING)
@@ -404,11 +396,11 @@ def test_the_company_cannot_be_unlinked_while_it_is_being_updated(wish: Push, co
 def test_reconnected_while_reading_it_is_sent_with_the_new_grant(
     wish: Push, sandbox: Sandbox, run: Run, anna: User
 ) -> None:
-    sandbox.fault(method="GET", path="/v2/customers/.*", kind="delay", seconds=0.6, when="before")
-    worker = in_thread(lambda: run(wish))
-    threading.Event().wait(0.1)
-    generation = connect_as(anna).generation
-    worker.result(20)
+    with held(sandbox, method="GET", path="/v2/customers/.*") as request:
+        worker = in_thread(lambda: run(wish))
+        request.wait_for()
+        generation = connect_as(anna).generation
+    worker.result(60)
     wish.refresh_from_db()
     assert wish.state == PushState.DONE
     assert generation == 2

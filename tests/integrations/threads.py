@@ -38,5 +38,5 @@ def at_once(works: Sequence[Callable[[], Result]]) -> list[Result | BaseExceptio
         return do
 
     futures = [in_thread(after_the_gate(work)) for work in works]
-    ends = [(future.exception(30), future) for future in futures]
+    ends = [(future.exception(60), future) for future in futures]
     return [error or future.result() for error, future in ends]

@@ -195,7 +195,7 @@ def sandbox(sandbox_server: SandboxServer, settings: DjangoSettings) -> Iterator
 def decide(url: str, *, decision: str = "allow", company: str = "1") -> dict[str, str]:
     """Do what a person does on the consent page; return the query of the way back."""
     parts = urlsplit(url)
-    browser = http.client.HTTPConnection(parts.netloc, timeout=5)
+    browser = http.client.HTTPConnection(parts.netloc, timeout=60)
     browser.request("POST", f"{parts.path}?{parts.query}", body=urlencode({"company": company, "decision": decision}))
     answer = browser.getresponse()
     answer.read()

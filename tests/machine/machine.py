@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
             "cancel": lambda: self.people.cancel(company_id),
             "delete": lambda: self.people.delete_there(2),
             "there": lambda: self.people.edit_there(2, "Note", "Ring först."),
-            "disconnect": lambda: in_thread(self.people.disconnect).result(30),
+            "disconnect": lambda: in_thread(self.people.disconnect).result(60),
             "rival": lambda: self._rival(push_id),
             "frozen": lambda: self._frozen(push_id),
         }
@@ -316,7 +316,7 @@ class Machine(RuleBasedStateMachine):
     def _frozen(self, push_id: int) -> None:
         """The worker is stopped past its lease; another takes the row as far as it goes."""
         self._pass(60)
-        in_thread(lambda: self._as_another_worker(push_id)).result(30)
+        in_thread(lambda: self._as_another_worker(push_id)).result(60)
 
     def _rival(self, push_id: int) -> None:
         """Another worker begins with another row: it gets as far as the lock that we hold, or to its end."""
@@ -341,7 +341,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def all_is_well(self) -> None:
         for rival in self.rivals:
-            rival.result(30)
+            rival.result(60)
         self.rivals = []
         self.checks.after_step()
 

@@ -38,7 +38,7 @@ def test_a_worker_keeps_its_connection_and_a_lost_one_costs_no_push(
 
     def send(name: str) -> set[int]:
         push = services.request_create(user=ulf, company=add_company(name=name, registration_number=""))
-        until(lambda: Push.objects.get(pk=push.pk).state == PushState.DONE, seconds=10, what=f"{name} to be done")
+        until(lambda: Push.objects.get(pk=push.pk).state == PushState.DONE, what=f"{name} to be done")
         row = Push.objects.get(pk=push.pk)
         assert (row.attempts, row.crashes) == (0, 0)
         return backends()
@@ -48,5 +48,5 @@ def test_a_worker_keeps_its_connection_and_a_lost_one_costs_no_push(
         assert first
         assert send("Andra AB") == first
         end_backends()
-        until(lambda: not backends() & first, seconds=5, what="the connections to end")
+        until(lambda: not backends() & first, what="the connections to end")
         assert send("Tredje AB").isdisjoint(first)

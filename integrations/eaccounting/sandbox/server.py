@@ -1,6 +1,7 @@
 """The sandbox behind a real socket: HTTP/1.1 with kept connections, and the faults that need a socket."""
 
 import contextlib
+import io
 import re
 import socket
 import struct
@@ -106,8 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Close with RST, at once."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.rfile.close()
-        self.connection.close()
+        for each in (self.rfile, self.wfile, self.connection):  # the socket is closed with the last of them
+            each.close()
+        self.wfile = io.BytesIO()  # for the base class, which flushes it at the end
 
 
 class _Server(ThreadingHTTPServer):
