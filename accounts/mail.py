@@ -40,7 +40,7 @@ def request_mail(
     wish = {"account": user.account, "requested_at": now, "due_at": now, "context": words}
     with transaction.atomic():
         _row, is_new = Mail.objects.get_or_create(user=user, cause=cause, day=day, defaults=wish)
-        mail = Mail.objects.select_for_update().get(user=user, cause=cause, day=day)
+        mail = Mail.objects.select_for_update(no_key=True).get(user=user, cause=cause, day=day)
         if is_new or mail.due_at is not None:
             return True
         if again_after is None or (mail.sent_at is not None and now - mail.sent_at < again_after):

@@ -61,7 +61,7 @@ def deactivate(*, account: Account, member: User) -> None:
 
 def _locked(account: Account, member: User) -> User:
     """Re-read the member while holding their account, so that two admins cannot remove each other at once."""
-    Account.objects.select_for_update().get(pk=account.pk)
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     return account.users.get(pk=member.pk)
 
 

@@ -181,7 +181,7 @@ class MailManager(models.Manager["Mail"]):
     def claim_next(self, *, now: datetime) -> "Mail | None":
         """Claim the mail that has been due for longest, or return None; what another worker holds is skipped."""
         with transaction.atomic(using=self._db):
-            rows = self.select_related("user__account").select_for_update(skip_locked=True, of=("self",))
+            rows = self.select_related("user__account").select_for_update(skip_locked=True, no_key=True, of=("self",))
             mail = rows.filter(due_at__lte=now).order_by("due_at", "id").first()
             if mail is not None:
                 mail.claim(now=now)

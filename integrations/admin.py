@@ -1,14 +1,35 @@
-"""The operator's back room: look, do not touch. Tokens are not shown anywhere."""
+"""The operator's back room: look, do not touch. Tokens and what a contact person is called are not shown anywhere."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from integrations.models import Connection, CustomerLink, Event, Push
+from integrations.models import Connection, CustomerIndex, CustomerLink, Event, Push, RemoteCustomer, TermsOfPayment
+
+# The columns that hold, or may quote, names and addresses of people at companies and customers, removed ones too: they
+# stay in what was sent. What a company or a customer is called is shown. A test holds every column against this list.
+PERSONAL: dict[type[Model], tuple[str, ...]] = {
+    Connection: (),
+    CustomerIndex: (),
+    TermsOfPayment: (),
+    RemoteCustomer: ("answered", "search_text"),
+    CustomerLink: ("contact", "sent", "answered", "kept", "shorter"),
+    Push: (
+        *("contact", "confirmed", "based_on", "shorter", "before", "payload", "values", "candidates"),
+        *("failure_parameters", "failure_detail"),  # eAccounting's own words may repeat a value
+    ),
+    Event: ("parameters",),
+}
+SECRET = ("access_token", "refresh_token")
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    """Rows of the bridge change by its own roads only."""
+    """Rows of the bridge change by its own roads only. What is in `exclude` is neither shown nor asked for."""
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse to filter by a hidden column: the number of rows would tell what it holds."""
+        hidden = lookup.split("__", maxsplit=1)[0] in (self.exclude or ())
+        return not hidden and super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         """Nothing is added by hand."""
@@ -29,17 +50,17 @@ class ConnectionAdmin(ReadOnly):
 
     list_display = ("id", "account", "name", "state", "blocked_reason", "expires_at", "last_ok_at")
     list_select_related = ("account",)
-    exclude = ("access_token", "refresh_token")
+    exclude = (*PERSONAL[Connection], *SECRET)
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         """A token that cannot be decrypted must not keep an operator from looking."""
-        return super().get_queryset(request).defer("access_token", "refresh_token")
+        return super().get_queryset(request).defer(*SECRET)
 
 
 @admin.register(Push)
 class PushAdmin(ReadOnly):
-    """The outbox; without the payload, which holds personal data."""
+    """The outbox, without what was sent."""
 
     list_display = (
         "id",
@@ -54,7 +75,7 @@ class PushAdmin(ReadOnly):
     )
     list_select_related = ("account", "company")
     list_filter = ("state", "kind", "wait_reason")
-    exclude = ("payload", "values")
+    exclude = PERSONAL[Push]
     show_full_result_count = False
 
 
@@ -64,7 +85,7 @@ class CustomerLinkAdmin(ReadOnly):
 
     list_display = ("id", "account", "company", "customer", "origin", "broken", "sent_at")
     list_select_related = ("account", "company", "customer")
-    exclude = ("sent",)
+    exclude = PERSONAL[CustomerLink]
     show_full_result_count = False
 
 
@@ -74,4 +95,5 @@ class EventAdmin(ReadOnly):
 
     list_display = ("id", "at", "account", "kind", "actor", "company")
     list_select_related = ("account", "actor", "company")
+    exclude = PERSONAL[Event]
     show_full_result_count = False

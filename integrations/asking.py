@@ -1,7 +1,7 @@
 """Ask an admin: a mail to each of them, and the wish is parked until they have mended what only they can.
 
 A parked wish is a waiting row like any other, due to nobody: reconnecting, unblocking or choosing terms pulls it
-forward (Push.pull_forward), on the same eAccounting company only, and asks again when it has grown old.
+forward (Push.pull_forward, else recheck), on the same eAccounting company only, and asks again when it has grown old.
 """
 
 from dataclasses import dataclass

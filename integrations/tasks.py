@@ -88,10 +88,12 @@ def pull(**_later: object) -> None:
 def sweep(**_later: object) -> None:
     """Wake those who pull when there are rows that no poke takes care of.
 
-    Messages that nobody has taken yet keep them busy; more of them would only pile up.
+    Messages that nobody has taken yet keep them busy; more of them would only pile up. What waits although its cause
+    is over is made due first.
     """
-    room = max(0, PULLS_WAITING - _pulls_waiting())
-    due = list(Push.unattended(now=database_now()).values_list("pk")[:room])
+    room, now = max(0, PULLS_WAITING - _pulls_waiting()), database_now()
+    Push.recheck(now=now)
+    due = list(Push.unattended(now=now).values_list("pk")[:room])
     reach(Point.SWEEP_FOUND)
     for _row in due:
         pull.apply_async()

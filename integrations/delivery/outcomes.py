@@ -257,7 +257,7 @@ def _typed(push: Push) -> mapping.Values:
 
 def _still_there(push: Push) -> Contact | None:
     """Return the chosen person, locked, unless it was erased while the call was under way."""
-    people = Contact.objects.select_for_update()
+    people = Contact.objects.select_for_update(no_key=True)
     return people.filter(pk=push.contact_id).first() if push.contact_id else None
 
 

@@ -49,6 +49,11 @@ class Push(PushQueue):
                 condition=Q(state__in=OPEN, lease_until__isnull=False),
                 name="push_held_of_connection",
             ),
+            models.Index(
+                fields=["wait_reason", "connection"],
+                condition=Q(state__in=OPEN, next_attempt_at__isnull=True),
+                name="push_without_time",
+            ),
             models.Index(fields=["company", "-id"], name="push_company"),
             models.Index(
                 fields=["connection", "fingerprint"], condition=Q(kind="create", state="done"), name="push_done_create"
@@ -62,7 +67,7 @@ class Push(PushQueue):
 
         The company is locked before: a contact person who was erased since the claim is not written any more.
         """
-        mine = Push.objects.select_for_update().filter(pk=self.pk, fence=self.fence, state__in=OPEN)
+        mine = Push.objects.select_for_update(no_key=True).filter(pk=self.pk, fence=self.fence, state__in=OPEN)
         contacts = list(mine.values_list("contact_id", flat=True))
         if not contacts:
             raise LostLease

@@ -15,6 +15,15 @@ from integrations.models.states import OPEN, PushState, WaitReason
 
 # What the first good answer after a silence, a reconnect or a lifted block may change.
 PULLED = (WaitReason.CONNECTION, WaitReason.RETRY, WaitReason.SETTLING, WaitReason.TWIN)
+# What a row may wait for without a time of its own, and when that is over; with DECISION a person ends it.
+_OVER = {
+    WaitReason.CONNECTION: Q(state=Connection.State.CONNECTED, blocked_reason=""),
+    # As Connection.terms_problem has it.
+    WaitReason.TERMS: Q(
+        terms_confirmed_at__isnull=False, default_terms__for_sales=True, default_terms__gone_at__isnull=True
+    ),
+}
+RECHECKED_AT_ONCE = 50  # connections; the others are for the next time
 # What has waited for an admin for longer is not sent before somebody has said that it is still wanted.
 ASK_AFTER = timedelta(days=7)
 # A new row is left to the worker that the click poked; those who pull take it when that poke seems lost.
@@ -60,19 +69,34 @@ class PushQueue(PushRow):
         """Make the rows that wait for this connection due at once; those that a worker holds move by themselves.
 
         What has waited for an admin for more than ASK_AFTER waits for a person's word instead. `reasons`: what those
-        rows wait for.
+        rows wait for. A row that somebody holds is passed over: `recheck` comes by again.
         """
         later = Q(next_attempt_at=None) | Q(next_attempt_at__gt=now)
         rows = cls._default_manager.filter(later, connection=connection, state__in=OPEN, lease_until=None)
         with transaction.atomic():
             # Locked in one order and without waiting: two such updates at once would block each other for ever.
-            waiting = rows.filter(wait_reason__in=reasons).order_by("pk").select_for_update(skip_locked=True)
-            found = cls._default_manager.filter(pk__in=list(waiting.values_list("pk", flat=True)))
+            waiting = rows.filter(wait_reason__in=reasons).order_by("pk")
+            free = waiting.select_for_update(skip_locked=True, no_key=True)
+            found = cls._default_manager.filter(pk__in=list(free.values_list("pk", flat=True)))
             old = found.filter(state=PushState.WAITING, unknown_since=None, requested_at__lt=now - ASK_AFTER)
             for_admin = old.filter(wait_reason__in=(WaitReason.CONNECTION, WaitReason.TERMS))
             # What somebody wanted so long ago may not be wanted any more.
             for_admin.update(wait_reason=WaitReason.DECISION, next_attempt_at=None, failure=ASKED_LONG_AGO)
             found.exclude(wait_reason=WaitReason.DECISION).update(next_attempt_at=now)
+
+    @classmethod
+    def recheck(cls, *, now: datetime) -> None:
+        """Make due what still waits although its cause is over: something held the row when that was told.
+
+        Every other row has a time at which it is looked at again anyway, but for what a person has to decide.
+        """
+        for reason, is_over in _OVER.items():
+            asleep = cls._default_manager.filter(
+                connection=OuterRef("pk"), wait_reason=reason, state__in=OPEN, next_attempt_at=None, lease_until=None
+            )
+            connections = Connection.objects.filter(is_over, Exists(asleep)).only("pk").order_by("pk")
+            for connection in connections[:RECHECKED_AT_ONCE]:
+                cls.pull_forward(connection=connection, now=now, reasons=(reason,))
 
     @classmethod
     def waiting_on(cls, connection: Connection) -> models.QuerySet[Self]:
@@ -83,7 +107,7 @@ class PushQueue(PushRow):
     def cancel_waiting(cls, *, connection: Connection, now: datetime) -> list[int]:
         """Cancel what has not been sent; what was sent goes on. Return the companies it was about."""
         with transaction.atomic():
-            waiting = cls.waiting_on(connection).order_by("pk").select_for_update()
+            waiting = cls.waiting_on(connection).order_by("pk").select_for_update(no_key=True)
             companies = dict(waiting.values_list("pk", "company_id"))
             cls._default_manager.filter(pk__in=list(companies)).update(
                 state=PushState.CANCELLED, finished_at=now, lease_until=None, fence=F("fence") + 1
@@ -136,7 +160,7 @@ class PushQueue(PushRow):
         """Lock a row, and fetch with it what a worker needs to know beside it."""
         whole = rows.select_related("connection", "company", "contact", "requested_by").defer(*_REST)
         # Not first(): sorting what is one row anyway would cost more than all the rest of the statement.
-        return next(iter(whole.select_for_update(skip_locked=True, of=("self",))[:1]), None)
+        return next(iter(whole.select_for_update(skip_locked=True, no_key=True, of=("self",))[:1]), None)
 
     def take(self, *, now: datetime, seconds: float) -> None:
         """Write this worker onto the locked row.

@@ -24,7 +24,7 @@ class PushRow(models.Model):
     groups = models.JSONField(default=list)  # of an update: which parts of the customer it carries
     state = models.CharField(max_length=10, choices=PushState.choices, default=PushState.WAITING)
     wait_reason = models.CharField(max_length=20, choices=WaitReason.choices, blank=True)
-    next_attempt_at = models.DateTimeField(null=True, blank=True)  # None: only a person or an event moves it
+    next_attempt_at = models.DateTimeField(null=True, blank=True)  # None: for a person, or for `recheck`
     again_at = models.DateTimeField(null=True, blank=True)
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     requested_at = models.DateTimeField(default=database_now)  # by the clock that all hosts share

@@ -141,7 +141,7 @@ class Stage:
         earlier, self.passed = timedelta(seconds=seconds), self.passed + seconds
         for model, names in ((Push, PUSH_TIMES), (Connection, CONNECTION_TIMES), (CustomerIndex, INDEX_TIMES)):
             with transaction.atomic():
-                free = model.objects.select_for_update(skip_locked=True).order_by("pk")
+                free = model.objects.select_for_update(skip_locked=True, no_key=True).order_by("pk")
                 ids = list(free.values_list("pk", flat=True))
                 model.objects.filter(pk__in=ids).update(**{name: F(name) - earlier for name in names})
 
