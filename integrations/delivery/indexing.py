@@ -23,6 +23,7 @@ from integrations.eaccounting.errors import (
     ClientMisconfigured,
     ConnectionRevoked,
     EAccountingError,
+    GrantDoubted,
     NotFound,
     NotSent,
     RateLimited,
@@ -45,7 +46,7 @@ ERASED_AT_ONCE = 2000
 SHORTEST_PAUSE, LONGEST_PAUSE = 60.0, 600.0
 STUCK_AFTER = timedelta(hours=1)
 FAULT = "fault"  # the failure of a step that met an error of ours
-OF_THE_CONNECTION = (Unauthorized, ConnectionRevoked, ClientMisconfigured, RateLimited, NotSent)
+OF_THE_CONNECTION = (Unauthorized, ConnectionRevoked, GrantDoubted, ClientMisconfigured, RateLimited, NotSent)
 Mark = datetime  # the end of a lease, which names who holds the step
 
 

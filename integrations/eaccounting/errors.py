@@ -74,7 +74,13 @@ class Unauthorized(EAccountingError):
 
 
 class ConnectionRevoked(EAccountingError):
-    """The identity server refuses the grant (`invalid_grant`): a person must connect again."""
+    """The identity server refuses the grant (`invalid_grant`), and was asked twice: a person must connect again."""
+
+
+class GrantDoubted(EAccountingError):
+    """The identity server refused the grant once: it is asked again in `retry_in` seconds, and then believed."""
+
+    retry_in: float = 0.0
 
 
 class ClientMisconfigured(EAccountingError):

@@ -110,6 +110,10 @@ WHAT: dict[str, str | Promise] = {
     "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
     "budget_unknown": _("A part of Lime Go is not available just now. This is sent by itself as soon as it is back."),
     "refresh_under_way": _("The connection is being renewed at this moment. This is sent again by itself."),
+    "grant_doubted": _(
+        "Visma eAccounting did not renew the connection when it was asked. It is asked once more in a moment, and then "
+        "this is sent by itself. If it refuses again, an admin has to reconnect."
+    ),
     "client_misconfigured": _(
         "Visma eAccounting does not accept Lime Go itself. The operator of Lime Go has been told; nothing is lost."
     ),

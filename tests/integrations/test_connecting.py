@@ -454,10 +454,13 @@ def test_an_idle_grant_that_was_revoked_is_told_before_somebody_needs_it(ready: 
     idle(ready, days=8)
     sandbox.revoke_grants()
     upkeep.look_after(now=database_now())
+    assert Connection.objects.get().is_connected
+    Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(minutes=15))
+    upkeep.look_after(now=database_now() + timedelta(minutes=15))
     assert Connection.objects.get().state == Connection.State.NEEDS_RECONNECT
     assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
-    upkeep.look_after(now=database_now())
-    assert len(sandbox.calls(path=TOKEN)) == 1
+    upkeep.look_after(now=database_now() + timedelta(minutes=30))
+    assert len(sandbox.calls(path=TOKEN)) == 2
 
 
 def test_a_token_endpoint_that_is_away_is_asked_again_for_an_idle_grant_but_not_at_once(
