@@ -69,6 +69,10 @@ class ServerError(EAccountingError):
     """eAccounting failed (5xx, or error codes 5000 to 5002); the request may have been carried out."""
 
 
+class Intercepted(ServerError):
+    """A 403 or 404 without eAccounting's body: a proxy or filter on the way may have answered, so it tells nothing."""
+
+
 class Unauthorized(EAccountingError):
     """The access token is missing, expired or revoked: refresh once, then reconnect."""
 
@@ -88,7 +92,7 @@ class ClientMisconfigured(EAccountingError):
 
 
 class NotFound(EAccountingError):
-    """The customer, or something the payload refers to, does not exist (3000)."""
+    """The customer, or something the payload refers to, does not exist (3000): eAccounting itself says so."""
 
 
 class Conflict(EAccountingError):

@@ -14,7 +14,7 @@ from integrations.connection_page.waiting import waiting_count
 from integrations.crashpoints import Point
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver
-from integrations.eaccounting.errors import ConnectionRevoked, ServerError, UnexpectedAnswer
+from integrations.eaccounting.errors import ConnectionRevoked, Intercepted, ServerError, UnexpectedAnswer
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import (
     Connection,
@@ -284,6 +284,19 @@ def test_terms_of_which_none_can_be_read_change_nothing(ready: Connection, sandb
     with pytest.raises(UnexpectedAnswer):
         upkeep.read_terms(ready.pk)
     assert not TermsOfPayment.objects.exclude(gone_at=None).exists()
+
+
+def test_a_403_of_somebody_else_is_an_outage_and_no_lack_of_rights(
+    sandbox: Sandbox, anna: User, connection: Connection
+) -> None:
+    sandbox.fault(kind="status", status=403, path=SETTINGS, count=2)
+    with pytest.raises(Intercepted):
+        connect_as(anna)
+    assert len(sandbox.world.store.all("grant")) == 1
+    with pytest.raises(Intercepted):
+        connecting.test(current(anna))
+    assert (current(anna).state, current(anna).blocked_reason) == (Connection.State.CONNECTED, "")
+    assert connecting.test(current(anna)) == ""
 
 
 # --- Disconnect --------------------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ def test_what_the_sandbox_answers_to_reads(smoke: Smoke) -> None:
     ("name", "values"),
     [
         ("unknown_id_status", [404, 400]),
+        ("unknown_id_body", [True, False]),
         ("rotate_refresh_tokens", [True, False]),
         ("opaque_access_tokens", [False, True]),
         ("know_startswith_and_in", [False, True]),
