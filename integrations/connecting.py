@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import Error as AnyDatabaseError
+from django.db import IntegrityError, transaction
 from django.db import connection as database
 
 from accounts.models import Account, User
@@ -18,6 +19,7 @@ from integrations import offers
 from integrations.clock import database_now
 from integrations.constraints import breaks
 from integrations.crashpoints import Point, reach
+from integrations.database_away import database_is_away
 from integrations.delivery import live, upkeep
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting import oauth
@@ -34,7 +36,6 @@ from integrations.tokens import STORE_PAUSES, revocable, revoke_quietly
 
 log = logging.getLogger(__name__)
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
 LOCK_PATIENCE = 10.0  # seconds
 StartedFrom = tuple[int, int] | None  # the current connection's id and generation when the consent began
 
@@ -95,10 +96,9 @@ def complete(*, user: User, account: Account, code: str, code_verifier: str, sta
         try:
             reach(Point.CODE_EXCHANGED)
             return _keep(user, account, tokens)
-        except DATABASE_AWAY:
-            raise
-        except Exception:
-            revoke_quietly(_revocable(tokens))
+        except Exception as error:
+            if not database_is_away(error):
+                revoke_quietly(_revocable(tokens))
             raise
 
 
@@ -115,7 +115,9 @@ def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
         if not breaks(error, "connection_in_one_account"):
             raise
         raise ConnectedElsewhere from error
-    except DATABASE_AWAY as error:
+    except AnyDatabaseError as error:
+        if not database_is_away(error):
+            raise
         found = _kept_after_all(account, tokens)
         if found is None:
             raise NotKept from error
@@ -134,7 +136,9 @@ def _kept_after_all(account: Account, tokens: TokenSet) -> Connection | None:
         database.close()
         try:
             return _with_grant(account, tokens)
-        except DATABASE_AWAY as error:
+        except AnyDatabaseError as error:
+            if not database_is_away(error):
+                raise
             log.warning("nobody knows yet whether a connection was kept: %s", type(error).__name__)
             time.sleep(pause)
     database.close()

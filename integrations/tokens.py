@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection as database
 from django.db import connections, transaction
@@ -27,6 +28,7 @@ from integrations.eaccounting.errors import (
     ClientMisconfigured,
     ConnectionRevoked,
     EAccountingError,
+    GrantDoubted,
     UnexpectedAnswer,
     Unreachable,
 )
@@ -127,33 +129,42 @@ def _is_due(connection: Connection, now: datetime) -> bool:
     """Whether the token is to be refreshed; while it lives, not again directly after an exchange that failed."""
     if not connection.is_ending(now=now):
         return False
-    tried = connection.refresh_intent_at
-    return now >= connection.expires_at or tried is None or now >= tried + RETRY_REFRESH_AFTER
+    tried, doubted = connection.refresh_intent_at, _asked_again_at(connection)
+    is_early = (tried and now < tried + RETRY_REFRESH_AFTER) or (doubted and now < doubted)
+    return now >= connection.expires_at or not is_early
 
 
 def replace_refused(connection_id: int, *, refused: str, clock: Clock, patience: float) -> None:
-    """Replace a token that eAccounting refused (401) although it should live.
+    """Replace a token that eAccounting refused (401) although it should live. Nothing is sent with it from now on.
 
     When that token is new and was itself issued because of a refusal, with no good answer in between, the
     connection is over: it needs a person to reconnect. One that came to its end on its way there (it waited for
     its turn, say) is only refreshed. Raises ConnectionRevoked, NotConnected, or the EAccountingError of the refresh.
     """
+    connection = _connected(connection_id)
+    if connection.access_token == refused:
+        # At once: who holds the lock may take long, and others would go on with the token meanwhile.
+        _note_refusal(connection, clock)
+    renew(connection_id, held=refused, clock=clock, patience=patience)
+
+
+def renew(connection_id: int, *, held: str, clock: Clock, patience: float) -> None:
+    """Refresh now, unless the token that the caller holds has been replaced. Raises as replace_refused."""
     try:
         with token_lock(_connected(connection_id).account_id, patience=patience):
             connection = _connected(connection_id)
-            if connection.access_token != refused:
-                return
-            if not connection.is_ending(now=clock()):
-                _note_refusal(connection, clock)
-            _refreshed(connection, clock)
+            if connection.access_token == held:
+                _refreshed(connection, clock)
     except LockTaken:
         raise Unreachable("refresh_under_way", retryable=True) from None
 
 
 def _note_refusal(connection: Connection, clock: Clock) -> None:
-    """Remember that a token was refused that should live. Raises ConnectionRevoked for the second one in a row."""
+    """Remember that a token was refused. Raises ConnectionRevoked for the second in a row that should have lived."""
     now = clock()
-    if connection.was_renewed_in_vain(now=now):
+    if now >= connection.expires_at:
+        return  # over already, or noted by whoever was refused before us
+    if not connection.is_ending(now=now) and connection.was_renewed_in_vain(now=now):
         lose(connection, code="unauthorized", clock=clock)
         raise ConnectionRevoked("connection_revoked")
     connection.note_refusal(now=now)
@@ -213,6 +224,7 @@ def _access(connection: Connection) -> Access:
 def _refreshed(connection: Connection, clock: Clock) -> Connection:
     """Exchange the refresh token; the caller holds the lock and no transaction. Return the connection as it is then."""
     asked_at = clock()
+    _wait_in_doubt(connection, now=asked_at)
     if not connection.begin_refresh(now=asked_at):
         raise NotConnected("superseded")
     reach(Point.REFRESH_INTENDED)
@@ -229,6 +241,12 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
             connection.end_refresh()
         raise
     reach(Point.TOKENS_RECEIVED)
+    _keep(connection, answered, asked_at)
+    return connection
+
+
+def _keep(connection: Connection, answered: TokenSet, asked_at: datetime) -> None:
+    """Store what was answered. Raises NotConnected when it is nobody's, UnexpectedAnswer when nothing can be called."""
     if not _stored(connection, answered, asked_at):
         # Somebody connected anew or disconnected meanwhile: this grant belongs to nobody any more.
         revoke_quietly(answered.refresh_token or answered.access_token)
@@ -236,7 +254,6 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
     reach(Point.TOKENS_STORED)
     if not answered.access_token:
         raise UnexpectedAnswer("field_missing", parameters={"field": "access_token"}, may_have_been_done=False)
-    return connection
 
 
 def _exchanged(connection: Connection) -> TokenSet:
@@ -246,12 +263,38 @@ def _exchanged(connection: Connection) -> TokenSet:
 
 
 def _newer_or_lost(used: Connection, clock: Clock) -> Connection:
-    """After `invalid_grant`: return a newer token when there is one (our lock can die before us), else it is over."""
+    """After `invalid_grant`: return a newer token when there is one (our lock can die before us).
+
+    Else it is believed the second time: people tell of refusals that pass. Raises GrantDoubted, ConnectionRevoked.
+    """
     stored = _connected(used.pk)
     if stored.refresh_token != used.refresh_token:
         return stored
+    if used.refresh_token and used.grant_doubted_at is None:
+        log.warning("the grant of connection %s was refused; it is asked for once more", used.pk)
+        used.doubt_grant(now=clock())
+        raise _doubted(settings.EACCOUNTING_ASK_AGAIN_SECONDS)
     lose(used, code="connection_revoked", clock=clock)
     raise ConnectionRevoked("connection_revoked")
+
+
+def _wait_in_doubt(connection: Connection, *, now: datetime) -> None:
+    """Raise GrantDoubted until it is time to ask again for a grant that was refused."""
+    again_at = _asked_again_at(connection)
+    if again_at and now < again_at:
+        raise _doubted((again_at - now).total_seconds())
+
+
+def _asked_again_at(connection: Connection) -> datetime | None:
+    """Return from when on a grant that was refused is asked for once more, or None when none was."""
+    doubted = connection.grant_doubted_at
+    return doubted + timedelta(seconds=settings.EACCOUNTING_ASK_AGAIN_SECONDS) if doubted else None
+
+
+def _doubted(seconds: float) -> GrantDoubted:
+    error = GrantDoubted("grant_doubted", retryable=True)
+    error.retry_in = seconds
+    return error
 
 
 def _stored(connection: Connection, answered: TokenSet, asked_at: datetime) -> bool:

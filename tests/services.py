@@ -49,6 +49,7 @@ def pytest_load_initial_conftests() -> None:
         "EACCOUNTING_CALL_SECONDS": "10",
         "EACCOUNTING_LIVE_READ_SECONDS": "10",
         "EACCOUNTING_TOKEN_SECONDS": "10",
+        "EACCOUNTING_ASK_AGAIN_SECONDS": "1",
         "EACCOUNTING_SEND_BY_SECONDS": "10",
         "STATIC_ROOT": str(folder / "static"),
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's loop runs in the thread of the tests

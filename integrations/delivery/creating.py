@@ -27,7 +27,15 @@ from integrations.models import Connection, CustomerLink, Kind, Push, PushState,
 from integrations.tokens import NotConnected
 
 # What has to be as it was when the token was taken, and what a create needs beside.
-_USABLE = ["state", "blocked_reason", "generation", "number_prefix", "duplicates_refused", "terms_confirmed_at"]
+_USABLE = [
+    "state",
+    "blocked_reason",
+    "generation",
+    "expires_at",
+    "number_prefix",
+    "duplicates_refused",
+    "terms_confirmed_at",
+]
 _TERMS = ("remote_id", "for_sales", "gone_at", "name", "name_english", "days", "kind")
 _USABLE += ["terms_were", *(f"default_terms__{name}" for name in _TERMS)]
 
@@ -169,12 +177,15 @@ def _twin_ended(push: Push, *, since: datetime) -> bool:
 
 
 def usable(push: Push, calls: Calls) -> Connection:
-    """Return the connection as it is now. Raises NotConnected when it is not the one the token is for."""
+    """Return the connection as it is now. Raises NotConnected when it is not the one the token is for, or that is over.
+
+    A token can be refused (401) to another worker while this one waits for its turn: nothing is sent with it then.
+    """
     rows = Connection.objects.select_related("default_terms").only(*_USABLE)
     connection = rows.get(pk=push.connection_id)
     if not connection.is_usable:
         raise NotConnected(connection.blocked_reason or connection.state)
-    if connection.generation != calls.generation:
+    if connection.generation != calls.generation or connection.expires_at <= calls.clock():
         raise NotConnected("superseded")
     return connection
 

@@ -17,12 +17,13 @@ from django.db import transaction
 from integrations import mapping
 from integrations.clock import database_now
 from integrations.crashpoints import Point, reach
-from integrations.delivery.reads import read
+from integrations.delivery.reads import get_customer, read
 from integrations.eaccounting import filters
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
     ConnectionRevoked,
     EAccountingError,
+    GrantDoubted,
     NotFound,
     NotSent,
     RateLimited,
@@ -45,7 +46,7 @@ ERASED_AT_ONCE = 2000
 SHORTEST_PAUSE, LONGEST_PAUSE = 60.0, 600.0
 STUCK_AFTER = timedelta(hours=1)
 FAULT = "fault"  # the failure of a step that met an error of ours
-OF_THE_CONNECTION = (Unauthorized, ConnectionRevoked, ClientMisconfigured, RateLimited, NotSent)
+OF_THE_CONNECTION = (Unauthorized, ConnectionRevoked, GrantDoubted, ClientMisconfigured, RateLimited, NotSent)
 Mark = datetime  # the end of a lease, which names who holds the step
 
 
@@ -277,9 +278,10 @@ def _next_missing(index: CustomerIndex) -> RemoteCustomer | None:
 
 
 def _read_one(connection: Connection, missing: RemoteCustomer) -> Customer:
+    customer_id = str(missing.customer_id)
     return read(
         connection,
-        lambda client, left: client.get_customer(customer_id=str(missing.customer_id), deadline=left),
+        lambda client, left: get_customer(client, connection, customer_id=customer_id, deadline=left),
         seconds=settings.EACCOUNTING_CALL_SECONDS,
         patience=PATIENCE,
         ahead=BULK_AHEAD,

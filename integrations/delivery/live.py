@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.conf import settings
 
 from integrations import limiter
-from integrations.delivery.reads import read
+from integrations.delivery.reads import get_customer, read
 from integrations.eaccounting.client import Client
 from integrations.eaccounting.types import CompanySettings, Customer
 from integrations.models import Connection
@@ -26,7 +26,9 @@ class TooBusy(Exception):
 
 def read_customer(connection: Connection, *, customer_id: str) -> Customer:
     """Return one customer. Raises NotFound, TooBusy, NotConnected and every EAccountingError."""
-    return _read(connection, lambda client, left: client.get_customer(customer_id=customer_id, deadline=left))
+    return _read(
+        connection, lambda client, left: get_customer(client, connection, customer_id=customer_id, deadline=left)
+    )
 
 
 def find_customers(connection: Connection, *, filter: str) -> list[Customer]:  # noqa: A002  # what it is called there

@@ -18,6 +18,7 @@ from integrations.eaccounting.errors import (
     ConnectionRevoked,
     EAccountingError,
     Forbidden,
+    GrantDoubted,
     NotSent,
     RateLimited,
     Refused,
@@ -80,6 +81,8 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
         push.take_back(now=now, seconds=calls.token_seconds + LEASE_SLACK)
         calls.replace_refused_token()
         push.wait_to_retry(WaitReason.RETRY, now=now, until=now, failure=failure)
+    elif isinstance(error, GrantDoubted):
+        _wait_in_doubt(push, until=now + timedelta(seconds=error.retry_in), failure=failure, now=now)
     elif isinstance(error, ConnectionRevoked):
         wait_for_connection(push, failure=failure, now=now)
     elif isinstance(error, Forbidden) and error.connection_wide:
@@ -103,6 +106,14 @@ def retry(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
         refuse(push, failure={**failure, "failure": "gave_up"}, now=now)
     else:
         push.wait_to_retry(WaitReason.RETRY, now=now, until=times.next_try(push, now=now), failure=failure)
+
+
+def _wait_in_doubt(push: Push, *, until: datetime, failure: dict[str, Any], now: datetime) -> None:
+    """Wait until the identity server is asked once more. Raises LostLease."""
+    if push.state == PushState.UNKNOWN:
+        push.wait(WaitReason.SETTLING, until=until, failure=failure)
+    else:
+        push.wait_to_retry(WaitReason.RETRY, now=now, until=until, failure=failure)
 
 
 def send_again(push: Push, *, now: datetime) -> None:

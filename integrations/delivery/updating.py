@@ -13,8 +13,9 @@ from integrations.delivery import outcomes, times
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.creating import usable
 from integrations.delivery.outcomes import CannotSend
+from integrations.delivery.reads import is_deleted
 from integrations.eaccounting.client import Endpoint
-from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.errors import Intercepted, NotFound
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer
 from integrations.mapping import Group
@@ -70,6 +71,12 @@ def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
     try:
         customer = calls.booked().get_customer(customer_id=str(link.reference), deadline=deadline)
     except NotFound:
+        raise _missing_there(link, asked_at=asked_at) from None
+    except Intercepted as answer:
+        push.keep(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+        customer_id, client = str(link.reference), calls.booking()
+        if not is_deleted(answer, client, calls.connection, customer_id=customer_id, deadline=deadline):
+            raise
         raise _missing_there(link, asked_at=asked_at) from None
     calls.answered()
     if not customer.is_active:

@@ -92,7 +92,7 @@ class Client:
 
     # operationId getCustomer
     def get_customer(self, *, customer_id: str, deadline: float) -> Customer:
-        """Return one customer. Raises NotFound when there is none with this id."""
+        """Return one customer. Raises NotFound when there is none with this id; delivery/reads.py asks on."""
         answered = Customer.from_json(self._get(_path(customer_id), Endpoint.CUSTOMER, None, deadline))
         return _asked_for(answered, customer_id, may_have_been_done=False)
 

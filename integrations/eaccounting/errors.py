@@ -69,12 +69,22 @@ class ServerError(EAccountingError):
     """eAccounting failed (5xx, or error codes 5000 to 5002); the request may have been carried out."""
 
 
+class Intercepted(ServerError):
+    """A 403 or 404 without eAccounting's body: a proxy or filter on the way may have answered, so it tells nothing."""
+
+
 class Unauthorized(EAccountingError):
     """The access token is missing, expired or revoked: refresh once, then reconnect."""
 
 
 class ConnectionRevoked(EAccountingError):
-    """The identity server refuses the grant (`invalid_grant`): a person must connect again."""
+    """The identity server refuses the grant (`invalid_grant`), and was asked twice: a person must connect again."""
+
+
+class GrantDoubted(EAccountingError):
+    """The identity server refused the grant once: it is asked again in `retry_in` seconds, and then believed."""
+
+    retry_in: float = 0.0
 
 
 class ClientMisconfigured(EAccountingError):
@@ -82,7 +92,7 @@ class ClientMisconfigured(EAccountingError):
 
 
 class NotFound(EAccountingError):
-    """The customer, or something the payload refers to, does not exist (3000)."""
+    """The customer, or something the payload refers to, does not exist (3000): eAccounting itself says so."""
 
 
 class Conflict(EAccountingError):

@@ -17,6 +17,7 @@ from integrations.eaccounting.errors import (
     EAccountingError,
     FieldProblem,
     Forbidden,
+    Intercepted,
     NotFound,
     RateLimited,
     Refused,
@@ -76,6 +77,7 @@ NO_MODULE = _forbidden("module")
 
 BY_STATUS: dict[int, Rule] = {
     401: BY_ERROR_CODE[4005],
+    # With eAccounting's body, but without a code.
     403: Rule(Forbidden, "unknown"),
     404: BY_ERROR_CODE[3000],
     408: Rule(ServerError, "server_error", retryable=True),
@@ -85,12 +87,16 @@ BY_STATUS: dict[int, Rule] = {
 # These two are plain whatever the body says.
 STATUS_BEFORE_UNKNOWN_CODE = frozenset({401, 429})
 REFUSED = Rule(Refused, "refused")
+# What something on the way to eAccounting answers as well, in words of its own.
+INTERCEPTED, STATUS_OF_OTHERS = Rule(Intercepted, "intercepted", retryable=True), frozenset({403, 404})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
     """The error body, as far as it could be read (CommonExtendedBadRequest)."""
 
+    is_theirs: bool = False
+    """Whether it looks like eAccounting's at all."""
     error_code: int | None = None
     error_id: str | None = None
     text: str = ""
@@ -111,7 +117,7 @@ def error_for(*, answer: Answer) -> EAccountingError:
         status=answer.status,
         error_code=refusal.error_code,
         error_id=refusal.error_id,
-        may_have_been_done=answer.status >= 500 or answer.status == 408 or rule.error is ServerError,
+        may_have_been_done=answer.status >= 500 or answer.status == 408 or issubclass(rule.error, ServerError),
         detail=refusal.text,
     )
     return _with_particulars(error, rule, refusal, answer)
@@ -125,12 +131,15 @@ def read_refusal(*, body: bytes) -> Refusal:
         return Refusal()
     if not isinstance(content, dict):
         return Refusal()
-    code = content.get("ErrorCode")
+    told = content.get("ErrorCode")
+    code = told if isinstance(told, int) and not isinstance(told, bool) else None
+    error_id, text = _reference(content.get("ErrorId")), _text(content.get("DeveloperErrorMessage"))
     found = content.get("Errors")
     return Refusal(
-        error_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
-        error_id=_reference(content.get("ErrorId")),
-        text=_text(content.get("DeveloperErrorMessage")),
+        is_theirs=code is not None or error_id is not None or bool(text),
+        error_code=code,
+        error_id=error_id,
+        text=text,
         problems=tuple(_problem(item) for item in found if isinstance(item, dict)) if isinstance(found, list) else (),
     )
 
@@ -162,6 +171,8 @@ def _rule(status: int, refusal: Refusal) -> Rule:
         return BY_ERROR_CODE[code]
     if status >= 500:
         return BY_ERROR_CODE[5000]
+    if status in STATUS_OF_OTHERS and not refusal.is_theirs:
+        return INTERCEPTED
     if code is None or status in STATUS_BEFORE_UNKNOWN_CODE:
         return BY_STATUS.get(status, REFUSED)
     return REFUSED

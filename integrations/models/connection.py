@@ -20,6 +20,7 @@ UPKEEP_EVERY = timedelta(minutes=1)
 SILENT_FOR = timedelta(seconds=30)
 NOTED_EVERY = timedelta(seconds=10)
 _TOKEN_FIELDS = ["access_token", "refresh_token", "issued_at", "expires_at", "refresh_intent_at", "scope"]
+_TOKEN_FIELDS += ["grant_doubted_at"]
 _BLOCK_FIELDS = ["blocked_reason", "blocked_at", "probe_at"]
 _STATE_FIELDS = ["state", "generation", *_TOKEN_FIELDS, *_BLOCK_FIELDS]
 CONNECT_FIELDS = [
@@ -106,6 +107,7 @@ class Connection(ConnectionRow):
     def _take(self, tokens: TokenSet, now: datetime) -> None:
         # A client that does not rotate answers without a refresh token: the old one stays good (facts.md §1).
         self.refresh_token = tokens.refresh_token or self.refresh_token
+        self.grant_doubted_at = None
         if tokens.access_token:
             self.access_token = tokens.access_token
             self.issued_at, self.expires_at = now, now + timedelta(seconds=tokens.expires_in)
@@ -131,22 +133,34 @@ class Connection(ConnectionRow):
         return self._update_generation(refresh_intent_at=now)
 
     def note_refusal(self, *, now: datetime) -> None:
-        """Record a 401 with a token that should live; the next good answer forgets it."""
-        self.refused_at = now
-        self._update_generation(refused_at=now)
+        """Record a 401: the token is over, so nobody sends anything with it again.
+
+        One that should have lived is remembered beside; the next good answer forgets it.
+        """
+        told = {} if self.is_ending(now=now) else {"refused_at": now}
+        self._update_token(expires_at=now, **told)
 
     def end_refresh(self) -> None:
         """Record that the refresh token was certainly not used up."""
         self._update_generation(refresh_intent_at=None)
 
+    def doubt_grant(self, *, now: datetime) -> None:
+        """Record that the identity server refused the grant, for the first time."""
+        self.grant_doubted_at = now
+        self._update_token(grant_doubted_at=now, refresh_intent_at=None)
+
     def mark_needs_reconnect(self, *, now: datetime, code: str) -> bool:
         """Record that eAccounting accepts the tokens no longer. Return False when somebody was faster."""
         self.state, self.last_error, self.broken_at = self.State.NEEDS_RECONNECT, code, now
-        return self._update_generation(state=self.state, last_error=code, broken_at=now, refresh_intent_at=None)
+        return self._update_token(state=self.state, last_error=code, broken_at=now, refresh_intent_at=None)
 
-    def _update_generation(self, **fields: Any) -> bool:  # any column
+    def _update_token(self, **fields: Any) -> bool:  # any column
+        """Write these columns while the token in use is still this one: they say nothing of a newer one."""
+        return self._update_generation(Q(issued_at=self.issued_at), **fields)
+
+    def _update_generation(self, *only: Q, **fields: Any) -> bool:  # any column
         """Write these columns while this generation is connected; a worker's picture may be older than the row."""
-        rows = Connection.objects.filter(pk=self.pk, generation=self.generation, state=self.State.CONNECTED)
+        rows = Connection.objects.filter(*only, pk=self.pk, generation=self.generation, state=self.State.CONNECTED)
         return bool(rows.update(**fields))
 
     def disconnect(self) -> None:

@@ -65,6 +65,8 @@ class ConnectionRow(NumberSeries, ChosenTerms):
     expires_at = models.DateTimeField()
     refresh_intent_at = models.DateTimeField(null=True, blank=True)
     refused_at = models.DateTimeField(null=True, blank=True)  # a 401 since the last good answer
+    # When the identity server refused the grant (`invalid_grant`), and has not been asked again since (tokens.py).
+    grant_doubted_at = models.DateTimeField(null=True, blank=True)
     generation = models.PositiveIntegerField(default=0)
     scope = models.CharField(max_length=LONGEST_SCOPE, blank=True)
 

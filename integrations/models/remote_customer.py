@@ -184,6 +184,12 @@ class RemoteCustomer(models.Model):
         return bool(rows.update(gone_at=now, seen_at=now))
 
     @classmethod
+    def number_of(cls, customer_id: UUID, *, connection: Connection) -> str:
+        """Return the number by which the customer is found in a list, or ""."""
+        known = cls.objects.filter(connection=connection, customer_id=customer_id)
+        return known.values_list("number", flat=True).first() or ""
+
+    @classmethod
     def without_link(cls, connection: Connection) -> QuerySet["RemoteCustomer"]:
         """Those that no company here is linked to."""
         return cls.objects.filter(connection=connection, link=None)

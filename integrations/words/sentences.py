@@ -106,10 +106,18 @@ WHAT: dict[str, str | Promise] = {
     "unreachable": _("Visma eAccounting cannot be reached. This is sent again by itself."),
     "sent_too_late": _("Lime Go was too busy to send this in time, so nothing was sent. This is sent again by itself."),
     "server_error": _("Visma eAccounting has a fault just now. This is sent again by itself."),
+    "intercepted": _(
+        "Something between Lime Go and Visma eAccounting refused the call. This is sent again by itself. If it goes "
+        "on, the operator of Lime Go can look into it."
+    ),
     "rate_limited": _("Visma eAccounting asked us to call less often for a moment. This is sent again by itself."),
     "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
     "budget_unknown": _("A part of Lime Go is not available just now. This is sent by itself as soon as it is back."),
     "refresh_under_way": _("The connection is being renewed at this moment. This is sent again by itself."),
+    "grant_doubted": _(
+        "Visma eAccounting did not renew the connection when it was asked. It is asked once more in a moment, and then "
+        "this is sent by itself. If it refuses again, an admin has to reconnect."
+    ),
     "client_misconfigured": _(
         "Visma eAccounting does not accept Lime Go itself. The operator of Lime Go has been told; nothing is lost."
     ),

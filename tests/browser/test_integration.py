@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
@@ -210,6 +212,9 @@ def test_a_broken_connection_is_shown_everywhere_and_reconnecting_keeps_the_link
     _link(desk, "Brovakten Säkerhet AB", _reference(eaccounting, "Norrsken Elteknik AB"))
     eaccounting.revoke_grants()
     desk.goto(CONNECTION_PAGE)
+    desk.get_by_role("button", name="Test connection").click()
+    expect(desk.get_by_text("It is asked once more")).to_be_visible()
+    Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(minutes=1))
     desk.get_by_role("button", name="Test connection").click()
     expect(desk.get_by_text("Needs reconnecting")).to_be_visible()
     assert_accessible(desk)

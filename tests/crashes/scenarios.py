@@ -131,8 +131,8 @@ def _judge_rotation(stage: Stage, point: Point | None, fate: Fate | None) -> Non
         push, connection = Push.objects.get(), Connection.objects.get(pk=stage.connection.pk)
         assert connection.state == Connection.State.NEEDS_RECONNECT
         assert (push.state, push.wait_reason) == (PushState.WAITING, WaitReason.CONNECTION)
-        # The old one was tried once. What eAccounting answers late it also notes late.
-        until(lambda: stage.refreshes() == 2, what="its token calls")
+        # The old one was tried twice. What eAccounting answers late it also notes late.
+        until(lambda: stage.refreshes() == 3, what="its token calls")
         connect_as(stage.user)
         stage.settle()
     else:

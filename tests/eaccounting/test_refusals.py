@@ -108,8 +108,8 @@ def test_what_may_not_be_tried_again(code: int) -> None:
         (302, errors.UnexpectedAnswer, True),
         (400, errors.Refused, False),
         (401, errors.Unauthorized, False),
-        (403, errors.Forbidden, False),
-        (404, errors.NotFound, False),
+        (403, errors.Intercepted, True),
+        (404, errors.Intercepted, True),
         (408, errors.ServerError, True),
         (409, errors.Conflict, False),
         (413, errors.Refused, False),
@@ -125,6 +125,35 @@ def test_without_a_code_the_status_decides(status: int, kind: type, may_have_bee
     assert type(error) is kind
     assert error.may_have_been_done is may_have_been_done
     assert error.error_code is None
+    assert not error.connection_wide
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"DeveloperErrorMessage": "ForbiddenRequestException"},
+        {"ErrorId": ERROR_ID, "ErrorCode": None},
+        {"ErrorCode": "many", "DeveloperErrorMessage": "Some text"},
+    ],
+)
+def test_a_body_of_eaccountings_without_a_code_is_believed(body: dict[str, object]) -> None:
+    def told(status: int) -> errors.EAccountingError:
+        return error_for(answer=Answer(status=status, headers={}, body=json.dumps(body).encode()))
+
+    assert type(told(404)) is errors.NotFound
+    forbidden = told(403)
+    assert isinstance(forbidden, errors.Forbidden)
+    assert (forbidden.kind, forbidden.connection_wide, forbidden.retryable) == ("unknown", False, False)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize(
+    "body", [b"", b"<h1>Forbidden</h1>", b'{"message": "Forbidden"}', b'{"ErrorCode": null, "ErrorId": "none"}']
+)
+def test_a_403_or_404_in_somebody_elses_words_is_an_outage(status: int, body: bytes) -> None:
+    error = error_for(answer=Answer(status=status, headers={}, body=body))
+    assert isinstance(error, errors.ServerError)
+    assert (error.code, error.retryable, error.may_have_been_done) == ("intercepted", True, True)
     assert not error.connection_wide
 
 

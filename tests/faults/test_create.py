@@ -338,3 +338,28 @@ def test_blocked_in_swedish(wish: Push, ulf: User, sandbox: Sandbox, run: Run, c
     assert "Licensavtalet är inte godkänt." in shown
     assert CustomerLink.objects.count() == 0
     assert Push.objects.get().wait_reason == WaitReason.CONNECTION
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_look_that_something_on_the_way_refuses_is_told_and_waited_for(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, card: Card, status: int
+) -> None:
+    sandbox.fault(kind="status", status=status, path="/v2/customers", when="before")
+    run(wish)
+    shown = card(ulf, wish.company)
+    assert "Waiting Something between Lime Go and Visma eAccounting refused the call. This is sent again" in shown
+    assert Connection.objects.get().is_usable
+    settle(wish)
+    assert_one_customer(sandbox, wish.company, sent=1)
+
+
+@pytest.mark.parametrize("when", ["before", "after"], ids=["not-committed", "committed"])
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_create_that_something_on_the_way_refused_may_have_been_stored_and_is_looked_for(
+    wish: Push, sandbox: Sandbox, run: Run, settle: Run, status: int, when: str
+) -> None:
+    sandbox.fault(kind="status", status=status, method="POST", path="/v2/customers", when=when)
+    assert run(wish).state == PushState.UNKNOWN
+    assert Connection.objects.get().is_usable
+    settle(wish)
+    assert_one_customer(sandbox, wish.company, sent=1 if when == "after" else 2)

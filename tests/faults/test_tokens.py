@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 from cryptography.fernet import Fernet
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection as database
 from django.test import Client
@@ -22,15 +23,27 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, Push, PushState
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, words_of
 from tests.holding import held
-from tests.integrations.conftest import AddCompany, Run, call_seconds, connect_as, consent, forget_gateway, named
+from tests.integrations.conftest import (
+    AddCompany,
+    MovableClock,
+    Run,
+    call_seconds,
+    connect_as,
+    consent,
+    forget_gateway,
+    named,
+)
 from tests.integrations.threads import at_once, in_thread
 from tests.proxy import Proxy
 
 TOKEN = "/connect/token"  # a path
 real_threads = pytest.mark.django_db(transaction=True)
-CONNECT = "/settings/integrations/visma-eaccounting/connect/"
+SETTINGS = "/settings/integrations/visma-eaccounting/"
+CONNECT = f"{SETTINGS}connect/"
 CALLBACK = "/integrations/visma-eaccounting/callback/"
 RECONNECT = "Visma eAccounting no longer accepts the connection."
+DOUBTED = "Visma eAccounting did not renew the connection when it was asked. It is asked once more in a moment, "
+DOUBTED += "and then this is sent by itself. If it refuses again, an admin has to reconnect."
 KEPT = "is kept. It is sent by itself as soon as the connection works."
 
 
@@ -122,14 +135,15 @@ def test_an_answer_lost_after_the_rotation_ends_in_reconnect_and_everything_resu
     expire()
     sandbox.fault(kind="reset", path=TOKEN, when="after")
     run(wishes[0])
+    run(wishes[0], forward=5)
     for push in wishes:
-        run(push, forward=5)
+        run(push, forward=2)
         shown = card(ulf, push.company)
         assert RECONNECT in shown
         assert KEPT in shown
         assert "The admins get an e-mail." in shown
     assert "Reconnect in the settings" in card(anna, wishes[0].company)
-    assert len(sandbox.calls(path=TOKEN)) == 2  # the old one was tried once
+    assert len(sandbox.calls(path=TOKEN)) == 3  # the old one was tried twice
     connect_as(anna)
     for push in wishes:
         run(push)
@@ -138,17 +152,74 @@ def test_an_answer_lost_after_the_rotation_ends_in_reconnect_and_everything_resu
 
 @real_threads
 def test_revoked_by_the_user_is_one_banner_and_one_mail_for_all_pushes(
-    wishes: list[Push], ulf: User, anna: User, sandbox: Sandbox, card: Card
+    wishes: list[Push], ulf: User, anna: User, sandbox: Sandbox, card: Card, clock: MovableClock
 ) -> None:
+    def all_at_once() -> None:
+        at_once([lambda push=push: deliver(push.pk, clock=clock) for push in wishes])
+
     expire()
     sandbox.revoke_grants()
-    at_once([lambda push=push: deliver(push.pk) for push in wishes])
+    all_at_once()
+    for push in wishes:
+        assert f"Waiting {DOUBTED}" in card(ulf, push.company)
+    assert not Mail.objects.exists()
+    assert len(sandbox.calls(path=TOKEN)) == 1
+    clock.forward(settings.EACCOUNTING_ASK_AGAIN_SECONDS)
+    all_at_once()
     assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
     assert list(Mail.objects.values_list("user__email", "cause")) == [(anna.email, "eaccounting-reconnect")]
-    assert len(sandbox.calls(path=TOKEN)) == 1
+    assert len(sandbox.calls(path=TOKEN)) == 2
     for push in wishes:
         assert RECONNECT in card(ulf, push.company)
     assert "godtar Visma eAccounting inte längre anslutningen." in card(ulf, wishes[0].company, language="sv")
+
+
+@real_threads
+def test_a_refused_grant_that_is_accepted_half_a_minute_later_is_told_meanwhile_and_everything_is_sent(
+    wishes: list[Push], ulf: User, sandbox: Sandbox, card: Card, clock: MovableClock
+) -> None:
+    """Scaled: 30 s are 1 s."""
+    expire()
+    sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+    at_once([lambda push=push: deliver(push.pk, clock=clock) for push in wishes])
+    for push in wishes:
+        assert f"Waiting {DOUBTED} Next attempt at" in card(ulf, push.company)
+    assert "Nordvik Bygg AB" in str(Connection.objects.get())
+    clock.forward(settings.EACCOUNTING_ASK_AGAIN_SECONDS)
+    at_once([lambda push=push: deliver(push.pk, clock=clock) for push in wishes])
+    assert len(sandbox.calls(path=TOKEN)) == 2
+    assert not Mail.objects.exists()
+    for push in wishes:
+        assert_one_customer(sandbox, push.company)
+
+
+@real_threads
+def test_a_read_that_a_person_waits_for_says_that_the_grant_is_asked_for_once_more(
+    ready: Connection, anna: User, as_user: Callable[[User], Client], sandbox: Sandbox
+) -> None:
+    expire()
+    sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+    browser = as_user(anna)
+    page = words_of(browser.post(f"{SETTINGS}test/", follow=True).content.decode())
+    assert "It is asked once more in half a minute: try again then." in page
+    assert Connection.objects.get().is_connected
+    Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(seconds=30))
+    page = words_of(browser.post(f"{SETTINGS}test/", follow=True).content.decode())
+    assert "The connection works" in page
+
+
+def test_a_refused_token_is_used_by_nobody_while_the_token_endpoint_is_away(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, card: Card
+) -> None:
+    sandbox.expire_access_tokens()
+    sandbox.fault(kind="status", status=500, path=TOKEN, when="before", count=3)
+    run(wish, times=3, forward=20)
+    assert "Waiting Visma eAccounting has a fault just now. This is sent again by itself." in card(ulf, wish.company)
+    assert [(call.path, call.status) for call in sandbox.calls()] == [("/v2/customers", 401), *[(TOKEN, 500)] * 3]
+    settle(wish)
+    assert [call.status for call in sandbox.calls(path="/v2")] == [401, 200, 201]
+    assert_one_customer(sandbox, wish.company, sent=1)
+    assert UP_TO_DATE in card(ulf, wish.company)
 
 
 def test_refused_with_a_fresh_token_too_needs_a_person_after_two_calls(
@@ -231,7 +302,7 @@ def test_reconnected_as_another_company_what_waits_is_not_sent_there(
 ) -> None:
     sandbox.revoke_grants()
     expire()
-    run(wish)
+    run(wish, times=2, forward=1)
     assert connect_as(anna, company="2").is_offered  # somebody has to decide first
     run(wish)
     assert RECONNECT in card(ulf, wish.company)

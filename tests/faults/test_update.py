@@ -210,6 +210,29 @@ def test_a_customer_deleted_there_is_told_and_never_made_anew(
     assert (posts(sandbox), puts(sandbox), len(sandbox.customers())) == (0, 0, count)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_something_on_the_way_refuses_is_told_and_waited_for(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, card: Card, status: int
+) -> None:
+    sandbox.fault(kind="status", status=status, path="/v2/customers.*", when="before", count=2)
+    run(wish)
+    shown = card(ulf, wish.company)
+    assert "Waiting Something between Lime Go and Visma eAccounting refused the call. This is sent again" in shown
+    assert Connection.objects.get().is_usable
+    settle(wish)
+    assert UP_TO_DATE in card(ulf, wish.company)
+
+
+def test_a_customer_deleted_there_without_a_word_is_looked_for_in_the_list_and_told(
+    wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card
+) -> None:
+    sandbox.switch(unknown_id_body=False)
+    sandbox.world.remove("customer", "1", str(there(sandbox)["Id"]))
+    run(wish)
+    assert "Link broken The customer was deleted in Visma eAccounting." in card(ulf, wish.company)
+    assert (posts(sandbox), puts(sandbox)) == (0, 0)
+
+
 def test_terms_of_the_customer_that_are_gone_there_are_told_and_the_link_stays(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card
 ) -> None:

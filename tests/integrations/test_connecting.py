@@ -13,7 +13,7 @@ from integrations.connection_page.waiting import waiting_count
 from integrations.crashpoints import Point
 from integrations.delivery import upkeep
 from integrations.delivery.deliver import deliver
-from integrations.eaccounting.errors import ConnectionRevoked, ServerError, UnexpectedAnswer
+from integrations.eaccounting.errors import ConnectionRevoked, Intercepted, ServerError, UnexpectedAnswer
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import (
     Connection,
@@ -286,6 +286,19 @@ def test_terms_of_which_none_can_be_read_change_nothing(ready: Connection, sandb
     assert not TermsOfPayment.objects.exclude(gone_at=None).exists()
 
 
+def test_a_403_of_somebody_else_is_an_outage_and_no_lack_of_rights(
+    sandbox: Sandbox, anna: User, connection: Connection
+) -> None:
+    sandbox.fault(kind="status", status=403, path=SETTINGS, count=2)
+    with pytest.raises(Intercepted):
+        connect_as(anna)
+    assert len(sandbox.world.store.all("grant")) == 1
+    with pytest.raises(Intercepted):
+        connecting.test(current(anna))
+    assert (current(anna).state, current(anna).blocked_reason) == (Connection.State.CONNECTED, "")
+    assert connecting.test(current(anna)) == ""
+
+
 # --- Disconnect --------------------------------------------------------------------------------------------
 
 
@@ -469,10 +482,13 @@ def test_an_idle_grant_that_was_revoked_is_told_before_somebody_needs_it(ready: 
     idle(ready, days=8)
     sandbox.revoke_grants()
     upkeep.look_after(now=database_now())
+    assert Connection.objects.get().is_connected
+    Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(minutes=15))
+    upkeep.look_after(now=database_now() + timedelta(minutes=15))
     assert Connection.objects.get().state == Connection.State.NEEDS_RECONNECT
     assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
-    upkeep.look_after(now=database_now())
-    assert len(sandbox.calls(path=TOKEN)) == 1
+    upkeep.look_after(now=database_now() + timedelta(minutes=30))
+    assert len(sandbox.calls(path=TOKEN)) == 2
 
 
 def test_a_token_endpoint_that_is_away_is_asked_again_for_an_idle_grant_but_not_at_once(

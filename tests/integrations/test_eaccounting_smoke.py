@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django import Settings as DjangoSettings
 
 from accounts.models import User
@@ -125,6 +126,7 @@ def test_what_the_sandbox_answers_to_reads(smoke: Smoke) -> None:
     ("name", "values"),
     [
         ("unknown_id_status", [404, 400]),
+        ("unknown_id_body", [True, False]),
         ("rotate_refresh_tokens", [True, False]),
         ("opaque_access_tokens", [False, True]),
         ("know_startswith_and_in", [False, True]),
@@ -394,10 +396,13 @@ def test_an_account_without_a_connection_is_told_what_to_do(anna: User) -> None:
         call_command("eaccounting_smoke", "--account", str(anna.account_id))
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_lost_grant_is_one_sentence(connection: Connection, sandbox: Sandbox) -> None:
     sandbox.revoke_grants()
-    with pytest.raises(CommandError, match="does not answer on this connection: connection_revoked"):
-        call_command("eaccounting_smoke", "--account", str(connection.account_id))
+    for told in ("grant_doubted", "connection_revoked"):
+        with pytest.raises(CommandError, match=f"does not answer on this connection: {told}"):
+            call_command("eaccounting_smoke", "--account", str(connection.account_id))
+        Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(minutes=1))
 
 
 def test_a_folder_that_is_not_there_is_refused_before_anything_is_asked(

@@ -522,6 +522,26 @@ def test_a_suspect_that_is_answered_with_an_error_for_ever_keeps_nobody_from_the
     assert (state(ready).reading, state(ready).failure) == ("", "")
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_suspect_whose_address_says_404_in_somebody_elses_words_is_looked_for_in_the_list(
+    ready: Connection, sandbox: Sandbox, company: Company, anna: User, is_there: bool
+) -> None:
+    first, *others = sandbox.customers()
+    linked = link(ready, company, anna, first)
+    steps(ready)
+    if not is_there:
+        sandbox.world.remove(CUSTOMER, "1", str(first["Id"]))
+    answer(sandbox, others)
+    sandbox.fault(kind="status", status=404, method="GET", path=f"{CUSTOMERS}/{first['Id']}", count=None)
+    pass_time(ready, DAY)
+    steps(ready)
+    pass_time(ready, timedelta(hours=1))
+    steps(ready)
+    linked.refresh_from_db()
+    assert linked.broken == ("" if is_there else CustomerLink.Broken.DELETED)
+    assert (rows(ready)[str(first["CustomerNumber"])].gone_at is None) == is_there
+
+
 def test_a_server_error_that_passes_leaves_a_suspect_one(ready: Connection, sandbox: Sandbox) -> None:
     steps(ready)
     first, *others = sandbox.customers()

@@ -21,6 +21,7 @@ from integrations.eaccounting.errors import (
     ClientMisconfigured,
     ConnectionRevoked,
     EAccountingError,
+    GrantDoubted,
     ServerError,
     Unreachable,
 )
@@ -50,6 +51,11 @@ def nearly_expire() -> None:
     """Bring our access token into its margin, still alive."""
     now = timezone.now()
     Connection.objects.update(issued_at=now - timedelta(minutes=55), expires_at=now + timedelta(minutes=5))
+
+
+def an_hour_after_the_doubt() -> None:
+    """Let the grant have been refused an hour ago."""
+    Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(hours=1))
 
 
 def access(patience: float = 3.0) -> str:
@@ -173,7 +179,7 @@ def test_a_fault_while_the_old_token_lives_is_nobodys_concern(ready: Connection,
     assert refreshes(sandbox) == 1  # not again with every push
 
 
-def test_an_answer_lost_after_the_rotation_is_tried_once_and_then_needs_a_person(
+def test_an_answer_lost_after_the_rotation_is_tried_twice_and_then_needs_a_person(
     ready: Connection, sandbox: Sandbox, company: Company, ulf: User, anna: User, run: Run
 ) -> None:
     expire()
@@ -181,9 +187,12 @@ def test_an_answer_lost_after_the_rotation_is_tried_once_and_then_needs_a_person
     push = services.request_create(user=ulf, company=company)
     assert run(push).wait_reason == WaitReason.RETRY
     assert row().is_connected
-    assert run(push, forward=10).wait_reason == WaitReason.CONNECTION
+    doubted = run(push, forward=10)
+    assert (doubted.wait_reason, doubted.failure) == (WaitReason.RETRY, "grant_doubted")
+    assert row().is_connected
+    assert run(push, forward=1).wait_reason == WaitReason.CONNECTION
     assert row().state == Connection.State.NEEDS_RECONNECT
-    assert refreshes(sandbox) == 2
+    assert refreshes(sandbox) == 3
     connect_as(anna)
     assert run(push).state == PushState.DONE
     assert len(named(sandbox)) == 1
@@ -209,11 +218,106 @@ def test_killed_between_the_intent_and_the_exchange_it_goes_on(ready: Connection
 def test_a_revoked_grant_needs_reconnecting_said_once_however_many_meet_it(ready: Connection, sandbox: Sandbox) -> None:
     expire()
     sandbox.revoke_grants()
+    assert {type(end) for end in at_once([access] * 6)} == {GrantDoubted}
+    assert refreshes(sandbox) == 1
+    assert row().is_connected
+    an_hour_after_the_doubt()
     ends = at_once([access] * 6)
     assert {type(end) for end in ends} <= {ConnectionRevoked, tokens.NotConnected}
-    assert refreshes(sandbox) == 1
+    assert refreshes(sandbox) == 2
     assert row().state == Connection.State.NEEDS_RECONNECT
     assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
+
+
+@pytest.mark.parametrize("rotate", [True, False])
+def test_a_refusal_of_the_grant_that_passes_costs_half_a_minute(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, settings: DjangoSettings, rotate: bool
+) -> None:
+    settings.EACCOUNTING_ASK_AGAIN_SECONDS = 30
+    sandbox.switch(rotate_refresh_tokens=rotate)
+    expire()
+    sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+    push = run(services.request_create(user=ulf, company=company))
+    assert (push.state, push.wait_reason, push.failure) == (PushState.WAITING, WaitReason.RETRY, "grant_doubted")
+    assert row().grant_doubted_at is not None
+    assert push.next_attempt_at is not None
+    assert timedelta(seconds=29) < push.next_attempt_at - row().grant_doubted_at < timedelta(seconds=31)
+    assert run(push, forward=28).fence == push.fence  # it is not due
+    assert run(push, forward=3).state == PushState.DONE
+    assert refreshes(sandbox) == 2
+    assert row().grant_doubted_at is None
+    assert not Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).exists()
+
+
+def test_a_second_refusal_days_after_one_that_passed_is_a_first_one_again(ready: Connection, sandbox: Sandbox) -> None:
+    for _ in range(2):
+        expire()
+        sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+        with pytest.raises(GrantDoubted):
+            access()
+        an_hour_after_the_doubt()
+        assert works(sandbox, access())
+    assert row().is_connected
+
+
+@real_threads
+def test_until_the_grant_is_asked_for_again_nobody_calls(ready: Connection, sandbox: Sandbox) -> None:
+    expire()
+    sandbox.revoke_grants()
+    for _ in range(3):
+        with pytest.raises(GrantDoubted) as told:
+            access()
+        assert 0 < told.value.retry_in <= 1
+    with pytest.raises(GrantDoubted):
+        live.read_company_settings(ready)
+    assert len(sandbox.calls()) == 1
+
+
+def test_while_the_old_token_lives_a_doubted_grant_is_nobodys_concern(ready: Connection, sandbox: Sandbox) -> None:
+    nearly_expire()
+    sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+    for _ in range(3):
+        assert access() == ready.access_token
+    assert refreshes(sandbox) == 1
+    an_hour_after_the_doubt()
+    assert access() != ready.access_token
+    assert row().is_connected
+
+
+def test_a_server_that_is_away_meanwhile_does_not_end_the_doubt(ready: Connection, sandbox: Sandbox) -> None:
+    expire()
+    sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+    sandbox.fault(kind="status", status=503, path=TOKEN, when="before")
+    with pytest.raises(GrantDoubted):
+        access()
+    an_hour_after_the_doubt()
+    with pytest.raises(ServerError):
+        access()
+    assert works(sandbox, access())
+    assert row().is_connected
+
+
+def test_connecting_anew_ends_a_doubt(ready: Connection, sandbox: Sandbox, anna: User) -> None:
+    expire()
+    sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+    with pytest.raises(GrantDoubted):
+        access()
+    assert works(sandbox, connect_as(anna).access_token)
+    assert row().grant_doubted_at is None
+
+
+def test_what_is_not_known_stays_so_while_the_grant_is_doubted(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, settle: Run
+) -> None:
+    sandbox.fault(kind="reset", method="POST", path="/v2/customers", when="after")
+    push = run(services.request_create(user=ulf, company=company))
+    assert push.state == PushState.UNKNOWN
+    expire()
+    sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
+    push = run(push, forward=3)
+    assert (push.state, push.wait_reason, push.failure) == (PushState.UNKNOWN, WaitReason.SETTLING, "grant_doubted")
+    assert settle(push).state == PushState.DONE
+    assert len(named(sandbox)) == 1
 
 
 def test_invalid_grant_is_not_believed_when_a_newer_token_was_stored(ready: Connection, sandbox: Sandbox) -> None:
@@ -284,6 +388,72 @@ def test_a_refused_token_whose_refresh_fails_is_no_reason_to_give_the_connection
     push = services.request_create(user=ulf, company=company)
     assert run(push).wait_reason == WaitReason.RETRY
     assert settle(push).state == PushState.DONE
+    assert row().is_connected
+
+
+@real_threads
+@pytest.mark.parametrize("minutes_left", [45, 5])
+def test_after_a_first_401_nothing_is_sent_with_that_token_again(
+    ready: Connection, sandbox: Sandbox, add_company: AddCompany, ulf: User, run: Run, settle: Run, minutes_left: int
+) -> None:
+    """Whether it should have lived on, or had come to its margin: each retry of anybody begins with the refresh."""
+    Connection.objects.update(expires_at=timezone.now() + timedelta(minutes=minutes_left))
+    pushes = [
+        services.request_create(user=ulf, company=add_company(name=f"Nr {n}", registration_number="")) for n in range(3)
+    ]
+    sandbox.expire_access_tokens()
+    sandbox.fault(kind="status", status=500, path=TOKEN, when="before", count=5)
+    for push in pushes:
+        run(push)
+    with pytest.raises(ServerError):
+        live.read_company_settings(ready)
+    run(pushes[0], forward=10)
+    assert [(call.path, call.status) for call in sandbox.calls()] == [("/v2/customers", 401), *[(TOKEN, 500)] * 5]
+    for push in pushes:
+        assert settle(push).state == PushState.DONE
+    assert [call.status for call in sandbox.calls(path="/v2")].count(401) == 1
+    assert row().is_connected
+
+
+@real_threads
+def test_a_refusal_is_known_to_others_while_the_one_who_refreshes_still_waits(
+    ready: Connection, sandbox: Sandbox
+) -> None:
+    refused = row().access_token
+    with token_lock(ready.account_id, patience=1), pytest.raises(Unreachable):
+        in_thread(lambda: tokens.replace_refused(ready.pk, refused=refused, clock=database_now, patience=0.05)).result(
+            5
+        )
+    assert row().expires_at <= timezone.now()
+    assert access() != refused
+
+
+@real_threads
+def test_a_token_that_was_refused_to_another_worker_meanwhile_writes_nothing(
+    ready: Connection, sandbox: Sandbox, company: Company, ulf: User
+) -> None:
+    """One looks for duplicates, slowly; another one's call is refused; then the first one would send."""
+    push = services.request_create(user=ulf, company=company)
+    sandbox.fault(kind="delay", method="GET", path="/v2/customers", seconds=0.5, when="after")
+    worker = in_thread(lambda: deliver(push.pk))
+    until(lambda: sandbox.faults[0].count == 0, seconds=5, what="the look to begin")
+    sandbox.expire_access_tokens()
+    sandbox.fault(kind="status", status=500, path=TOKEN, when="before")
+    with pytest.raises(ServerError):
+        live.read_company_settings(ready)
+    worker.result(10)
+    assert Push.objects.get().state == PushState.DONE
+    assert [call.status for call in sandbox.calls(path="/v2")].count(401) == 1
+    assert len(named(sandbox)) == 1
+
+
+def test_a_refusal_of_an_older_token_says_nothing_of_the_one_in_use(ready: Connection, sandbox: Sandbox) -> None:
+    older = row()
+    expire()
+    fresh = access()
+    older.note_refusal(now=timezone.now())
+    assert not older.mark_needs_reconnect(now=timezone.now(), code="unauthorized")
+    assert access() == fresh
     assert row().is_connected
 
 

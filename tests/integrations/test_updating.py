@@ -13,12 +13,23 @@ from integrations import connecting, services
 from integrations.connection_page.waiting import waiting_count
 from integrations.delivery import live
 from integrations.delivery.deliver import deliver
+from integrations.eaccounting.errors import Intercepted
 from integrations.eaccounting.jsontext import Json, encode
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 from integrations.mapping import BY_PROPERTY
-from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, WaitReason
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Event,
+    EventKind,
+    Origin,
+    Push,
+    PushState,
+    RemoteCustomer,
+    WaitReason,
+)
 from tests.holding import held
 from tests.integrations.conftest import AddCompany, MovableClock, Run, call_seconds, connect_as, puts
 from tests.integrations.threads import in_thread
@@ -263,6 +274,99 @@ def test_a_customer_that_was_deleted_there_is_told_and_never_made_anew(
     assert linked.broken == CustomerLink.Broken.DELETED
     assert linked.customer.gone_at is not None
     assert sandbox.calls(method="POST", path="/v2") == []
+
+
+# What something between us and eAccounting answers; `there` is the customer, which its address does not show.
+LISTS_THAT_TELL_NOTHING: dict[str, dict[str, Json]] = {
+    "404": {"kind": "status", "status": 404},
+    "403": {"kind": "status", "status": 403},
+    "500": {"kind": "status", "status": 500},
+    "page": {"kind": "html"},
+    "no such list": {"kind": "error", "error_code": 3000, "status": 404},
+    "no such filter": {"kind": "error", "error_code": 6000},
+    "not all of it": {"kind": "answer_also", "body": '"Data": []'},
+    "more pages": {"kind": "answer_also", "about": "Data", "body": '"Data": [{"Id": 5}]'},
+}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_customer_that_something_on_the_way_hides_is_waited_for(
+    wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run, there: Document, status: int
+) -> None:
+    sandbox.fault(kind="status", status=status, method="GET", path=f"/v2/customers/{there['Id']}")
+    push = run(wish)
+    assert (push.state, push.wait_reason, push.failure) == (PushState.WAITING, WaitReason.RETRY, "intercepted")
+    looks = [call.path for call in sandbox.calls(path="/v2")]
+    assert looks == [f"/v2/customers/{there['Id']}", *["/v2/customers"] * (status == 404)]
+    linked.refresh_from_db()
+    assert (linked.broken, linked.customer.gone_at, Connection.objects.get().blocked_reason) == ("", None, "")
+    assert run(push, forward=10).state == PushState.DONE
+
+
+@pytest.mark.parametrize("status", [404, 400])
+@pytest.mark.parametrize("has_body", [True, False])
+def test_a_customer_that_neither_its_address_nor_the_list_shows_is_deleted(
+    wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run, there: Document, status: int, has_body: bool
+) -> None:
+    sandbox.switch(unknown_id_status=status, unknown_id_body=has_body)
+    sandbox.world.remove("customer", "1", str(there["Id"]))
+    push = run(wish)
+    if status == 400 and not has_body:
+        assert (push.state, push.failure) == (PushState.FAILED, "refused")
+        return
+    assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
+    linked.refresh_from_db()
+    assert linked.broken == CustomerLink.Broken.DELETED
+    assert len(sandbox.calls(path="/v2")) == (1 if has_body else 2)
+
+
+@pytest.mark.parametrize("list_answers", LISTS_THAT_TELL_NOTHING.values(), ids=LISTS_THAT_TELL_NOTHING)
+def test_a_list_that_tells_nothing_deletes_nobody(
+    wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run, there: Document, list_answers: dict[str, Json]
+) -> None:
+    sandbox.fault(kind="status", status=404, method="GET", path=f"/v2/customers/{there['Id']}")
+    sandbox.fault(method="GET", path="/v2/customers", **list_answers)
+    push = run(wish)
+    assert (push.wait_reason, push.failure) == (WaitReason.RETRY, "intercepted")
+    linked.refresh_from_db()
+    assert (linked.broken, linked.customer.gone_at, Connection.objects.get().blocked_reason) == ("", None, "")
+    assert run(push, forward=10).state == PushState.DONE
+
+
+def test_a_customer_without_a_known_number_is_not_looked_for_in_the_list(
+    wish: Push, linked: CustomerLink, sandbox: Sandbox, run: Run, there: Document
+) -> None:
+    RemoteCustomer.objects.update(number="")
+    sandbox.fault(kind="status", status=404, method="GET", path=f"/v2/customers/{there['Id']}")
+    assert run(wish).failure == "intercepted"
+    assert len(sandbox.calls(path="/v2")) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_write_that_something_on_the_way_refused_may_have_been_stored(
+    wish: Push, sandbox: Sandbox, run: Run, settle: Run, status: int
+) -> None:
+    sandbox.fault(kind="status", status=status, method="PUT", when="before")
+    push = run(wish)
+    assert (push.state, push.failure) == (PushState.UNKNOWN, "intercepted")
+    assert settle(push).state == PushState.DONE
+    assert puts(sandbox) == 2
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_live_look_at_a_customer_whose_address_says_404_asks_the_list(
+    ready: Connection, linked: CustomerLink, sandbox: Sandbox, there: Document, is_there: bool
+) -> None:
+    if not is_there:
+        sandbox.world.remove("customer", "1", str(there["Id"]))
+    sandbox.fault(kind="status", status=404, method="GET", path=f"/v2/customers/{there['Id']}")
+    if is_there:
+        with pytest.raises(Intercepted):
+            services.look_there(link=linked, connection=ready)
+    else:
+        assert services.look_there(link=linked, connection=ready) is None
+    linked.refresh_from_db()
+    assert linked.broken == ("" if is_there else CustomerLink.Broken.DELETED)
 
 
 def test_deleted_after_a_lost_write_it_ends_too(

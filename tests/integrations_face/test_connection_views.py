@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -267,9 +268,12 @@ def test_a_tested_connection_works_or_says_why_not(admin: Client, sandbox: Sandb
     assert "Visma eAccounting does not answer just now. Try again in a moment." in said(admin, f"{PAGE}test/")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_revoked_grant_is_found_by_the_test(admin: Client, sandbox: Sandbox) -> None:
     _connect(admin)
     sandbox.revoke_grants()
+    assert "did not renew the connection when it was asked" in said(admin, f"{PAGE}test/")
+    Connection.objects.update(grant_doubted_at=NOW - timedelta(minutes=1))
     page = said(admin, f"{PAGE}test/")
     assert "Needs reconnecting" in page
     assert Connection.objects.get().state == Connection.State.NEEDS_RECONNECT

@@ -53,7 +53,13 @@ def _codes_of_class(node: ast.ClassDef) -> Iterator[str]:
 def _codes() -> set[str]:
     files = [file for file in ROOT.rglob("*.py") if "sandbox" not in file.parts and file.name != "sentences.py"]
     found = {code for file in files for code in _codes_in(ast.parse(file.read_text()))}
-    rules = [*refusals.BY_ERROR_CODE.values(), *refusals.BY_STATUS.values(), refusals.NO_MODULE, refusals.REFUSED]
+    rules = [
+        *refusals.BY_ERROR_CODE.values(),
+        *refusals.BY_STATUS.values(),
+        refusals.NO_MODULE,
+        refusals.REFUSED,
+        refusals.INTERCEPTED,
+    ]
     found |= {f"forbidden_{rule.code}" if rule.error is errors.Forbidden else rule.code for rule in rules}
     return found | set(BlockedReason.values) | {Connection.State.NEEDS_RECONNECT, Connection.State.DISCONNECTED}
 

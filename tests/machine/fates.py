@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from django.db import connection as database
 from hypothesis import strategies as st
 
-from tests.machine.remote import FAULTS, Killed, Mishap
+from tests.machine.remote import FAULTS, FAULTS_OF_TOKENS, Killed, Mishap
 
 # Where a mishap makes sense; the rest would be the same as another.
-READ = ("unreachable", "lost", "500", "503", "html", "401", "429", "licence", "module", "killed_before", "killed_after")
+READ = ("unreachable", "lost", "500", "503", "html", "401", "403", "404", "429", "licence", "module")
+READ += ("killed_before", "killed_after")
 WRITE = (
     *sorted(FAULTS),
     "unreachable",
@@ -22,7 +23,8 @@ WRITE = (
     "late",
     "killed_late",
 )
-TOKEN = ("unreachable", "lost", "lost_done", "500", "500_done", "429", "html_done", "killed_before", "killed_after")
+TOKEN = ("unreachable", "lost", "lost_done", "500", "500_done", "429", "html_done", *FAULTS_OF_TOKENS)
+TOKEN += ("killed_before", "killed_after")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ UNKNOWNS: tuple[dict[str, object], ...] = (
     {"rotate_refresh_tokens": False, "answer_same_refresh_token": False},
     {"reformat_on_store": True},
     {"duplicate_number_code": 2000, "unknown_id_status": 400},
+    {"unknown_id_body": False},
     {"mind_case_in_eq": False, "limit_per_company": True},
 )
 COMPANY = st.integers(0, 3)

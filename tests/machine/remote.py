@@ -57,12 +57,19 @@ FAULTS: dict[str, dict[str, Json]] = {
     "other_name": {"kind": "other_name"},
     "429": {"kind": "error", "when": "before", "error_code": 4010, "status": 429, "text": "Try again in 55 seconds."},
     "401": {"kind": "error", "when": "before", "error_code": 4005, "status": 401},
+    "403": {"kind": "status", "status": 403, "when": "before"},  # of something on the way
+    "404": {"kind": "status", "status": 404, "when": "before"},
+    "404_done": {"kind": "status", "status": 404},
     "refused": {"kind": "error", "when": "before", "error_code": 2000},
     "conflict": {"kind": "error", "when": "before", "error_code": 4000},
     "gone": {"kind": "error", "when": "before", "error_code": 3000, "status": 404},
     "licence": {"kind": "error", "when": "before", "error_code": 4004, "status": 403},
     "module": {"kind": "error", "when": "before", "error_code": 4003, "status": 403},
 }
+
+
+# Of the token endpoint alone.
+FAULTS_OF_TOKENS: dict[str, dict[str, Json]] = {"invalid_grant": {"kind": "invalid_grant", "when": "before"}}
 
 
 @dataclass
@@ -118,6 +125,7 @@ class Remote(Sandbox):
         self.meanwhile_at = ""
         self._seen: dict[str, Document] = {}
         self._refused = ""  # how the last token was refused, with no good answer since
+        self._doubted = False  # the grant was refused, with no good answer since
         self._worker = threading.local()
 
     def documents(self) -> dict[str, dict[str, Document]]:
@@ -161,13 +169,18 @@ class Remote(Sandbox):
         self.armed.remove(mishap)
         if request.path == "/connect/token" and ("done" in mishap.kind or mishap.kind in ("killed_after", "late")):
             self.book.harmed = True
-        if mishap.kind in FAULTS:
-            answered = Fault.from_json(FAULTS[mishap.kind]).carry_out(lambda: self._carry(request))
+        fault = FAULTS.get(mishap.kind) or FAULTS_OF_TOKENS.get(mishap.kind)
+        if fault:
+            answered = Fault.from_json(fault).carry_out(lambda: self._carry(request))
             return self._noted(answered, request, by_mishap=True)
         return self._special(mishap, request)
 
     def _noted(self, response: Response, request: Request, *, by_mishap: bool) -> Response:
-        """Note a refused token: whose new one is refused too, by a mishap, has to be connected anew."""
+        """Note a refused token or grant: whose new one is refused too, by a mishap, has to be connected anew."""
+        if request.path == "/connect/token":
+            # A grant that is refused a second time is believed to be over.
+            self.book.harmed = self.book.harmed or (self._doubted and by_mishap and response.status == 400)
+            self._doubted = response.status == 400 or (self._doubted and response.status != 200)
         if not request.path.startswith("/v2/"):
             return response
         if response.status == 401:

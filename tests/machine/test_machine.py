@@ -45,6 +45,7 @@ def small_world(transactional_db: None, anna: User, settings: DjangoSettings, pr
     settings.EACCOUNTING_RATE_LIMIT = 10**8
     settings.EACCOUNTING_SETTLE_SECONDS, settings.EACCOUNTING_CALL_SECONDS = 90, 15
     settings.EACCOUNTING_SEND_BY_SECONDS, settings.EACCOUNTING_TOKEN_SECONDS = 5, 40
+    settings.EACCOUNTING_ASK_AGAIN_SECONDS = 30
     settings.EACCOUNTING_LIVE_READ_SECONDS = 4
     logging.disable(logging.CRITICAL)
     try:

@@ -188,8 +188,8 @@ class Api:
         def answer(call: Call) -> Response:
             row = self._world.row(kind, call.company, call.key)
             if row is None:
-                status = self._world.switches.unknown_id_status
-                raise Refusal(3000, "ResourceNotFound - No such object.", status=status)
+                status, has_body = self._world.switches.unknown_id_status, self._world.switches.unknown_id_body
+                raise Refusal(3000, "ResourceNotFound - No such object.", status=status, has_body=has_body)
             return json_response(row)
 
         return answer

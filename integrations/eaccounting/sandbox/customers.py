@@ -66,8 +66,8 @@ def existing(*, world: World, company: str, customer_id: str) -> Document:
     """Return one customer. Raises Refusal 3000."""
     row = world.row(CUSTOMER, company, customer_id)
     if row is None:
-        status = world.switches.unknown_id_status
-        raise Refusal(3000, "ResourceNotFound - The customer could not be found.", status=status)
+        status, has_body = world.switches.unknown_id_status, world.switches.unknown_id_body
+        raise Refusal(3000, "ResourceNotFound - The customer could not be found.", status=status, has_body=has_body)
     return row
 
 

@@ -18,14 +18,17 @@ class Refusal(Exception):
         status: int | None = None,
         problems: list[tuple[str, str]] | None = None,
         headers: dict[str, str] | None = None,
+        has_body: bool = True,
     ) -> None:
         super().__init__(text)
         self.error_code, self.text = error_code, text
         self.status = status or STATUS.get(error_code, 400)
-        self.problems, self.headers = problems, headers
+        self.problems, self.headers, self.has_body = problems, headers, has_body
 
     def response(self) -> Response:
         """Return the answer."""
+        if not self.has_body:
+            return Response(status=self.status)
         return error_response(
             self.error_code, self.text, status=self.status, problems=self.problems, headers=self.headers
         )

@@ -13,6 +13,8 @@ class Switches:
     """4000, or 2000: a field rule that names CustomerNumber."""
     accept_duplicate_numbers: bool = False
     unknown_id_status: int = 404
+    unknown_id_body: bool = True
+    """Whether that answer has a body of eAccounting's."""
     accept_empty_strings: bool = False
     accept_unknown_on_create: bool = False
     refuse_read_only_on_replace: bool = False

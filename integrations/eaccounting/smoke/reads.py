@@ -8,6 +8,7 @@ from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.filters import eq
 from integrations.eaccounting.http import Answer
 from integrations.eaccounting.reading import moment, text
+from integrations.eaccounting.refusals import read_refusal
 from integrations.eaccounting.smoke.asking import (
     Asker,
     Document,
@@ -153,7 +154,10 @@ def letter_case(asker: Asker) -> Found:
 def unknown_id(asker: Asker) -> Found:
     """Ask for a customer that cannot exist."""
     answer = asker.ask("GET", Endpoint.CUSTOMER, customer_id=str(uuid4()))
-    return Found(answer=said(answer), evidence=status(answer), switches={"unknown_id_status": answer.status})
+    has_body = read_refusal(body=answer.body).is_theirs
+    words = said(answer) if has_body else f"{said(answer)}, without a body of eAccounting's"
+    switches: Document = {"unknown_id_status": answer.status, "unknown_id_body": has_body}
+    return Found(answer=words, evidence=status(answer), switches=switches)
 
 
 def bad_filter(asker: Asker) -> Found:

@@ -117,7 +117,7 @@ def _line(finding: Finding) -> str:
 
 
 def _answers(connection: Connection) -> None:
-    """Make one read; it also takes the mark of a refused token away. Raises CommandError."""
+    """Make one read. Raises CommandError."""
     seconds = settings.EACCOUNTING_CALL_SECONDS
     try:
         read(connection, lambda client, left: client.get_company_settings(deadline=left), seconds=seconds, patience=5)
@@ -126,10 +126,10 @@ def _answers(connection: Connection) -> None:
 
 
 def _refreshed(connection: Connection) -> tuple[grant.Grant, grant.Grant | None]:
-    """Refresh once, as after a refused token: under the lock, stored at once. None when it failed."""
+    """Refresh once, under the lock, stored at once. None when it failed."""
     before, patience = _grant(connection), settings.EACCOUNTING_TOKEN_SECONDS
     try:
-        tokens.replace_refused(connection.pk, refused=before.access_token, clock=database_now, patience=patience)
+        tokens.renew(connection.pk, held=before.access_token, clock=database_now, patience=patience)
     except (EAccountingError, tokens.NotConnected):
         _answers(connection)
         return before, None

@@ -1,0 +1,11 @@
+"""When the identity server first refused to renew a connection."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("integrations", "0014_index_of_its_own")]
+
+    operations = [
+        migrations.AddField("connection", "grant_doubted_at", models.DateTimeField(blank=True, null=True)),
+    ]
