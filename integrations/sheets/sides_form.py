@@ -97,11 +97,13 @@ class SidesForm(forms.Form):
             widget=forms.RadioSelect,
             error_messages={"required": _("Choose one of the two.")},
         )
+        same_country = row.here.get(COUNTRY) == row.there.get(COUNTRY)
         for problem in _mendable(row):
-            field = problem.field
-            self.fields[_shorter_name(field)] = (
-                self._shorter(problem) if problem.kind == "too_long" else self._stand_in(field, row.there[field.remote])
-            )
+            # What stands there in its place is the best suggestion, unless it is of another country.
+            there = row.there[problem.remote] if same_country else ""
+            is_long = problem.kind == "too_long"
+            field = self._shorter(problem) if is_long else self._stand_in(problem.field, there)
+            self.fields[_shorter_name(problem.field)] = field
 
     def _shorter(self, problem: Problem) -> forms.CharField:
         field = problem.field

@@ -148,6 +148,17 @@ def test_a_customer_without_a_postal_code_gets_one_with_whatever_is_written(
     assert state(abroad, ulf) == State.UP_TO_DATE
 
 
+def test_a_postal_code_of_another_country_is_not_suggested(
+    desk: Client, abroad: Company, sandbox: Sandbox, run: Run
+) -> None:
+    created(desk, abroad, run)
+    CustomerLink.objects.update(shorter={})
+    customer = {"InvoicePostalCode": "112 21", "InvoiceCountryCode": "SE"}
+    sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), **customer)
+    page = desk.get(update_sheet(abroad)).content.decode()
+    assert inputs(page)["shorter-InvoicePostalCode"] == "00000"
+
+
 @pytest.mark.parametrize("country", ["SE", "NO", "DK", "FI", "GB", "US"])
 def test_where_everybody_knows_their_code_nothing_is_suggested(
     desk: Client, ready: Connection, company: Company, country: str
