@@ -5,6 +5,8 @@ import unicodedata
 
 from django.db.models import Q
 
+from companies.formats import visible
+
 # Letters that are no base letter with a mark, and so survive decomposition.
 _WITHOUT_MARK = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
 _AFTER_Z = "{"  # the byte after z
@@ -16,9 +18,10 @@ _TRIGRAM = 3
 
 
 def fold(value: str) -> str:
-    """Drop case and marks, so that `BJÖRK` and `bjork` are one; queries and rows go through the same fold."""
+    """Drop case, marks and what cannot be seen: `BJÖRK` and `bjork` are one. Queries and rows go through this fold."""
     # Decomposed on both sides of casefold: some signs only then become letters that have a case.
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold()).translate(_WITHOUT_MARK)
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", visible(value)).casefold())
+    plain = plain.translate(_WITHOUT_MARK)
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
+from companies import formats
 from companies.editing import open_editor
 from companies.listing import company_page
 from companies.models import Company
@@ -24,7 +25,7 @@ _SAME_NUMBER_SHOWN = 3
 @require_safe
 def company_list(request: SignedInRequest) -> HttpResponse:
     """Search and page through the account's companies."""
-    query, is_archive = request.GET.get("q", "").replace("\0", "").strip()[:200], "archived" in request.GET
+    query, is_archive = formats.text(request.GET.get("q", ""))[:200], "archived" in request.GET
     companies = Company.objects.of(request.account)
     companies = companies.archived() if is_archive else companies.active()
     page = company_page(companies=companies, query=query, cursor=request.GET.get("page", ""))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from companies import formats
 from companies.search import fold
 
 # Folded. What says only how a company is owned, or where, or ties words together.
@@ -40,5 +41,5 @@ def _trigrams(words: Iterable[str]) -> set[str]:
 
 def own_domain(email: str) -> str:
     """Return the domain of an e-mail address when it can belong to one company only, else a blank."""
-    domain = email.rpartition("@")[2].strip().casefold() if "@" in email else ""
+    domain = formats.email_key(email).rpartition("@")[2].casefold() if "@" in email else ""
     return domain if "." in domain and domain not in _OPEN_TO_ALL else ""

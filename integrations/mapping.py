@@ -185,7 +185,7 @@ def names_a_person(values: Values) -> bool:
 
 
 def shortened(values: Values, shorter: Mapping[str, Mapping[str, str]]) -> Values:
-    """Return the values with those in a shorter form that were given one; a value that changed since has none."""
+    """Return the values with those in another form that were given one; a value that changed since has none."""
     return {
         name: shorter[name]["there"] if name in shorter and shorter[name]["here"] == value else value
         for name, value in values.items()
@@ -210,9 +210,12 @@ def problems(values: Values) -> list[Problem]:
 
 
 def shorter_forms(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
-    """Return what was given a shorter form because eAccounting would refuse the whole value."""
-    too_long = {problem.remote for problem in problems(here) if problem.kind == "too_long"}
-    return {name: {"here": here[name], "there": confirmed[name]} for name in too_long & confirmed.keys()}
+    """Return what was given another form because eAccounting would refuse it as it stands.
+
+    Too long: a shorter one. Required and blank: something in its place.
+    """
+    refused = {problem.remote for problem in problems(here)}
+    return {name: {"here": here[name], "there": confirmed[name]} for name in refused & confirmed.keys()}
 
 
 def create_payload(values: Values, *, is_private_person: bool, terms_id: str, number: str = "") -> dict[str, Json]:

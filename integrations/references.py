@@ -57,7 +57,7 @@ def parse(text: str) -> Sought:
     In an address the last id that follows a slash counts. Ids in a query belong to something else, paths in it
     included.
     """
-    text = text[:LONGEST].replace("\0", " ")
+    text = formats.visible(text[:LONGEST])
     found = _reference(text)
     if found:
         return Sought(Kind.REFERENCE, str(UUID(found)))

@@ -10,6 +10,7 @@ from companies.formats.text import leniently, text
 
 # Without an @ before the path: that would be a mail address, or somebody's name and password.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@]*?)\.?(?::(\d*))?([/?#].*)?", re.ASCII | re.DOTALL)
+_HOST = re.compile(r"[\w.-]+|\[[^]]*\]")
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ftp": "21"}
 _WEB = URLValidator(schemes=["http", "https", "ftp"])
 _MAIL = EmailValidator(allowlist=[])
@@ -55,16 +56,16 @@ def check_email(value: str) -> str:
         return value
     local, at, domain = value.rpartition("@")
     address = text(f"{local}{at}{domain.lower()}")
+    if local and _HOST.fullmatch(domain) and not _is_public(domain.lower()):
+        raise ValidationError(
+            _("No mail from outside reaches that address. It looks like name@example.com."), code="format"
+        )
     try:
         _MAIL(address)
     except ValidationError as error:
         raise ValidationError(
             _("That is not an e-mail address. It looks like name@example.com."), code="format"
         ) from error
-    if not _is_public(domain.lower()):
-        raise ValidationError(
-            _("No mail from outside reaches that address. It looks like name@example.com."), code="format"
-        )
     if len(local) > _LONGEST_LOCAL:
         raise ValidationError(
             _("Before the @ stand %(length)d characters; no mail server has to take more than 64."),

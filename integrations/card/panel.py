@@ -18,6 +18,7 @@ from integrations.comparing import Change, Row
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
 from integrations.services import current_connection, links_of
+from integrations.stand_ins import stand_ins
 from integrations.words.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 
 
@@ -159,9 +160,10 @@ class Panel:
 
     @cached_property
     def problems(self) -> list[ValueProblem]:
-        """What keeps the company from being added: missing or over-long values."""
+        """What keeps the company from being added: missing or over-long values, but what the sheet suggests."""
         values = mapping.values_of(self.company, None, groups=mapping.COMPANY_GROUPS)
-        return [value_problem(problem.remote, problem.kind, problem.length) for problem in mapping.problems(values)]
+        problems = mapping.problems({**values, **stand_ins(values)})
+        return [value_problem(problem.remote, problem.kind, problem.length) for problem in problems]
 
     @property
     def failure(self) -> str:

@@ -113,7 +113,7 @@ def _commit_sending(
             return None, here
         if push.state == PushState.UNKNOWN and times.is_lost_for_good(push, now=now):
             raise CannotSend("gave_up")
-        payload = _payload(company, customer, changes)
+        payload = _payload(company, link, customer, changes)
         values, before = _written(push, changes, there)
         push.begin_sending(
             values=values,
@@ -173,9 +173,9 @@ def _groups(push: Push, link: CustomerLink) -> list[str]:
     return rest
 
 
-def _payload(company: Company, customer: Customer, changes: mapping.Values) -> dict[str, Json]:
+def _payload(company: Company, link: CustomerLink, customer: Customer, changes: mapping.Values) -> dict[str, Json]:
     """Return the whole customer with our changes. Raises CannotSend for what a person has to mend first."""
-    fallback = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
+    fallback = mapping.shortened(mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS), link.shorter)
     payload = mapping.replace_payload(customer.raw, changes, fallback=fallback)
     problems = [p for p in mapping.problems(changes) if p.kind == "too_long"] + mapping.missing_in(payload)
     if problems:

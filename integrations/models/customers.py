@@ -42,7 +42,8 @@ class CustomerLink(models.Model):
     sent = models.JSONField(null=True, blank=True)
     answered = models.JSONField(null=True, blank=True)
     kept = models.JSONField(default=list, db_default=Value([], models.JSONField()))
-    # Values that are too long for eAccounting: property → {"here": the whole value, "there": the shorter one}.
+    # Values that eAccounting would refuse as they are: property → {"here": the whole value, or the blank where one is
+    # required, "there": the shorter one, or what stands in its place}.
     shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     sent_at = models.DateTimeField(null=True, blank=True)
     sent_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -100,7 +101,7 @@ class CustomerLink(models.Model):
         self.sent = {**(self.sent or {}), **here}
 
     def shorten(self, shorter: dict[str, dict[str, str]]) -> None:
-        """Remember values that eAccounting gets in a shorter form; each is good for the value it was given for."""
+        """Remember values that eAccounting gets in another form; each is good for the value it was given for."""
         if shorter:
             self.shorter = {**self.shorter, **shorter}
             self.save(update_fields=["shorter"])

@@ -42,7 +42,7 @@ class PushRow(models.Model):
     confirmed = models.JSONField(null=True, blank=True)
     is_private_person = models.BooleanField(null=True, blank=True)  # of a create that was confirmed
     based_on = models.JSONField(null=True, blank=True)  # of an update: what the sheet showed there
-    # Of what is confirmed in a shorter form: the whole value that the company held.
+    # Of what is confirmed in another form than eAccounting would take: as on the link.
     shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     before = models.JSONField(null=True, blank=True)  # what an update overwrites, to be put back
     undoes = models.ForeignKey(

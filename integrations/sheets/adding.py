@@ -12,6 +12,7 @@ from companies.models import Company, Contact
 from integrations import mapping
 from integrations.mapping import BY_PROPERTY, FIELDS, Group, Values
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment
+from integrations.stand_ins import stand_ins
 from integrations.words.sentences import sentence
 
 MOST_SHOWN = 100  # customers with one registration number
@@ -73,7 +74,8 @@ class Opening:
             kept = {name: self.typed.get(name, value) for name, value in self.here.items()}
             return kept | ({name: self.here[name] for name in PERSON} if self.is_other_person else {})
         if self.refused is None or self.refused.confirmed is None:
-            return mapping.shortened(self.here, self.gone.shorter if self.gone else {})
+            known = mapping.shortened(self.here, self.gone.shorter if self.gone else {})
+            return {**known, **stand_ins(known)}
         typed = {name: self.refused.confirmed.get(name, value) for name, value in self.here.items()}
         if self._was_mended:
             typed |= {name: self.here[name] for name in self.messages if name in self.here}

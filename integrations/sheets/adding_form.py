@@ -21,7 +21,9 @@ from integrations.due_dates import due_date
 from integrations.mapping import BY_PROPERTY, COUNTRY, FIELDS, Values
 from integrations.models import TermsOfPayment
 from integrations.sheets.adding import PERSON, Opening
+from integrations.stand_ins import is_stand_in, stand_ins
 from integrations.words.sentences import value_problem
+from integrations.words.stand_in_words import stand_in_words
 
 # The country's own rules for what a person types; the other values are only tidied.
 CHECKS: dict[str, Callable[[str, str], str]] = {
@@ -124,7 +126,7 @@ class AddForm(forms.Form):
         )
 
     def _hint(self, field: mapping.Field) -> str:
-        """Say what has to be done about a value that is too long, or was typed on an earlier sheet."""
+        """Say what has to be done about a value that is missing or too long, or was typed on an earlier sheet."""
         here, shown = self.opening.here.get(field.remote, ""), self.opening.values.get(field.remote, "")
         if max(len(here), len(shown)) > field.limit:
             return format_html(
@@ -135,6 +137,9 @@ class AddForm(forms.Form):
                 _counted(len(shown), field.limit),
                 gettext("Give Visma eAccounting a shorter form. It is remembered until the value in Lime Go changes."),
             )
+        suggested = stand_ins(self.opening.here).get(field.remote)
+        if suggested:
+            return stand_in_words(field.remote, suggested, country=self.opening.here[COUNTRY])
         if self.opening.refused and here != shown:
             return gettext("In Lime Go: %(value)s") % {"value": here or gettext("nothing")}
         return ""
@@ -149,8 +154,11 @@ class AddForm(forms.Form):
             self.add_error("none_of_these", gettext("Say that none of these is this company, or link one instead."))
 
     def _check(self, name: str, country: str) -> None:
+        check = CHECKS.get(name, _tidy)
+        if is_stand_in(name, self.cleaned_data[name], values={**self.opening.here, COUNTRY: country}):
+            check = _tidy
         try:
-            value = CHECKS.get(name, _tidy)(self.cleaned_data[name], country)
+            value = check(self.cleaned_data[name], country)
         except ValidationError as error:
             self.add_error(name, error)
             return

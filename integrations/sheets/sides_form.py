@@ -12,14 +12,17 @@ from functools import cached_property
 
 from django import forms
 from django.core import signing
+from django.forms import BoundField
 from django.http import QueryDict
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.comparing import Change, Decision, Row, Side, decide
-from integrations.mapping import COUNTRY, Field, Values
+from integrations.mapping import BY_PROPERTY, COUNTRY, Field, Problem, Values
 from integrations.sheets.sides import CHANGE_LOOKS, LEFT, UPDATE, Choice, Equal, Option, Wording, lines
+from integrations.stand_ins import stand_ins
 from integrations.words.sentences import value_problem
+from integrations.words.stand_in_words import stand_in_words
 
 _SALT = "integrations.sheets.sides"
 
@@ -53,7 +56,8 @@ class SidesForm(forms.Form):
 
     `about`: what the page is about (the customer's id); `seen_in` gives what it showed only for the same. `again`:
     properties that were agreed on as they are, to be decided about all the same. A value over its limit may be given
-    in a shorter form, named "shorter-" and the property.
+    in a shorter form, named "shorter-" and the property; so may what stands in for a required value that the country
+    or the company does not have. Where neither side has it, any other row can be written only with it: "needed-".
     """
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -77,8 +81,11 @@ class SidesForm(forms.Form):
         there = {name: value for row in rows for name, value in row.there.items()}
         shown = {"about": about, "here": self._here, "there": there, "linked_to": linked_to}
         self.initial["seen"] = signing.dumps(shown, salt=_SALT, compress=True)
+        self._needed = [name for name in stand_ins(self._here) if self._differing and not there.get(name)]
         for row in self._differing:
             self._add(row)
+        for name in self._needed:
+            self.fields[_needed_name(name)] = self._stand_in(BY_PROPERTY[name])
 
     def _add(self, row: Row) -> None:
         sides = [Side.OURS, Side.THEIRS] if _is_possible(row) else [Side.THEIRS]
@@ -90,15 +97,34 @@ class SidesForm(forms.Form):
             widget=forms.RadioSelect,
             error_messages={"required": _("Choose one of the two.")},
         )
-        for field, length in _too_long(row):
-            self.fields[_shorter_name(field)] = forms.CharField(
-                label=gettext("%(field)s, shorter for Visma eAccounting") % {"field": field.label},
-                help_text=gettext("At most %(limit)d characters. The whole value has %(length)d.")
-                % {"limit": field.limit, "length": length},
-                initial=row.here[field.remote],
-                required=False,
-                widget=forms.TextInput(attrs={"data-limit": field.limit, "autocomplete": "off"}),
-            )
+        same_country = row.here.get(COUNTRY) == row.there.get(COUNTRY)
+        for problem in _mendable(row):
+            # What stands there in its place is the best suggestion, unless it is of another country.
+            there = row.there[problem.remote] if same_country else ""
+            is_long = problem.kind == "too_long"
+            field = self._shorter(problem) if is_long else self._stand_in(problem.field, there)
+            self.fields[_shorter_name(problem.field)] = field
+
+    def _shorter(self, problem: Problem) -> forms.CharField:
+        field = problem.field
+        return forms.CharField(
+            label=gettext("%(field)s, shorter for Visma eAccounting") % {"field": field.label},
+            help_text=gettext("At most %(limit)d characters. The whole value has %(length)d.")
+            % {"limit": field.limit, "length": problem.length},
+            initial=self._here[field.remote],
+            required=False,
+            widget=_limited(field),
+        )
+
+    def _stand_in(self, field: Field, there: str = "") -> forms.CharField:
+        suggested = stand_ins(self._here)[field.remote]
+        return forms.CharField(
+            label=gettext("%(field)s for Visma eAccounting") % {"field": field.label},
+            help_text=stand_in_words(field.remote, suggested, country=self._here[COUNTRY]),
+            initial=there or suggested,
+            required=False,
+            widget=_limited(field),
+        )
 
     # --- What is drawn ---------------------------------------------------------------------------
 
@@ -106,6 +132,11 @@ class SidesForm(forms.Form):
     def choices(self) -> list[Choice]:
         """What has to be looked at."""
         return [self._choice(row) for row in self._differing if not self._is_settled(row)]
+
+    @property
+    def needed(self) -> list[BoundField]:
+        """What has to be given with whatever is written, because the customer lacks it."""
+        return [self[_needed_name(name)] for name in self._needed]
 
     @cached_property
     def settled(self) -> list[Choice]:
@@ -121,8 +152,8 @@ class SidesForm(forms.Form):
             look=LEFT if self._is_settled(row) else CHANGE_LOOKS[row.change],
             picked=self[row.key],
             options=[self._option(row, side) for side in Side],
-            shorter=[self[_shorter_name(field)] for field, _length in _too_long(row)],
-            why_not=[value_problem(p.remote, p.kind, p.length) for p in row.problems if p.kind == "missing"],
+            shorter=[self[_shorter_name(problem.field)] for problem in _mendable(row)],
+            why_not=[value_problem(p.remote, p.kind, p.length) for p in _hopeless(row)],
         )
 
     def _option(self, row: Row, side: Side) -> Option:
@@ -169,25 +200,35 @@ class SidesForm(forms.Form):
     # --- What was chosen -------------------------------------------------------------------------
 
     def clean(self) -> None:
-        """Check the shorter values of the rows whose side is ours."""
-        for row in self._differing:
-            if self.cleaned_data.get(row.key) == Side.OURS:
-                for field, _length in _too_long(row):
-                    self._check_shorter(field)
+        """Check the other forms of the rows whose side is ours, and what is needed with any of them."""
+        ours = [row for row in self._differing if self.cleaned_data.get(row.key) == Side.OURS]
+        for row in ours:
+            for problem in _mendable(row):
+                self._check_other(_shorter_name(problem.field), problem)
+        for name in self._needed if ours else ():
+            self._check_other(_needed_name(name), Problem(name, "missing"))
 
-    def _check_shorter(self, field: Field) -> None:
-        name = _shorter_name(field)
+    def _check_other(self, name: str, problem: Problem) -> None:
+        field = problem.field
         value = field.normal(self.cleaned_data.get(name, ""), self._here.get(COUNTRY, ""))
         self.cleaned_data[name] = value
-        if not value:
-            self.add_error(name, gettext("Give a shorter value, or keep Visma eAccounting's."))
-        elif len(value) > field.limit:
+        if len(value) > field.limit:
             self.add_error(name, value_problem(field.remote, "too_long", len(value)).words)
+        elif not value and problem.kind == "missing":
+            self.add_error(name, value_problem(field.remote, "missing", 0).words)
+        elif not value:
+            self.add_error(name, gettext("Give a shorter value, or keep Visma eAccounting's."))
 
     def decision(self) -> Decision:
         """Return what a valid form comes to; what was left as it is before and still is, is decided already."""
         choices = {row.key: Side(side) for row in self._differing if (side := self._news(row))}
-        return decide([self._as_confirmed(row) for row in self._differing], choices)
+        decision = decide([self._as_confirmed(row) for row in self._differing], choices)
+        needed = [name for name in self._needed if name not in decision.write] if decision.write else []
+        return replace(
+            decision,
+            write={**decision.write, **{name: self.cleaned_data[_needed_name(name)] for name in needed}},
+            based_on={**decision.based_on, **dict.fromkeys(needed, "")},
+        )
 
     def _news(self, row: Row) -> str:
         side: str = self.cleaned_data.get(row.key, "")
@@ -196,20 +237,33 @@ class SidesForm(forms.Form):
     def _as_confirmed(self, row: Row) -> Row:
         if self.cleaned_data.get(row.key) != Side.OURS:
             return row
-        shorter = {field.remote: self.cleaned_data[_shorter_name(field)] for field, _length in _too_long(row)}
-        return replace(row, here={**row.here, **shorter})
+        others = {p.remote: self.cleaned_data[_shorter_name(p.field)] for p in _mendable(row)}
+        return replace(row, here={**row.here, **others})
 
 
 def _is_possible(row: Row) -> bool:
-    """Whether our side can be written, a shorter value given where one is needed."""
-    return all(problem.kind == "too_long" for problem in row.problems)
+    """Whether our side can be written, another form given where one is needed."""
+    return not _hopeless(row)
 
 
-def _too_long(row: Row) -> list[tuple[Field, int]]:
-    if not _is_possible(row):
-        return []
-    return [(problem.field, problem.length) for problem in row.problems]
+def _hopeless(row: Row) -> list[Problem]:
+    """Return what has to be mended in the company first: something is missing that only it can have."""
+    suggested = stand_ins(row.here)
+    return [problem for problem in row.problems if problem.kind == "missing" and problem.remote not in suggested]
+
+
+def _mendable(row: Row) -> list[Problem]:
+    """Return what can be written in another form that a person gives."""
+    return row.problems if _is_possible(row) else []
+
+
+def _limited(field: Field) -> forms.TextInput:
+    return forms.TextInput(attrs={"data-limit": field.limit, "autocomplete": "off"})
 
 
 def _shorter_name(field: Field) -> str:
     return f"shorter-{field.remote}"
+
+
+def _needed_name(remote: str) -> str:
+    return f"needed-{remote}"

@@ -118,3 +118,24 @@ def test_a_change_elsewhere_at_the_company_makes_no_contact_form_stale(client: C
     contact.company.save_changes(now=JUNE, values={"city": "Luleå"})
     assert client.post(address, {"last_name": "Ståhl", "version": version}).status_code == 302
     assert Contact.objects.get().last_name == "Ståhl"
+
+
+@pytest.mark.parametrize(
+    ("old", "message"),
+    [
+        ({"email": "info@localhost"}, "No mail from outside reaches that address."),
+        ({"website": "http://localhost"}, "Nobody outside can open that address."),
+        ({"phone": "+46 8 463 39 00 vx"}, "“vx” is no part of the number. Write +46 8 463 39 00"),
+        ({"postal_code": "1112"}, "That is not a postal code in Sweden. It looks like 111 22."),
+    ],
+)
+def test_an_old_value_that_is_refused_now_says_so_at_its_field(
+    client: Client, company: Company, old: dict[str, str], message: str
+) -> None:
+    company.save_changes(now=JUNE, values=old)
+    page = _save(client, company, **old)
+    [(name, errors)] = page.context["form"].errors.items()
+    assert name in old
+    assert errors[0].startswith(message)
+    assert client.get(f"/companies/{company.pk}/").status_code == 200
+    assert _save(client, company, **dict.fromkeys(old, "")).status_code == 302

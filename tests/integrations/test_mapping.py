@@ -12,6 +12,7 @@ from integrations import mapping
 from integrations.eaccounting import jsontext
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 from integrations.mapping import BY_PROPERTY, FIELDS, Group
+from tests.companies.written_forms import EMAIL, PHONE, POSTAL, REGISTRATION, SAME, TEXT, WEBSITE, Same, cases
 
 ALL = list(Group)
 SINGLE = [field.remote for field in FIELDS if field.group == Group.SINGLE]
@@ -65,6 +66,33 @@ def values(contact: Contact | None = ASA, **changed: Any) -> mapping.Values:
 def test_two_written_forms_of_one_value_are_equal(name: str, here: str, there: str) -> None:
     ours = values() | {name: here}
     assert mapping.differences(ours, ours | {name: there}) == []
+
+
+PROPERTIES = {
+    REGISTRATION: "CorporateIdentityNumber",
+    POSTAL: "InvoicePostalCode",
+    PHONE: "Telephone",
+    EMAIL: "ContactPersonEmail",
+    WEBSITE: "WwwAddress",
+    TEXT: "InvoiceCity",
+}
+
+
+@pytest.mark.parametrize(("kind", "country", "typed", "form"), [*cases(*PROPERTIES)])
+def test_every_written_form_equals_the_one_that_is_sent(kind: str, country: str, typed: str, form: str | None) -> None:
+    ours = values() | {mapping.COUNTRY: country or "SE", PROPERTIES[kind]: typed if form is None else form}
+    theirs = ours | {PROPERTIES[kind]: typed}
+    assert mapping.differences(ours, theirs) == mapping.differences(theirs, ours) == []
+
+
+@pytest.mark.parametrize("same", SAME)
+def test_forms_that_are_kept_as_typed_are_no_difference(same: Same) -> None:
+    ours = values() | {mapping.COUNTRY: same.country or "SE"}
+    for value in same.values:
+        assert (
+            mapping.differences(ours | {PROPERTIES[same.kind]: same.values[0]}, ours | {PROPERTIES[same.kind]: value})
+            == []
+        )
 
 
 def test_different_values_are_different() -> None:

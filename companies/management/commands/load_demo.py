@@ -105,10 +105,10 @@ def _company(account: Account, cells: list[str], *, index: int, before: str, now
         registration_number=before if number == "=" else number or _number(country, index),
         is_private_person=name == "Eva Lundmark",
         phone="" if index % 9 == 8 else formats.check_phone(_PHONES[country].format(index), country),
-        email="" if index % 11 == 10 else f"info@{domain}",
-        website="" if index % 7 == 6 else f"https://www.{domain}",
+        email="" if index % 11 == 10 else formats.check_email(f"info@{domain}"),
+        website="" if index % 7 == 6 else formats.check_website(f"www.{domain}"),
         address_line1=street,
-        postal_code=postal_code,
+        postal_code=formats.check_postal_code(postal_code, country),
         city=city,
     )
 
@@ -135,7 +135,7 @@ def _contacts(company: Company, *, index: int) -> Iterator[Contact]:
         seed = index * 4 + place
         first = demo.FIRST_NAMES[seed * 7 % len(demo.FIRST_NAMES)]
         last = demo.LAST_NAMES[seed * 5 % len(demo.LAST_NAMES)]
-        address = f"{fold(first)}.{fold(last)}@{_domain(company.name)}"
+        address = formats.check_email(f"{fold(first)}.{fold(last)}@{_domain(company.name)}")
         phone = formats.check_phone(_PHONES[country].format((index + 50) % 100), country)
         mobile = formats.check_phone(_MOBILES[country].format(5 + seed % 90), country)
         yield Contact(
