@@ -7,6 +7,7 @@ import time
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 from celery.schedules import schedstate, schedule
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Producer
 
 TOLERANCE = 0.05  # seconds that Celery may ask too early
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class SteadyScheduler(Scheduler):
         self._is_broken = False
         self.merge_inplace(self.app.conf.beat_schedule)
 
-    def apply_entry(self, entry: ScheduleEntry, producer: object = None) -> None:
+    def apply_entry(self, entry: ScheduleEntry, producer: Producer | None = None) -> None:
         """Ask for a task; say in one line each that this stopped working, and that it works again.
 
         Celery's own writes 14 KB for each message that it cannot send: 74 MB in half an hour without a broker.

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from limego_visma.local.environment import FORKING_ON_MACOS
 from limego_visma.local.stores import postgres, valkey
 
 _running = ExitStack()
@@ -54,6 +55,8 @@ def pytest_load_initial_conftests() -> None:
         "STATIC_ROOT": str(folder / "static"),
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's loop runs in the thread of the tests
     }
+    if sys.platform == "darwin":
+        os.environ |= FORKING_ON_MACOS
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
     subprocess.run(command, check=True)  # fixed words
 

@@ -6,15 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
 
+import psutil
 import psycopg
 from cryptography.fernet import Fernet
 
-from limego_visma.local.stores import LOOPBACK, dies_with_parent, free_port, postgres, valkey
+from limego_visma.local.processes import dies_with_parent
+from limego_visma.local.stores import LOOPBACK, free_port, postgres, valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The product's times, scaled down; its limit of calls is out of the way.
@@ -61,10 +63,9 @@ class Node:
 
     def children(self) -> list[int]:
         """Return the ids of the processes of its pool."""
-        if self.process is None:
-            return []
-        file = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(word) for word in file.read_text().split()] if file.exists() else []
+        with suppress(psutil.NoSuchProcess):
+            return [child.pid for child in psutil.Process(self.process.pid).children()] if self.process else []
+        return []
 
     def kill(self) -> None:
         """SIGKILL for the node and its pool at one moment, and a new one."""

@@ -130,12 +130,15 @@ def _try(python: str, pip: str) -> tuple[str, str]:
 
 
 def main() -> int:
-    """Try all of them and print a table; return the exit status: 1 when one failed or no Python was found."""
+    """Try all of them, or the Pythons named in the arguments, and print a table.
+
+    Returns the exit status: 1 when one failed or no Python was found.
+    """
     problems = tried = 0
     sys.stdout.write(f"{'Python':<9}{'pip':<9}{'seconds':<9}\n")
-    for number, pips in PIPS.items():
+    for number in sys.argv[1:] or PIPS:
         python = _python(number)
-        for pip in pips if python else ():
+        for pip in PIPS.get(number, (NEWEST,)) if python else ():
             began = time.monotonic()
             used, problem = _try(str(python), pip)
             problems, tried = problems + bool(problem), tried + 1

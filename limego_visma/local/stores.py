@@ -197,6 +197,7 @@ def valkey(folder: Path, *, durable: bool = True, address: str = LOOPBACK) -> It
     password, port, command = _password(folder), free_port(), [_valkey_server(), "-"]
     # Read from standard input: a password in the arguments could be seen by every user of the machine.
     settings = f'bind {" ".join(dict.fromkeys([LOOPBACK, address]))}\nport {port}\nsave ""\nrequirepass {password}\n'
+    settings += "set-proc-title no\n"  # end_leftovers knows it by its command
     settings += f"appendonly yes\nappenddirname {KEPT}\n" if durable else "appendonly no\n"
     had_data = durable and (folder / KEPT).exists()
     with open_log(folder / "log") as log:

@@ -26,7 +26,7 @@ from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import Settings
 from integrations.models import Connection
-from limego_visma.local.stores import dies_with_parent
+from limego_visma.local.processes import dies_with_parent
 from tests.integrations.workers import until
 
 ROOT = Path(__file__).parent.parent.parent
