@@ -47,6 +47,17 @@ def test_a_value_that_makes_no_sense_is_refused_with_a_hint(name: str, value: st
     assert hint in last
 
 
+def test_mails_to_a_folder_go_to_one_beside_manage_py() -> None:
+    program = "from django.conf import settings; print(settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH, sep='\\n')"
+    environment = {**os.environ, "EMAIL_URL": "file:///.data/mail"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "django.core.mail.backends.filebased.EmailBackend",
+        str(ROOT / ".data" / "mail"),
+    ]
+
+
 def test_a_missing_key_stops_the_start_with_a_hint() -> None:
     done = _check(SECRET_KEY="")
     assert done.returncode != 0

@@ -26,10 +26,12 @@ DECIDED_HERE = (
     "EACCOUNTING_CLIENT_ID",
     "EACCOUNTING_API_URL",
 )
-FIRST_PATH = """\
-    1. Settings > Integrations > Visma eAccounting > Connect to Visma eAccounting > Allow
-    2. on the same page, under Terms of payment: Save
-    3. Companies > Brovakten Säkerhet AB > + Add as customer in Visma eAccounting > Create customer"""
+# Clicked in this order; the browser tests do it too.
+FIRST_PATH = (
+    "Settings > Integrations > Visma eAccounting > Connect to Visma eAccounting > Allow",
+    "Terms of payment > Save",
+    "Companies > Brovakten Säkerhet AB > + Add as customer in Visma eAccounting > Create customer in Visma",
+)
 MAIL_FOLDER = "mail"
 MAILS_KEPT = f"file:///.data/{MAIL_FOLDER}"  # as the settings read it: beside manage.py
 # On macOS a process that was forked is killed when it is the first to use certain frameworks, as libpq's Kerberos does
@@ -66,6 +68,7 @@ class LocalEnvironment:
 
     def announcement(self) -> str:
         """The block that tells a person where everything is, and what to click first."""
+        path = "\n".join(f"    {number}. {clicks}" for number, clicks in enumerate(FIRST_PATH, start=1))
         logins = "\n".join(f"    {email:<24} {role}" for role, email in LOGINS)
         api = f"{self.sandbox_url} (a sandbox)" if self.has_sandbox else self.variables.get("EACCOUNTING_API_URL", "")
         places = {
@@ -77,7 +80,7 @@ class LocalEnvironment:
         return (
             f"\n  Lime Go is running: {self.variables['BASE_URL']}\n\n"
             f"  Log in with the password {PASSWORD}:\n{logins}\n\n"
-            f"  The first path, as {LOGINS[0][1]}:\n{FIRST_PATH}\n\n"
+            f"  The first path, as {LOGINS[0][1]}:\n{path}\n\n"
             + "".join(f"  {name + ':':<19} {place}\n" for name, place in places.items())
             + "  Stop it with Ctrl-C.\n\n"
         )

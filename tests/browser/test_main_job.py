@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from accounts.models import User
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection
-from limego_visma.local.environment import PASSWORD
+from limego_visma.local.environment import FIRST_PATH, LOGINS, PASSWORD
 from tests.browser.conftest import LogIn, assert_accessible
 from tests.browser.eaccounting import ADD, SETTLED, add_customer, customer_named, open_card, open_edit
 
@@ -39,6 +39,24 @@ def _connect_and_choose_terms(page: Page) -> None:
     terms.get_by_role("radio", name="20 days", exact=True).check()
     page.locator("#terms").get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("New customers get the terms of payment 20 days.")
+
+
+def test_the_first_path_that_make_run_prints_can_be_clicked(
+    page: Page, demo: dict[str, User], eaccounting: Sandbox
+) -> None:
+    page.goto("/login/")
+    page.get_by_label("E-mail").fill(LOGINS[0][1])
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    for name in " > ".join(FIRST_PATH).split(" > "):
+        link, button, heading = (
+            page.get_by_role(role, name=name, exact=True) for role in ("link", "button", "heading")
+        )
+        page.wait_for_load_state()
+        expect(page.get_by_text("Visma eAccounting is being asked")).not_to_be_visible(timeout=SETTLED)
+        link.or_(button).or_(heading).first.click(timeout=SETTLED)
+    expect(page.get_by_role("region", name="Visma eAccounting")).to_contain_text(UP_TO_DATE, timeout=SETTLED)
+    assert customer_named(eaccounting, "Brovakten Säkerhet AB")
 
 
 def test_connect_add_link_choose_a_person_and_update(page: Page, demo: dict[str, User], eaccounting: Sandbox) -> None:

@@ -84,3 +84,26 @@ def test_links_lead_to_the_sandboxs_own_pages_of_customers(tmp_path: Path) -> No
         "http://127.0.0.1:8002/customers/edit/{id}"
     )
     assert "EACCOUNTING_CUSTOMER_URL" not in _read(tmp_path, "EACCOUNTING_CLIENT_ID=ours").variables
+
+
+def test_mails_are_files_that_the_block_names_unless_another_way_is_given(tmp_path: Path) -> None:
+    kept = _read(tmp_path)
+    assert kept.variables["EMAIL_URL"] == "file:///.data/mail"
+    assert f"{tmp_path / 'mail'}, one file each" in kept.announcement()
+    sent = _read(tmp_path, "EMAIL_URL=smtp://mail.example")
+    assert sent.variables["EMAIL_URL"] == "smtp://mail.example"
+    assert "one file each" not in sent.announcement()
+
+
+def test_the_block_names_what_to_click_first_and_as_whom(tmp_path: Path) -> None:
+    block = _read(tmp_path).announcement()
+    assert "The first path, as anna@nordvik.example" in block
+    assert "3. Companies > Brovakten Säkerhet AB > + Add as customer in Visma eAccounting" in block
+    assert str(tmp_path / "log") in block
+
+
+def test_a_mac_is_told_that_forking_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PGGSSENCMODE" not in _read(tmp_path).variables
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert _read(tmp_path).variables["PGGSSENCMODE"] == "disable"
+    assert _read(tmp_path).variables["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] == "YES"
