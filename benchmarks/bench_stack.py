@@ -25,7 +25,7 @@ TIMES = {
     "EACCOUNTING_SEND_BY_SECONDS": "1",
     "EACCOUNTING_SWEEP_SECONDS": "5",
 }
-PROCESSES = {"clicks": 4, "bulk,sweep": 4, "upkeep": 1}  # by queues, as README (In production) says
+PROCESSES = {"clicks": 4, "bulk,sweep": 4, "upkeep": 1}  # by queues, as docs/operating.md says
 NOTHING: Mapping[str, str] = {}  # told beyond the environment
 BULK = "bulk,sweep"  # the queues of those who pull
 
@@ -56,7 +56,7 @@ class Stack:
             yield worker
 
     def worker_words(self, queues: str, *, processes: int = 0, name: str = "") -> list[str]:
-        """How a worker is started: as README says, without a line in the log for each message."""
+        """How a worker is started: as docs/operating.md says, without a line in the log for each message."""
         pool = str(processes or PROCESSES[queues])
         words = ["celery", "-A", "benchmarks.bench_celery", "worker", "-Q", queues, "-c", pool]
         return [*words, "-n", f"{name or queues.partition(',')[0]}@%h"]

@@ -25,7 +25,7 @@ def check_client(**_: object) -> list[CheckMessage]:
     missing = [name for name in ("EACCOUNTING_CLIENT_ID", "EACCOUNTING_CLIENT_SECRET") if not getattr(settings, name)]
     if not missing:
         return []
-    hint = "README, 'A real eAccounting client', tells where to get them."
+    hint = "docs/connecting.md tells where to get them."
     words = f"{' and '.join(missing)} not set: nobody can connect to Visma eAccounting."
     return [Notice(words, hint=hint, id="integrations.W001")]
 

@@ -1,6 +1,7 @@
 """Company and contact here ↔ customer there: what is sent, how long it may be, what counts as equal. Pure.
 
-The table below is the whole mapping; README tells how to add a field. Limits: docs/eaccounting/openapi.yaml.
+The table below is the whole mapping; docs/development.md tells how to add a field.
+Limits: docs/eaccounting/openapi.yaml.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from integrations.models import Push
 from integrations.tasks import sweep
 from limego_visma.local.__main__ import _commands
 from limego_visma.local.environment import LocalEnvironment
-from limego_visma.local.stores import dies_with_parent
+from limego_visma.local.processes import dies_with_parent
 from tests.integrations.workers import until
 from tests.outbox import due_push
 
@@ -42,13 +43,13 @@ def _served(commands: list[list[str]]) -> set[str]:
     return {queue for words in commands if "-Q" in words for queue in words[words.index("-Q") + 1].split(",")}
 
 
-def test_every_queue_has_a_worker_here_and_in_the_readme() -> None:
+def test_every_queue_has_a_worker_here_and_in_the_manual() -> None:
     tasks = [name for name in current_app.tasks if name.startswith(("accounts.", "companies.", "integrations."))]
     used = {_queue(name) for name in tasks}
     assert used == {"clicks", "bulk", "sweep", "upkeep", "mail"}
     assert _served([*LOCAL.values()]) == used
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert _served([shlex.split(line, comments=True) for line in readme if line.startswith("celery ")]) == used
+    manual = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert _served([shlex.split(command) for command in re.findall(r"`(celery [^`]+)`", manual)]) == used
 
 
 def test_the_mail_queue_is_its_workers_only_one() -> None:
