@@ -1,7 +1,8 @@
 """Measure the whole product on this machine: `python -m benchmarks.bench [names…] [--quick]`.
 
 Real PostgreSQL, real Valkey, the sandbox in a process of its own, real Celery workers and gunicorn. Writes
-benchmarks/results.md. The exit status is 0 when every goal that was measured is met.
+benchmarks/results.md. The exit status is 0 when every goal that was measured is met; with --quick, when no case broke
+off.
 """
 
 import argparse
@@ -35,6 +36,7 @@ CASES = {
     "b14": "benchmarks.bench_search",
     "b15": "benchmarks.bench_index",
 }
+BROKE_OFF = "–"  # in place of a figure
 Case = Callable[[Stack, bool], list[Result]]
 
 
@@ -53,7 +55,7 @@ def _results(name: str, running: Stack, *, quick: bool) -> list[Result]:
         traceback.print_exc()
         running.set_up()
         why = f"broke off: {type(error).__name__}: {error}"[:300]
-        return [Result(name=name.upper(), what=str(case.__doc__), goal="–", figure="–", met=False, detail=why)]
+        return [Result(name=name.upper(), what=str(case.__doc__), goal="–", figure=BROKE_OFF, met=False, detail=why)]
 
 
 def _measure(name: str, running: Stack, *, quick: bool) -> list[Result]:
@@ -85,7 +87,10 @@ def main() -> int:
             if not given.quick:
                 write(results)
     sys.stdout.write(f"{len(results)} figures in {(time.monotonic() - begin) / 60:.0f} min\n")
-    return 1 if any(result.met is False for result in results) else 0
+    # A few repetitions tell that a case works, and nothing of its goal.
+    return (
+        1 if any(result.figure == BROKE_OFF or (result.met is False and not given.quick) for result in results) else 0
+    )
 
 
 if __name__ == "__main__":

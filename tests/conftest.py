@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import pytest_socket
+from django.db import connections
 from django.test import Client
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
@@ -33,6 +34,14 @@ def patient_with_redis() -> Iterator[None]:
         patch.setattr(tasks, "POKE_SECONDS", 30.0)
         patch.setattr(heartbeat, "ANSWER_SECONDS", 30.0)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """A test is a transaction, and idles while it waits for others; the product's sessions may not (dead_peers.py)."""
+    stored = connections["default"].settings_dict
+    words = f"{stored['OPTIONS']['options']} -c idle_in_transaction_session_timeout=600s"
+    stored["OPTIONS"] = {**stored["OPTIONS"], "options": words, "connect_timeout": 60}
 
 
 @pytest.fixture(autouse=True)

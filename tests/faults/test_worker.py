@@ -75,7 +75,7 @@ def test_frozen_past_its_lease_after_the_bytes_left_its_late_answer_is_refused_b
         worker.freeze()
         request.go_on()
         assert Push.objects.get().state == PushState.SENDING
-        assert settle(push).state == PushState.DONE  # another worker, when the lease is over
+        assert settle(push, seconds=300).state == PushState.DONE  # another worker, when the lease is over
         left = Push.objects.values().get()
         worker.thaw()
         until(lambda: worker.said("taken over by another worker"), what="the late answer to be refused")

@@ -1,7 +1,9 @@
 """A host that is gone without a word leaves no lock behind for long."""
 
 import pytest
-from django.db import connection
+from django.db import connections
+
+from limego_visma.dead_peers import DATABASE_OPTIONS
 
 
 @pytest.mark.django_db
@@ -16,6 +18,9 @@ from django.db import connection
     ],
 )
 def test_the_database_ends_a_session_whose_client_is_gone(setting: str, value: str) -> None:
-    with connection.cursor() as cursor:
+    product = connections.create_connection("default")
+    product.settings_dict = {**product.settings_dict, "OPTIONS": DATABASE_OPTIONS}  # those of tests are more patient
+    with product.cursor() as cursor:
         cursor.execute(f"show {setting}")
         assert cursor.fetchone() == (value,)
+    product.close()
