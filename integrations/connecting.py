@@ -3,8 +3,6 @@
 Connecting, refreshing and disconnecting exclude each other by the same lock (locks.py).
 """
 
-import logging
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,7 +17,7 @@ from integrations import offers
 from integrations.clock import database_now
 from integrations.constraints import breaks
 from integrations.crashpoints import Point, reach
-from integrations.database_away import database_is_away
+from integrations.database_away import database_is_away, once_it_is_back
 from integrations.delivery import live, upkeep
 from integrations.delivery.reads import note_blocked
 from integrations.eaccounting import oauth
@@ -32,9 +30,7 @@ from integrations.locks import token_lock
 from integrations.models import Connection, CustomerIndex, Event, EventKind, Push, TermsOfPayment, WaitReason
 from integrations.refusing import ConnectedElsewhere
 from integrations.services import Refusal, current_connection
-from integrations.tokens import STORE_PAUSES, revocable, revoke_quietly
-
-log = logging.getLogger(__name__)
+from integrations.tokens import revocable, revoke_quietly
 
 LOCK_PATIENCE = 10.0  # seconds
 StartedFrom = tuple[int, int] | None  # the current connection's id and generation when the consent began
@@ -132,17 +128,9 @@ def _kept_after_all(account: Account, tokens: TokenSet) -> Connection | None:
 
     A database that restarts is waited for; raises its error when it stays away.
     """
-    for pause in STORE_PAUSES:
-        database.close()
-        try:
-            return _with_grant(account, tokens)
-        except AnyDatabaseError as error:
-            if not database_is_away(error):
-                raise
-            log.warning("nobody knows yet whether a connection was kept: %s", type(error).__name__)
-            time.sleep(pause)
     database.close()
-    return _with_grant(account, tokens)
+    what = "nobody knows yet whether a connection was kept"
+    return once_it_is_back(lambda: _with_grant(account, tokens), what=what)
 
 
 def _with_grant(account: Account, tokens: TokenSet) -> Connection | None:

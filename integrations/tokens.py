@@ -7,22 +7,19 @@ connection. So: lock → re-read → somebody else did it? → commit the intent
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.db import Error as AnyDatabaseError
-from django.db import connection as database
 from django.db import connections, transaction
 
 from accounts.mail import request_mail
 from accounts.models import Role, User
 from integrations.clock import Clock
 from integrations.crashpoints import Point, reach
-from integrations.database_away import database_is_away
+from integrations.database_away import once_it_is_back
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
@@ -40,7 +37,6 @@ from integrations.shielding import shielded
 
 # A refresh of which nobody knows whether it was done is not repeated at once while the old token lives.
 RETRY_REFRESH_AFTER = timedelta(minutes=1)
-STORE_PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -299,13 +295,5 @@ def _doubted(seconds: float) -> GrantDoubted:
 
 def _stored(connection: Connection, answered: TokenSet, asked_at: datetime) -> bool:
     """Store the tokens; a database that restarts just now is waited for, since they exist nowhere else."""
-    for pause in STORE_PAUSES:
-        try:
-            return connection.store_refreshed(tokens=answered, now=asked_at)
-        except AnyDatabaseError as error:
-            if not database_is_away(error):
-                raise
-            log.warning("refreshed tokens of connection %s are not stored yet: %s", connection.pk, type(error).__name__)
-            database.close()
-            time.sleep(pause)
-    return connection.store_refreshed(tokens=answered, now=asked_at)
+    what = f"refreshed tokens of connection {connection.pk} are not stored yet"
+    return once_it_is_back(lambda: connection.store_refreshed(tokens=answered, now=asked_at), what=what)

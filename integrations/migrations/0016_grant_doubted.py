@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("integrations", "0014_index_of_its_own")]
+    dependencies = [("integrations", "0015_rows_without_time")]
 
     operations = [
         migrations.AddField("connection", "grant_doubted_at", models.DateTimeField(blank=True, null=True)),

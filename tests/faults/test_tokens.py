@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from accounts.models import Mail, User
 from companies.models import Company
-from integrations import connecting, crashpoints, services
+from integrations import connecting, crashpoints, database_away, services
 from integrations.crashpoints import Point
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
@@ -369,7 +369,7 @@ def test_a_database_that_stays_away_while_connecting_is_told_as_not_known(
     browser = as_user(anna)
     browser.raise_request_exception = False
     query = consent(browser.post(CONNECT).headers["Location"])
-    monkeypatch.setattr(connecting, "STORE_PAUSES", (0.1, 0.1))
+    monkeypatch.setattr(database_away, "PAUSES", (0.1, 0.1))
 
     def go_away() -> None:
         line_to_database.down()

@@ -13,7 +13,7 @@ from django.db import connection as database
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services, tokens
+from integrations import connecting, services, tokens
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.database_away import database_is_away
@@ -21,7 +21,7 @@ from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Push, PushState
-from tests.integrations.conftest import Run
+from tests.integrations.conftest import Run, connect_as
 from tests.integrations.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,6 +141,21 @@ def test_refreshed_tokens_are_kept_when_storing_them_took_too_long(
     assert access.token == stored.access_token != before.access_token
     assert stored.refresh_token != before.refresh_token
     assert len(holders) == 1
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_grant_whose_connection_could_not_be_kept_is_given_back(
+    sandbox: Sandbox, anna: User, name: str, at_point: Callable[[Point, Callable[[], object]], None]
+) -> None:
+    def lose_the_session() -> None:
+        limit(name)
+        time.sleep(0.2)
+
+    at_point(Point.CONNECTION_SAVING, lose_the_session)
+    with pytest.raises(connecting.NotKept):
+        connect_as(anna)
+    assert not Connection.objects.exists()
+    assert sandbox.world.store.all("grant") == {}
 
 
 def test_a_lock_that_nobody_could_ask_for_is_not_taken_by_somebody_else(ready: Connection) -> None:

@@ -21,6 +21,7 @@ HARMLESS = {
     "Connection": {
         *("id", "account", "identity_kind", "identity", "is_current", "state", "blocked_reason", "blocked_at"),
         *("probe_at", "issued_at", "expires_at", "refresh_intent_at", "refused_at", "generation", "scope", "name"),
+        "grant_doubted_at",
         *("registration_number", "country", "currency", "company_terms_id", "connected_by", "connected_at"),
         *("last_ok_at", "served_at", "last_error", "broken_at", "default_terms", "terms_confirmed_by"),
         *("terms_confirmed_at", "terms_read_at", "terms_were", "number_prefix", "duplicates_refused"),
