@@ -10,7 +10,8 @@ from benchmarks.bench_rows import PASSWORD, Tenant
 from benchmarks.sheets import SECONDS, Desk
 from companies.models import Company
 from integrations import mapping
-from integrations.duplicates import duplicate_filter
+from integrations.clock import database_now
+from integrations.duplicates import look_filter
 from integrations.models import Connection
 
 
@@ -50,7 +51,11 @@ class Bare:
     def create(self, company: Company, payload: dict[str, object]) -> float:
         """Look, then create; return how long both took."""
         values = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
-        query = {"$filter": duplicate_filter(values), "$orderby": "Id", "$pagesize": "1000"}
+        query = {
+            "$filter": look_filter(values, changed_since=database_now(), by_name=True),
+            "$orderby": "Id",
+            "$pagesize": "1000",
+        }
         begin = time.monotonic()
         self._done(requests.get(f"{self.api}/customers", params=query, headers=self.headers, timeout=SECONDS))
         self._done(requests.post(f"{self.api}/customers", json=payload, headers=self.headers, timeout=SECONDS))

@@ -89,13 +89,16 @@ def _connected(account: Account, user: User, key: str) -> Connection:
     upkeep.read_terms(made.pk)
     terms = made.terms.get()
     connecting.choose_terms(user=user, connection=made, terms=terms)
-    read_index(made, due=database_now() + timedelta(days=1))  # its calls would count among those of a click
+    # Nobody is there yet, so the copy is complete; the calls of reading it would count among those of a click.
+    now = database_now()
+    rows = CustomerIndex.objects.filter(connection=made)
+    rows.update(full_at=now, watermark=now, due_at=now + timedelta(days=1))
     return made
 
 
 def read_index(connection: Connection, *, due: datetime) -> None:
-    """Let the copy of the connection's customers be read from then on."""
-    CustomerIndex.objects.filter(connection=connection).update(due_at=due)
+    """Let the copy of the connection's customers be read from then on, all of them."""
+    CustomerIndex.objects.filter(connection=connection).update(due_at=due, full_at=None)
 
 
 def _consent(url: str, key: str) -> dict[str, str]:

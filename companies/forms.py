@@ -33,6 +33,11 @@ _WIDGETS = {
     "email": forms.EmailInput(attrs=_OFF),
     "website": forms.TextInput(attrs={**_OFF, "inputmode": "url"}),
 }
+# A warning: what is no number may be saved, but finds nothing.
+PLACEHOLDER = gettext_lazy(
+    "This registration number looks like a placeholder. It is kept, but identifies nobody: the company is looked for "
+    "by its name. Leave the field empty if you do not know the number."
+)
 
 
 def _check(form: "CompanyForm | ContactForm", name: str, country: str) -> None:
@@ -69,6 +74,9 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
             self.initial["country"] = account.country
         else:
             self.initial["version"] = company.changed_at.isoformat()
+        shown = self.data.get("registration_number", "") if self.is_bound else self.instance.registration_number
+        if formats.is_placeholder(shown):
+            self.fields["registration_number"].help_text = PLACEHOLDER
 
     def clean(self) -> None:
         """Check each value by the rules of the country that was chosen."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_countries.fields import Country, CountryField
 
 from accounts.models import Account
+from companies import formats
 from companies.search import matching, name_sort, search_text
 
 FieldValue = str | bool | Country
@@ -175,12 +176,17 @@ class Company(models.Model):
         """Whether it is out of the list."""
         return self.archived_at is not None
 
+    @property
+    def has_placeholder_number(self) -> bool:
+        """Whether its registration number is only zeros or nines, and identifies nobody."""
+        return formats.is_placeholder(self.registration_number)
+
     def with_same_registration_number(self) -> CompanyQuerySet:
         """Other companies of the account with this registration number: branches, or the same one twice."""
-        if not self.registration_number:
+        if not self.registration_number or self.has_placeholder_number:
             return Company.objects.none()
         same = Company.objects.filter(account_id=self.account_id, registration_number=self.registration_number)
-        return same.exclude(pk=self.pk)
+        return same.filter(country__in=formats.countries_of_register(str(self.country))).exclude(pk=self.pk)
 
 
 class Contact(models.Model):

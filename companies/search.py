@@ -5,7 +5,7 @@ import unicodedata
 
 from django.db.models import Q
 
-from companies.formats import visible
+from companies import formats
 
 # Letters that are no base letter with a mark, and so survive decomposition.
 _WITHOUT_MARK = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
@@ -15,12 +15,13 @@ _DANISH_ORDER = {"æ": "a", "ä": "a", "ø": "b", "ö": "b", "å": "c"}
 _LAST_LETTERS = {"DK": _DANISH_ORDER, "NO": _DANISH_ORDER}
 _KEY_LENGTH = 250  # letters; a row of a B-tree holds about 2,700 bytes
 _TRIGRAM = 3
+_SHORTEST_NUMBER = 8  # digits; shorter ones are no number of a register
 
 
 def fold(value: str) -> str:
     """Drop case, marks and what cannot be seen: `BJÖRK` and `bjork` are one. Queries and rows go through this fold."""
     # Decomposed on both sides of casefold: some signs only then become letters that have a case.
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", visible(value)).casefold())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", formats.visible(value)).casefold())
     plain = plain.translate(_WITHOUT_MARK)
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
@@ -33,14 +34,23 @@ def search_text(*, values: list[str], registration_number: str) -> str:
 
 
 def matching(query: str) -> Q:
-    """Return the condition that every word of the query occurs in `search_text`.
+    """Return the condition that every word of the query occurs in `search_text`, or the number that it is.
 
     A trigram index knows words of one or two letters only where a word begins, so they are searched there.
     """
-    condition = Q()
+    words = Q()
     for word in fold(query).split():
-        condition &= Q(search_text__contains=word if len(word) >= _TRIGRAM else f" {word}")
+        words &= Q(search_text__contains=word if len(word) >= _TRIGRAM else f" {word}")
+    condition = words
+    for digits in _numbers_in(query):
+        condition |= Q(search_text__contains=digits)
     return condition
+
+
+def _numbers_in(query: str) -> list[str]:
+    """Return the digits of a registration number that was searched for, as `search_text` has them too."""
+    keys = formats.registration_keys(query, "")
+    return list(dict.fromkeys(key for key in keys if key.isdecimal() and len(key) >= _SHORTEST_NUMBER))
 
 
 def name_sort(name: str, *, country: str) -> str:

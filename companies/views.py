@@ -15,6 +15,7 @@ from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies import formats
 from companies.editing import open_editor
+from companies.forms import PLACEHOLDER
 from companies.listing import company_page
 from companies.models import Company
 
@@ -83,6 +84,8 @@ def _edit_page(request: SignedInRequest, *, company: Company | None) -> HttpResp
             for section in editor.sections:
                 if section.told:
                     messages.info(request, section.told)
+            if saved.has_placeholder_number:
+                messages.warning(request, PLACEHOLDER)
             _warn_of_same_number(request, saved)
             return redirect("companies:card", company_id=saved.pk)
     return render(request, "companies/edit.html", {"company": company, "editor": editor, "form": editor.form})

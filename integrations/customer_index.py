@@ -9,12 +9,12 @@ from enum import StrEnum
 
 from django.db.models import Q, QuerySet
 
+from companies import formats
 from companies.models import Company, Contact
 from companies.search import fold, matching, name_sort
 from integrations.likeness import core_words, likeness, own_domain
 from integrations.models import Connection, CustomerIndex, RemoteCustomer
 from integrations.models.remote_customer import HOME
-from integrations.registration_keys import registration_key
 
 LIMIT, SUGGESTIONS = 8, 5
 LONGEST_QUERY, MOST_WORDS = 100, 6
@@ -60,8 +60,8 @@ def _country(connection: Connection) -> str:
 
 def _same_number(query: str) -> Q:
     same = Q(number__in=[query, query.upper()])
-    key = registration_key(query)
-    return same | Q(registration_key=key) if key else same
+    keys = formats.registration_keys(query, "")
+    return same | Q(registration_key__in=keys) if keys else same
 
 
 def _starting(start: str) -> Q:
@@ -85,7 +85,7 @@ def _place(row: RemoteCustomer, query: str, start: str) -> int:
     """Return how near a row is to what was typed; 0 is nearest."""
     if row.number.casefold() == query.casefold():
         return 0
-    if row.registration_key and row.registration_key == registration_key(query):
+    if row.registration_key and row.registration_key in formats.registration_keys(query, ""):
         return 1
     if row.number.startswith(query):
         return 2
@@ -135,12 +135,16 @@ def _candidates(connection: Connection, company: Company, domains: set[str]) -> 
         present.filter(name_sort__gte=name).order_by("name_sort", "id")[:_NEIGHBOURS],
         present.filter(name_sort__lt=name).order_by("-name_sort", "-id")[:_NEIGHBOURS],
     ]
-    key = registration_key(company.registration_number)
-    if key:
-        kinds.append(present.filter(registration_key=key).order_by("id")[:_CANDIDATES])
+    keys = _keys(company)
+    if keys:
+        kinds.append(present.filter(registration_key__in=keys).order_by("id")[:_CANDIDATES])
     # Without their ends: half of all customers share se, which the index would have to go through.
     stems_of_domains = [fold(domain).rpartition(".")[0] for domain in sorted(domains)]
     return kinds + [present.filter(search_text__contains=f"@{stem}.")[:_CANDIDATES] for stem in stems_of_domains]
+
+
+def _keys(company: Company) -> tuple[str, ...]:
+    return formats.registration_keys(company.registration_number, str(company.country))
 
 
 def _alike(present: Rows, beginnings: list[str]) -> Rows:
@@ -161,9 +165,8 @@ def _suggestion(row: RemoteCustomer, company: Company, domains: set[str]) -> Sug
     """Say why this customer could be the company, or None."""
     alike = likeness(row.name, company.name)
     same_city = bool(row.city) and fold(row.city).split() == fold(company.city).split()
-    key = registration_key(company.registration_number)
     reasons = {
-        Reason.SAME_NUMBER: bool(key) and row.registration_key == key,
+        Reason.SAME_NUMBER: row.registration_key in _keys(company),
         Reason.SIMILAR_NAME: alike >= (_LIKE_IN_SAME_CITY if same_city else _LIKE),
         Reason.SAME_EMAIL_DOMAIN: own_domain(row.email) in domains,
     }

@@ -1,48 +1,57 @@
-"""Which customers in eAccounting could be the company that is about to be added. Pure."""
+"""Which customers in eAccounting could be the company that is about to be added, and how they are asked for. Pure."""
 
-import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
 
+from companies import formats
 from integrations import mapping
 from integrations.eaccounting import filters
 
-_SWEDISH = re.compile(r"(\d\d(\d)\d{3})[-+](\d{4})", re.ASCII)
-# What a Swedish number may have in front: 16 a company's, the others a century of birth.
-_COMPANY, _PERSON = ("16",), ("18", "19", "20")
+
+class Reason(StrEnum):
+    """What a customer has in common with the company, so that a person has to judge whether it is the same."""
+
+    SAME_NUMBER = "same_number"
+    SAME_NAME = "same_name"
 
 
-def duplicate_filter(values: mapping.Values) -> str:
-    """Return the filter for possible duplicates: the registration number in all its forms, else the name.
+def look_filter(values: mapping.Values, *, changed_since: datetime, by_name: bool) -> str:
+    """Return the filter for possible duplicates: known ones by number and name, and all that changed since a moment.
 
-    eAccounting compares numbers as the text that is stored (facts.md, Reading lists).
+    eAccounting compares numbers as the text that is stored (facts.md, Reading lists): the forms that can be listed are
+    asked for. A name is asked for by its longest word, since eAccounting keeps spaces as they were typed.
     """
-    number = values["CorporateIdentityNumber"]
-    if not number:
-        return filters.eq("Name", values["Name"])
-    forms = written_forms(number, country=values.get(mapping.COUNTRY, ""))
-    return filters.any_of(*(filters.eq("CorporateIdentityNumber", form) for form in forms))
+    number, country = values["CorporateIdentityNumber"], values.get(mapping.COUNTRY, "")
+    asked = [filters.eq("CorporateIdentityNumber", form) for form in formats.written_forms(number, country)]
+    asked += [filters.contains("Name", word) for word in _spellings(longest_word(values["Name"])) if by_name]
+    return filters.any_of(*asked, filters.changed_since(changed_since))
 
 
-def written_forms(number: str, *, country: str) -> list[str]:
-    """Return the forms in which somebody may have stored a number that is given in the country's written form."""
-    digits = "".join(character for character in number if character.isalnum())
-    forms = [number, digits]
-    if country == "SE":
-        forms += _swedish_forms(number)
-    elif country == "NO":
-        forms += [f"{number} MVA", f"{digits}MVA", f"NO{digits}MVA", f"NO {number} MVA"]
-    elif country in ("DK", "FI"):
-        forms += [f"{country}{digits}"]
-    return list(dict.fromkeys(forms))
+def longest_word(name: str) -> str:
+    """Return the word of a name that the fewest others will have; blank for a blank name."""
+    return max(formats.text(name).split(), key=len, default="")
 
 
-def _swedish_forms(number: str) -> list[str]:
-    """A company's number has at least 2 as its third digit; any other is a person's, with a birthday."""
-    match = _SWEDISH.fullmatch(number)
-    if match is None:
-        return []
-    first, last = match[1], match[3]
-    is_company = match[2] >= "2"
-    forms = [f"{first}-{last}"] if is_company else [f"{first}-{last}", f"{first}+{last}"]
-    for century in _COMPANY if is_company else _PERSON:
-        forms += [f"{century}{first}-{last}", f"{century}{first}{last}"]
-    return forms
+def _spellings(word: str) -> list[str]:
+    """Return the ways to store the letters of a word: composed (Å), and a letter with its mark behind it."""
+    forms = (unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
+    return list(dict.fromkeys(form for form in forms if form))
+
+
+def in_common(values: mapping.Values, other: Mapping[str, str]) -> list[Reason]:
+    """Return why a customer may be the one with these values, the stronger reason first; nothing: it is another.
+
+    `other` holds the customer's name, registration number and country by their properties in eAccounting. A number that
+    is only a placeholder is the same as none.
+    """
+    number, name, country = "CorporateIdentityNumber", "Name", mapping.COUNTRY
+    reasons = []
+    if formats.is_same_registration_number(
+        values.get(number, ""), values.get(country, ""), other.get(number, ""), other.get(country, "")
+    ):
+        reasons.append(Reason.SAME_NUMBER)
+    if values.get(name) and formats.without_case(values[name]) == formats.without_case(other.get(name, "")):
+        reasons.append(Reason.SAME_NAME)
+    return reasons

@@ -229,11 +229,11 @@ def create_payload(values: Values, *, is_private_person: bool, terms_id: str, nu
 def fingerprint(payload: Mapping[str, Json]) -> str:
     """Return a short name of whom this payload creates: two creates with the same name wait for each other.
 
-    Branches share a registration number, so they have one name whatever else they are sent with.
+    Branches share a registration number, so they have one name whatever else they are sent with. Without a number
+    that identifies somebody the company's name does, as it is looked for before a create.
     """
-    number = payload.get("CorporateIdentityNumber")
-    whole = {name: value for name, value in sorted(payload.items()) if name != NUMBER}
-    named = {"CorporateIdentityNumber": number} if number else whole
+    key = formats.registration_key(text(payload, "CorporateIdentityNumber"), text(payload, COUNTRY))
+    named: dict[str, Json] = {"Number": key} if key else {"Name": formats.without_case(text(payload, "Name"))}
     return hashlib.sha256(jsontext.encode(named)).hexdigest()
 
 
@@ -338,10 +338,13 @@ def is_equal(sent: Values, raw: Mapping[str, Json]) -> bool:
 
 def is_near(sent: Values, raw: Mapping[str, Json]) -> bool:
     """Whether a customer there could be the one that was sent: same registration number, name or e-mail."""
-    country = sent.get(COUNTRY, "")
     theirs = owned(raw)
+    number, country = sent.get("CorporateIdentityNumber", ""), sent.get(COUNTRY, "")
+    if formats.is_same_registration_number(number, country, theirs["CorporateIdentityNumber"], theirs[COUNTRY]):
+        return True
     one, other = _country_of(sent, country), _country_of(theirs, country)
     return any(
-        sent.get(name) and _same(name, sent[name], one).casefold() == _same(name, theirs[name], other).casefold()
-        for name in ("CorporateIdentityNumber", "Name", "EmailAddress")
+        sent.get(name)
+        and formats.without_case(_same(name, sent[name], one)) == formats.without_case(_same(name, theirs[name], other))
+        for name in ("Name", "EmailAddress")
     )

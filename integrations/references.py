@@ -17,7 +17,6 @@ _IN_ADDRESS = re.compile(rf"/({_GUID})(?![0-9a-zA-Z-])")
 _AMONG_WORDS = re.compile(rf"(?<![0-9a-zA-Z/=-])({_GUID})(?![0-9a-zA-Z-])")
 _QUERY = re.compile(r"\?[^#]*")  # up to the hash: the route may stand behind it
 _BARE = re.compile(rf"[{{(\"'<]?({_GUID}|[0-9a-fA-F]{{32}})[}})\"'>]?/?(?:[?#].*)?", re.DOTALL)
-_DASHES = re.compile("[\u2010-\u2015\u2212]")
 # Longer than any registration number, so part of an id: three groups of it, or so many signs without a hyphen.
 _PART_OF_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]*|[0-9a-f]{24,}", re.ASCII | re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)", re.ASCII | re.IGNORECASE)
@@ -61,12 +60,13 @@ def parse(text: str) -> Sought:
     found = _reference(text)
     if found:
         return Sought(Kind.REFERENCE, str(UUID(found)))
-    tidy = formats.text(_DASHES.sub("-", text))
+    tidy = formats.text(formats.plain_hyphens(text))
     if not tidy:
         return Sought(Kind.NOTHING, "")
     if _ADDRESS.match(tidy) or _PART_OF_ID.fullmatch(tidy):
         return Sought(Kind.WRONG_FORM, tidy)
-    is_number = _DIGITS.fullmatch(tidy) or _LETTERS_AND_DIGITS.fullmatch(tidy)
+    is_code = _DIGITS.fullmatch(tidy) or _LETTERS_AND_DIGITS.fullmatch(tidy)
+    is_number = is_code or formats.is_registration_number(tidy)
     return Sought(Kind.NUMBER if is_number else Kind.NAME, tidy)
 
 

@@ -15,7 +15,7 @@ LEVELS = [
     ["integrations.eaccounting"],
     [
         *(f"integrations.{name}" for name in ("clock", "constraints", "crashpoints", "database_away", "fields")),
-        *(f"integrations.{name}" for name in ("gateway", "limiter", "locks", "references", "registration_keys")),
+        *(f"integrations.{name}" for name in ("gateway", "limiter", "locks", "references")),
         "integrations.shielding",
     ],
     ["integrations.models", "integrations.migrations"],

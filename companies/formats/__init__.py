@@ -20,11 +20,18 @@ from companies.formats.postal_codes import (
 )
 from companies.formats.registration_numbers import (
     check_registration_number,
-    check_vat_number,
+    countries_of_register,
+    is_placeholder,
+    is_registration_number,
+    is_same_registration_number,
+    plain_hyphens,
+    registration_key,
+    registration_keys,
     registration_number,
-    vat_number,
+    written_forms,
 )
-from companies.formats.text import text, visible
+from companies.formats.text import text, visible, without_case
+from companies.formats.vat_numbers import check_vat_number, vat_number
 from companies.formats.web import check_email, check_website, email, email_key, website, website_key
 
 __all__ = [
@@ -34,18 +41,27 @@ __all__ = [
     "check_registration_number",
     "check_vat_number",
     "check_website",
+    "countries_of_register",
     "email",
     "email_key",
     "has_cities",
     "has_postal_codes",
+    "is_placeholder",
+    "is_registration_number",
+    "is_same_registration_number",
     "needs_postal_code",
     "phone",
     "phone_key",
+    "plain_hyphens",
     "postal_code",
+    "registration_key",
+    "registration_keys",
     "registration_number",
     "text",
     "vat_number",
     "visible",
     "website",
     "website_key",
+    "without_case",
+    "written_forms",
 ]

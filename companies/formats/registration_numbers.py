@@ -1,137 +1,240 @@
-"""Registration and VAT numbers, by the rules of python-stdnum and of each register."""
+"""Registration numbers, by the rules of python-stdnum and of each register.
+
+One number is written in many ways. Here is, for each register, what is legal, the one form that is stored and sent,
+the forms in which somebody may have stored it elsewhere, the key by which all of them are equal, and what is only a
+placeholder and identifies nobody.
+"""
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from stdnum.dk import cvr
-from stdnum.eu import vat as eu_vat
 from stdnum.fi import ytunnus
-from stdnum.no import mva
 from stdnum.no import orgnr as norwegian_orgnr
 from stdnum.se import orgnr as swedish_orgnr
 
 from companies.formats.text import leniently, text, wrong
 
-_BIRTHDAY = re.compile(r"\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]|6[1-9]|[78]\d|9[01])\d{4}", re.ASCII)
-_SWEDISH = re.compile(r"(?:16|18|19|20)?(\d{6})[-+]?(\d{4})", re.ASCII)
-_DUTCH_CHAMBER = re.compile(r"\d{8}", re.ASCII)
-_NORWEGIAN_TAX = re.compile(r"(?:NO)?(\d{9})(?:MVA)?", re.ASCII)
-_EUROPEAN_UNION = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905  # short
+LONGEST_KEY = 50
+# Whose companies stand in another country's register: Åland's in Finland's, Svalbard's in Norway's.
+_KEPT_IN = {"AX": "FI", "SJ": "NO"}
+# Every hyphen and dash that is pasted for one, the minus sign and the soft hyphen too.
+_DASHES = re.compile("[\u00ad\u2010-\u2015\u2043\u2212\ufe58\ufe63\uff0d]")
+# What people write in front of a number to say what it is, in the languages of the registers below.
+_LABEL = re.compile(
+    r"(?:ORG(?:ANISATIONS|ANISASJONS)?|PERS(?:ON)?|SAMORDNINGS|CVR|KVK|Y|FO|VAT|MOMS(?:REG)?)"
+    r"[\s.-]*(?:NR|NO|NUMMER|TUNNUS)?[\s.:-]*(?=(?:[A-Z]{2})?[\s-]?\d)",
+    re.ASCII,
 )
-_VAT_EXAMPLES = {
-    "SE": "SE556677889901",
-    "NO": "NO 923 609 016 MVA",
-    "FI": "FI01120389",
-    "DK": "DK13585628",
-    "NL": "NL004495445B01",
-}
+_BIRTHDAY = re.compile(r"\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]|6[1-9]|[78]\d|9[01])\d{4}", re.ASCII)
+# The number, then the VAT number: its last two digits are 01 nearly always, and only that is known without SE.
+_SWEDISH = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        r"(?:SE)?(?P<century>16|18|19|20)?(?P<first>\d{6})(?P<sign>[-+]?)(?P<last>\d{4})",
+        r"(?:SE)?(?P<century>)(?P<first>\d{6})(?P<sign>-?)(?P<last>\d{4})-?01",
+        r"SE(?P<century>)(?P<first>\d{6})(?P<sign>-?)(?P<last>\d{4})-?\d\d",
+    )
+)
+_DUTCH_CHAMBER = re.compile(r"(?:NL)?(\d{8})", re.ASCII)
+NORWEGIAN_TAX = re.compile(r"(?:NO)?(\d{9})(?:MVA)?", re.ASCII)
+# Nothing but zeros, or nothing but nines, whatever stands around them. No register gives these numbers. Other digits
+# said over and over are left alone: their check digits are right too, and a register may have given them (Norway's
+# 888 888 888, the Netherlands' 11111111). To ask about a placeholder once too often costs a click; to take a
+# company's number for one would let it be added twice.
+_PLACEHOLDER = re.compile(r"(?:SE|NO|FI|DK|NL)?(?:(?:16|18|19|20)?(?:0{10}|9{10})(?:01)?|0+|9{6,})(?:MVA)?", re.ASCII)
 
 
-def _bare(value: str) -> str:
-    """Drop what people put between the digits."""
-    return re.sub(r"[\s.\-–]", "", value).upper()
+def plain_hyphens(value: str) -> str:
+    """Return a text with a hyphen for every dash that is taken for one."""
+    return _DASHES.sub("-", value)
+
+
+def tidy_number(value: str) -> str:
+    """Return a number in capitals, with single spaces and plain hyphens."""
+    return text(plain_hyphens(text(value)).upper())
+
+
+def _plain(value: str) -> str:
+    """Return a tidy number of one of our registers without the words that say what it is."""
+    tidy = tidy_number(value)
+    label = _LABEL.match(tidy)
+    return tidy[label.end() :] if label else tidy
+
+
+def bare_number(value: str) -> str:
+    """Drop what people put between the digits, but for the + of a person of 100 years and more."""
+    return re.sub(r"[\s./-]", "", value)
+
+
+def _digits(value: str) -> str:
+    return re.sub(r"[^0-9]", "", value)
+
+
+# --- The registers: each reads a number in any of its forms and writes it in its own; ValueError for none --
 
 
 def _swedish(value: str) -> str:
     """Ten digits with a check digit: a company's number, or a person's (sole traders use their own).
 
-    The third digit of a company's number is at least 2; otherwise the digits are a birthday
-    (with 60 added to the day for a coordination number). A century in front is dropped.
+    The third digit of a company's number is at least 2; otherwise the digits are a birthday (with 60 added to the
+    day for a coordination number). A century in front is dropped, and so are the letters and the end of a VAT number.
     """
-    match = _SWEDISH.fullmatch(re.sub(r"[\s.]", "", value).replace("–", "-"))
-    if match is None:
-        raise ValueError(value)
-    digits = swedish_orgnr.validate(match[1] + match[2])
-    if digits[2] < "2" and not _BIRTHDAY.fullmatch(digits):
-        raise ValueError(value)
-    separator = "+" if "+" in value else "-"  # + marks people of 100 years and more
-    return f"{match[1]}{separator}{match[2]}"
+    written = re.sub(r"[\s./]", "", value)
+    for pattern in _SWEDISH:
+        match = pattern.fullmatch(written)
+        with suppress(ValueError):
+            if match:
+                return _swedish_form(match["century"] or "", match["first"], match["sign"], match["last"])
+    raise ValueError(value)
+
+
+def _swedish_form(century: str, first: str, sign: str, last: str) -> str:
+    digits = swedish_orgnr.validate(first + last)
+    is_company = digits[2] >= "2"
+    if _PLACEHOLDER.fullmatch(digits) or not (is_company or _BIRTHDAY.fullmatch(digits)):
+        raise ValueError(digits)
+    return f"{first}{_age_sign(century, first, sign, is_company=is_company)}{last}"
+
+
+def _age_sign(century: str, first: str, sign: str, *, is_company: bool) -> str:
+    """Return + from the year in which a person becomes 100, else - (folkbokföringslagen 18 §); companies have no age.
+
+    Without a century the sign that was typed says it; without both the person is taken for the younger one.
+    """
+    if is_company:
+        return "-"
+    if century in ("18", "19", "20"):
+        return "+" if timezone.localdate().year - int(century + first[:2]) >= 100 else "-"
+    return sign or "-"
 
 
 def _norwegian(value: str) -> str:
     """Nine digits; `NO` before and `MVA` after belong to the VAT number and are dropped."""
-    match = _NORWEGIAN_TAX.fullmatch(_bare(value))
+    match = NORWEGIAN_TAX.fullmatch(bare_number(value))
     if match is None:
         raise ValueError(value)
     return str(norwegian_orgnr.format(norwegian_orgnr.validate(match[1])))
 
 
 def _finnish(value: str) -> str:
-    digits = _bare(value).removeprefix("FI")
-    if len(digits) == 7:  # numbers given before 1979 lack the leading zero
-        digits = f"0{digits}"
-    return str(ytunnus.format(ytunnus.validate(digits)))
+    return str(ytunnus.format(ytunnus.validate(eight_digits(bare_number(value).removeprefix("FI")))))
+
+
+def eight_digits(digits: str) -> str:
+    """Numbers given before 1979 have six digits and a check digit."""
+    return f"0{digits}" if len(digits) == 7 else digits
 
 
 def _danish(value: str) -> str:
-    return str(cvr.validate(_bare(value)))
+    return str(cvr.validate(bare_number(value)))
 
 
 def _dutch(value: str) -> str:
-    """Eight digits of the chamber of commerce; they have no check digit."""
-    digits = _bare(value)
-    if not _DUTCH_CHAMBER.fullmatch(digits):
+    """Eight digits of the chamber of commerce; they have no check digit, and the VAT number has others."""
+    match = _DUTCH_CHAMBER.fullmatch(bare_number(value))
+    if match is None:
         raise ValueError(value)
-    return digits
+    return match[1]
 
 
-_REGISTRATION: dict[str, tuple[Callable[[str], str], str]] = {
-    "SE": (_swedish, "556677-8899"),
-    "NO": (_norwegian, "923 609 016"),
-    "FI": (_finnish, "0112038-9"),
-    "DK": (_danish, "13585628"),
-    "NL": (_dutch, "12345678"),
+# --- How else a number is written there, from its digits ----------------------------------------------------
+
+
+def _swedish_forms(digits: str) -> list[str]:
+    first, last = digits[:6], digits[6:]
+    is_company = digits[2] >= "2"
+    signs, centuries = (["-"], ["16"]) if is_company else (["-", "+"], ["18", "19", "20"])
+    forms = [f"{first}{sign}{last}" for sign in (*signs, " ", "\u2013")]
+    for century in centuries:
+        forms += [f"{century}{first}-{last}", f"{century}{digits}"]
+    vat = [f"SE{digits}01", f"SE {digits}01", f"SE{first}-{last}01", f"{digits}01"]
+    return [*forms, *vat, f"SE{digits}", f"SE{first}-{last}", f"SE {first}-{last}"]
+
+
+def _norwegian_forms(digits: str) -> list[str]:
+    spaced = f"{digits[:3]} {digits[3:6]} {digits[6:]}"
+    bodies = [digits, spaced]
+    tax = [f"{before}{body}{after}" for body in bodies for before in ("", "NO", "NO ") for after in ("MVA", " MVA")]
+    plain = [f"{before}{body}" for body in bodies for before in ("NO", "NO ")]
+    return [*plain, *tax, spaced.replace(" ", "."), spaced.replace(" ", "\u00a0")]
+
+
+def _finnish_forms(digits: str) -> list[str]:
+    numbers = [digits, digits[1:]] if digits.startswith("0") else [digits]
+    hyphened = [f"{number[:-1]}-{number[-1]}" for number in numbers]
+    return [f"{before}{number}" for number in (*numbers, *hyphened) for before in ("", "FI", "FI ", "FI-")]
+
+
+def _forms_of_eight(country: str) -> Callable[[str], list[str]]:
+    def forms(digits: str) -> list[str]:
+        pairs = " ".join(re.findall("..", digits))
+        bodies = [digits, pairs, f"{digits[:4]} {digits[4:]}"]
+        dotted = [pairs.replace(" ", "."), f"{country}-{digits}"]
+        return [f"{before}{body}" for body in bodies for before in ("", country, f"{country} ")] + dotted
+
+    return forms
+
+
+@dataclass(frozen=True)
+class _Register:
+    """How one register's numbers are read and written."""
+
+    form: Callable[[str], str]  # from any of its forms; raises ValueError
+    forms: Callable[[str], list[str]]  # from its digits
+    example: str
+    lengths: tuple[int, ...]  # in digits, as they are written among other words
+    letters: str  # that may stand before them
+
+    def digits_of(self, plain: str) -> str:
+        """Return the digits of a number that stands alone, or a blank."""
+        try:
+            return _digits(self.form(plain))
+        except ValueError:
+            return ""
+
+    def digits_in(self, plain: str) -> str:
+        """Return the digits of a number that stands alone; among other words those of the first that is one."""
+        runs = (match[1] for pattern in self._among_words for match in pattern.finditer(plain))
+        return self.digits_of(plain) or next(filter(None, map(self.digits_of, runs)), "")
+
+    @cached_property
+    def _among_words(self) -> list[re.Pattern[str]]:
+        """Patterns of so many digits, which no further digit follows or precedes but behind a space."""
+        more = r"(?:[\s./+-]{0,2}\d)"
+        before, after = r"(?<!\d)(?<!\d[./+-])", r"(?![./+-]?\d)"
+        number = rf"(?:{self.letters}[ -]?)?\d{more}"
+        return [re.compile(rf"{before}(?=({number}{{{count - 1}}}){after})", re.ASCII) for count in self.lengths]
+
+
+_REGISTERS = {
+    "SE": _Register(_swedish, _swedish_forms, "556677-8899", (12, 10), "SE"),
+    "NO": _Register(_norwegian, _norwegian_forms, "923 609 016", (9,), "NO"),
+    "FI": _Register(_finnish, _finnish_forms, "0112038-9", (8, 7), "FI"),
+    "DK": _Register(_danish, _forms_of_eight("DK"), "13585628", (8,), "DK"),
+    "NL": _Register(_dutch, _forms_of_eight("NL"), "12345678", (8,), "NL"),
 }
+
+
+# --- What is stored and sent --------------------------------------------------------------------------------
 
 
 def check_registration_number(value: str, country: str) -> str:
     """Return the country's written form, e.g. 556677-8899. Raises ValidationError."""
     value = text(value)
-    rule = _REGISTRATION.get(country)
-    if not value or rule is None:
+    register = _REGISTERS.get(register_of(country))
+    if not value or register is None:
         return value
-    form, example = rule
     try:
-        return form(value)
+        return register.form(_plain(value))
     except ValueError as error:
         sentence = _("That is not a registration number in %(country)s. It looks like %(example)s.")
-        raise wrong(sentence, country, example) from error
-
-
-def check_vat_number(value: str, country: str) -> str:
-    """Return the VAT number with its country in front (EU), as NO 923 609 016 MVA (NO), else tidied.
-
-    Raises ValidationError.
-    """
-    value = text(value)
-    if not value or (country not in _EUROPEAN_UNION and country != "NO"):
-        return value
-    try:
-        return _norwegian_vat(value) if country == "NO" else _european_vat(value, country)
-    except ValueError as error:
-        if country in _VAT_EXAMPLES:
-            sentence = _("That is not a VAT number in %(country)s. It looks like %(example)s.")
-        else:
-            sentence = _("That is not a VAT number in %(country)s. It starts with %(example)s.")
-        raise wrong(sentence, country, _VAT_EXAMPLES.get(country, _vat_prefix(country))) from error
-
-
-def _vat_prefix(country: str) -> str:
-    return "EL" if country == "GR" else country
-
-
-def _norwegian_vat(value: str) -> str:
-    match = _NORWEGIAN_TAX.fullmatch(_bare(value))
-    if match is None:
-        raise ValueError(value)
-    return str(mva.format(mva.validate(f"{match[1]}MVA")))
-
-
-def _european_vat(value: str, country: str) -> str:
-    prefix = _vat_prefix(country)
-    return str(eu_vat.validate(prefix + _bare(value).removeprefix(prefix)))
+        raise wrong(sentence, country, register.example) from error
 
 
 def registration_number(value: str, country: str) -> str:
@@ -139,6 +242,93 @@ def registration_number(value: str, country: str) -> str:
     return leniently(value, lambda: check_registration_number(value, country))
 
 
-def vat_number(value: str, country: str) -> str:
-    """Return `value` in the written form of `country`, or tidied; never raises."""
-    return leniently(value, lambda: check_vat_number(value, country))
+def register_of(country: str) -> str:
+    """Return the country in whose register a country's companies stand."""
+    return _KEPT_IN.get(country, country)
+
+
+def countries_of_register(country: str) -> list[str]:
+    """Return the countries whose companies stand in the same register as this one's."""
+    register = register_of(country)
+    return [register, *(other for other, kept_in in _KEPT_IN.items() if kept_in == register)]
+
+
+def is_registration_number(value: str) -> bool:
+    """Whether a text is a number of one of the registers, in any of its forms."""
+    return any(register.digits_of(_plain(value)) for register in _REGISTERS.values())
+
+
+def is_placeholder(number: str) -> bool:
+    """Whether something was written where no number is known: it identifies nobody."""
+    return bool(_PLACEHOLDER.fullmatch(bare_number(_plain(number))))
+
+
+# --- What is the same ---------------------------------------------------------------------------------------
+
+
+def written_forms(number: str, country: str) -> list[str]:
+    """Return the forms in which somebody may have stored a number; none of what identifies nobody.
+
+    The forms with other words around the number cannot be listed: compare by `registration_keys`.
+    """
+    if not registration_key(number, country):
+        return []
+    register = _REGISTERS.get(register_of(country))
+    digits = register.digits_in(_plain(number)) if register else ""
+    forms = register.forms(digits) if register and digits else [_letters_and_digits(tidy_number(number))]
+    return list(dict.fromkeys([registration_number(number, country), *forms]))
+
+
+def registration_key(number: str, country: str) -> str:
+    """Return one text for all forms of a number: the register's country and the digits. Blank: identifies nobody.
+
+    What is no number of its country, or says no country, has a key without one: see `registration_keys`.
+    """
+    return "".join(_identity(number, country))
+
+
+@lru_cache(maxsize=256)  # one number is compared with many
+def registration_keys(number: str, country: str) -> tuple[str, ...]:
+    """Return the keys under which the same number may stand: its own first, then those of a less certain writing.
+
+    A number whose country is known may have been stored without it, or under another one, where it is none. Without
+    a country it may be the number of any register in which it is legal. Nothing for what identifies nobody.
+    """
+    register, rest = _identity(number, country)
+    if register or not rest:
+        return (f"{register}{rest}", rest) if rest else ()
+    readings = [f"{found_in}{digits}" for found_in, digits in _readings(number)]
+    return tuple(dict.fromkeys([rest, *readings, *(reading[2:] for reading in readings)]))
+
+
+def is_same_registration_number(number: str, country: str, other: str, other_country: str) -> bool:
+    """Whether two numbers are one, each written in whatever form; a blank country is not known."""
+    return registration_key(other, other_country) in registration_keys(number, country)
+
+
+def _identity(number: str, country: str) -> tuple[str, str]:
+    """Return the country of the register, blank when it is not certain, and the digits or what else is written."""
+    kept_in, letters = register_of(country), _letters_and_digits(tidy_number(number))
+    if not re.search("[0-9]", letters) or is_placeholder(number):
+        return "", ""
+    if kept_in in _REGISTERS and (digits := _REGISTERS[kept_in].digits_in(_plain(number))):
+        return ("", "") if is_placeholder(digits) else (kept_in, digits)
+    readings = _readings(number)
+    if kept_in and kept_in not in _REGISTERS and not readings:
+        return kept_in, letters[: LONGEST_KEY - len(kept_in)]
+    register, rest = readings[0] if readings else ("", letters[:LONGEST_KEY])
+    # A VAT number says its country itself.
+    return ("", "") if is_placeholder(rest) else (register if letters.startswith(register) else "", rest)
+
+
+def _readings(number: str) -> list[tuple[str, str]]:
+    """Return the registers in which a number is legal, each with its digits: as a whole, else among other words."""
+    plain = _plain(number)
+    whole = [(country, register.digits_of(plain)) for country, register in _REGISTERS.items()]
+    found = [(country, digits) for country, digits in whole if digits]
+    among = [(country, register.digits_in(plain)) for country, register in _REGISTERS.items() if not found]
+    return found or [(country, digits) for country, digits in among if digits]
+
+
+def _letters_and_digits(tidy: str) -> str:
+    return re.sub(r"[^0-9A-Z]", "", tidy)

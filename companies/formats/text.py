@@ -34,6 +34,11 @@ def text(value: str) -> str:
     return " ".join(unicodedata.normalize("NFC", visible(value)).split())
 
 
+def without_case(value: str) -> str:
+    """Return a text as names are compared: tidied, and in whatever letters it is written."""
+    return text(text(value).casefold())
+
+
 def wrong(sentence: str, country: str, example: str) -> ValidationError:
     """Return the refusal that names the country and shows how the value looks there."""
     return ValidationError(sentence, code="format", params={"country": countries.name(country), "example": example})

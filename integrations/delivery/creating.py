@@ -16,13 +16,13 @@ from integrations.constraints import breaks
 from integrations.crashpoints import Point, reach
 from integrations.delivery import numbering, outcomes, times
 from integrations.delivery.calls import LEASE_SLACK, Calls
+from integrations.delivery.look import Look, look
 from integrations.delivery.outcomes import CannotSend
-from integrations.duplicates import duplicate_filter
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import Conflict, NotFound, Refused
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.types import Customer, CustomerPage
+from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment, WaitReason
 from integrations.tokens import NotConnected
 
@@ -49,10 +49,10 @@ def run(push: Push, calls: Calls) -> None:
     calls.open(push)
     began = calls.clock()
     found = _look_before(push, values, calls, now=began)
-    if numbering.adopt_among(push, found.customers, calls):
+    if numbering.adopt_among(push, found.answered, calls):
         return
     judged = push.seen_ids if push.create_anyway else []
-    unjudged = [customer for customer in found.customers if customer.id not in judged]
+    unjudged = [customer for customer in found.same if customer.id not in judged]
     if unjudged:
         outcomes.ask_person(push, unjudged)
         return
@@ -70,22 +70,22 @@ def _values(company: Company, push: Push) -> mapping.Values:
     return values
 
 
-def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datetime) -> CustomerPage:
-    """Ask eAccounting for customers that could be this company: by registration number, else by name."""
+def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datetime) -> Look:
+    """Ask eAccounting for customers that could be this company: by registration number and by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
     push.keep(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
     reach(Point.LOOK_BEGUN)
-    page = calls.booking().list_customers(filter=duplicate_filter(values), deadline=deadline)
+    found = look(calls.booking(), calls.connection, values, deadline=deadline)
     reach(Point.LOOKED)
     calls.answered()
-    return page
+    return found
 
 
 class _LateLook(Exception):
     """A twin ended after our look: what it created was not seen yet."""
 
 
-def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) -> None:
+def _send(push: Push, found: Look, calls: Calls, *, looked: datetime) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
     reach(Point.SLOT_BOOKED)
@@ -116,7 +116,7 @@ def _send(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) ->
     outcomes.record_created(push, customer, calls)
 
 
-def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: datetime) -> dict[str, Json]:
+def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) -> dict[str, Json]:
     """Check once more under the company's lock, fix the payload and commit SENDING.
 
     Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
@@ -148,7 +148,7 @@ def _commit_sending(push: Push, found: CustomerPage, calls: Calls, *, looked: da
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
             lease_until=now + timedelta(seconds=_sending_seconds()),
             looked_at=found.server_time,
-            seen_ids=[customer.id for customer in found.customers],
+            seen_ids=[customer.id for customer in found.same],
         )
         # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
         if _twin_ended(push, since=looked):

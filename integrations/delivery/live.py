@@ -8,9 +8,11 @@ from typing import TypeVar
 from django.conf import settings
 
 from integrations import limiter
+from integrations.delivery.look import look
 from integrations.delivery.reads import get_customer, read
 from integrations.eaccounting.client import Client
 from integrations.eaccounting.types import CompanySettings, Customer
+from integrations.mapping import Values
 from integrations.models import Connection
 
 Answer = TypeVar("Answer")
@@ -31,10 +33,12 @@ def read_customer(connection: Connection, *, customer_id: str) -> Customer:
     )
 
 
-def find_customers(connection: Connection, *, filter: str) -> list[Customer]:  # noqa: A002  # what it is called there
-    """Return the customers that a filter finds. Raises TooBusy, NotConnected and every EAccountingError."""
-    page = _read(connection, lambda client, left: client.list_customers(filter=filter, deadline=left))
-    return list(page.customers)
+def look_for(connection: Connection, *, values: Values) -> list[Customer]:
+    """Return the customers that may be the company with these values, as the engine will see them before a create.
+
+    Raises TooBusy, NotConnected and every EAccountingError.
+    """
+    return list(_read(connection, lambda client, left: look(client, connection, values, deadline=left)).same)
 
 
 def read_company_settings(connection: Connection) -> CompanySettings:

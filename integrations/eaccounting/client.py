@@ -30,6 +30,10 @@ LARGEST_PAGE = 1000
 READINGS = 3
 
 
+class TooManyPages(Exception):
+    """A list has more pages than were wanted: none of them was returned."""
+
+
 class Endpoint(StrEnum):
     """Path templates, as the rate limit counts them: methods together, ids folded."""
 
@@ -66,10 +70,14 @@ class Client:
         *,
         filter: str | None = None,  # noqa: A002  # what it is called there
         page_size: int = LARGEST_PAGE,
+        most_pages: int | None = None,
         deadline: float,
     ) -> CustomerPage:
-        """Return all customers, or those a filter finds, from all pages; one failing page fails all."""
-        pages = self._all_pages(Endpoint.CUSTOMERS, filter, page_size, deadline)
+        """Return all customers, or those a filter finds, from all pages; one failing page fails all.
+
+        Raises TooManyPages, after one call, when there are more than `most_pages`.
+        """
+        pages = self._all_pages(Endpoint.CUSTOMERS, filter, page_size, deadline, most_pages)
         found = {customer.id: customer for customer in map(Customer.from_json, _rows(pages))}
         return CustomerPage(customers=tuple(found.values()), server_time=pages[0].meta.server_time)
 
@@ -136,20 +144,31 @@ class Client:
         path = Endpoint.COMPANY_SETTINGS
         return CompanySettings.from_json(self._get(path, path, None, deadline))
 
-    def _all_pages(self, endpoint: Endpoint, filter_text: str | None, page_size: int, deadline: float) -> list[_Page]:
+    def _all_pages(
+        self,
+        endpoint: Endpoint,
+        filter_text: str | None,
+        page_size: int,
+        deadline: float,
+        most_pages: int | None = None,
+    ) -> list[_Page]:
         ends_at = time.monotonic() + deadline
         for _ in range(READINGS):
-            pages = list(self._pages(endpoint, filter_text, page_size, ends_at))
+            pages = list(self._pages(endpoint, filter_text, page_size, ends_at, most_pages))
             if _complete(pages):
                 return pages
         raise UnexpectedAnswer("list_changed_while_reading", may_have_been_done=False)
 
-    def _pages(self, endpoint: Endpoint, filter_text: str | None, page_size: int, ends_at: float) -> Iterator[_Page]:
+    def _pages(
+        self, endpoint: Endpoint, filter_text: str | None, page_size: int, ends_at: float, most_pages: int | None
+    ) -> Iterator[_Page]:
         number, last = 1, 1
         while number <= last:
             page = self._one_page(endpoint, number, filter_text, page_size, _left(ends_at))
             yield page
             number, last = number + 1, page.meta.pages
+            if most_pages is not None and last > most_pages:
+                raise TooManyPages
 
     def _one_page(
         self, endpoint: Endpoint, number: int, filter_text: str | None, page_size: int, deadline: float

@@ -11,11 +11,12 @@ from django.db import models, transaction
 from django.db.models import F, Q, QuerySet
 
 from accounts.models import Account
+from companies import formats
+from companies.formats.registration_numbers import LONGEST_KEY
 from companies.models import Company
 from companies.search import name_sort, search_text
 from integrations.eaccounting.types import Customer
 from integrations.models.connection import Connection
-from integrations.registration_keys import LONGEST_KEY, registration_key
 
 LONGEST_NAME, LONGEST_NUMBER = 255, 50
 HOME = "SE"  # how names are sorted as long as nobody knows the company's country
@@ -56,7 +57,7 @@ class RemoteCustomer(models.Model):
     # When a reading began that found it since, though nobody could read it: its values are still those of `seen_at`.
     unread_at = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)  # None: it is there
-    # How it is found: see companies/search.py and registration_keys.py.
+    # How it is found: see companies/search.py and companies/formats.
     search_text = models.TextField(blank=True, default="", db_default="")
     registration_key = models.CharField(max_length=LONGEST_KEY, blank=True, default="", db_default="")
     name_sort = models.CharField(max_length=250, db_collation="C", blank=True, default="", db_default="")
@@ -103,16 +104,17 @@ class RemoteCustomer(models.Model):
             changed_utc=customer.changed_utc,
             seen_at=now,
         )
-        row._derive(city=row.city, email=row.email)
+        row._derive(city=row.city, email=row.email, country=customer.country_code)
         return row
 
-    def _derive(self, *, city: str, email: str) -> None:
+    def _derive(self, *, city: str, email: str, country: str) -> None:
         """Work out by what it is found and sorted."""
+        name = formats.text(self.name)
         self.search_text = search_text(
-            values=[self.name, self.number, city, email], registration_number=self.registration_number
+            values=[name, self.number, city, email], registration_number=self.registration_number
         )
-        self.registration_key = registration_key(self.registration_number)
-        self.name_sort = name_sort(self.name, country=self.connection.country or HOME)
+        self.registration_key = formats.registration_key(self.registration_number, country.strip().upper())
+        self.name_sort = name_sort(name, country=self.connection.country or HOME)
 
     @classmethod
     def remember(

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
 from companies import formats
+from companies.forms import PLACEHOLDER
 from companies.models import Contact
 from integrations import mapping
 from integrations.due_dates import due_date
@@ -140,6 +141,8 @@ class AddForm(forms.Form):
         suggested = stand_ins(self.opening.here).get(field.remote)
         if suggested:
             return stand_in_words(field.remote, suggested, country=self.opening.here[COUNTRY])
+        if field.remote == "CorporateIdentityNumber" and formats.is_placeholder(shown):
+            return str(PLACEHOLDER)
         if self.opening.refused and here != shown:
             return gettext("In Lime Go: %(value)s") % {"value": here or gettext("nothing")}
         return ""

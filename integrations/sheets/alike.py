@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from companies.models import Company, Contact
 from integrations.customer_index import Reason, similar
 from integrations.delivery import live
-from integrations.duplicates import duplicate_filter
+from integrations.duplicates import Reason as Same
+from integrations.duplicates import in_common
 from integrations.eaccounting.types import Customer
-from integrations.mapping import Values
+from integrations.mapping import Values, owned
 from integrations.models import Connection, CustomerLink
 
 WORDS = {
@@ -25,7 +26,7 @@ WORDS = {
     Reason.SAME_EMAIL_DOMAIN: _("same e-mail domain"),
     Reason.SAME_CITY: _("same city"),
 }
-SAME_NAME = _("same name")
+SAME = {Same.SAME_NUMBER: WORDS[Reason.SAME_NUMBER], Same.SAME_NAME: _("same name")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +65,11 @@ def suggested(*, connection: Connection, company: Company, contact: Contact | No
 
 
 def asked(*, connection: Connection, values: Values) -> list[Alike]:
-    """Ask eAccounting, as the engine will: by registration number, else by name.
+    """Ask eAccounting, as the engine will: by registration number and by name.
 
     Raises TooBusy, NotConnected and every EAccountingError.
     """
-    customers = live.find_customers(connection, filter=duplicate_filter(values))
-    reason = WORDS[Reason.SAME_NUMBER] if values["CorporateIdentityNumber"] else SAME_NAME
+    customers = live.look_for(connection, values=values)
     linked = _companies(connection, customers)
     return [
         Alike(
@@ -79,7 +79,7 @@ def asked(*, connection: Connection, values: Values) -> list[Alike]:
             registration_number=customer.registration_number,
             city=customer.city,
             is_active=customer.is_active,
-            why=_in_words([reason]),
+            why=_in_words(SAME[reason] for reason in in_common(values, owned(customer.raw))),
             company=linked.get(customer.id),
             is_same=True,
             is_answered=True,

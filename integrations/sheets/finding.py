@@ -18,7 +18,6 @@ from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, RemoteCustomer
 from integrations.references import Kind, Sought, parse
-from integrations.registration_keys import registration_key
 from integrations.words.index_words import index_words
 from integrations.words.no_answer import NO_ANSWER, why
 from integrations.words.sentences import sentence
@@ -169,10 +168,10 @@ def known_row(connection: Connection, reference: str) -> RemoteCustomer | None:
 
 
 def numbers_differ(here: str, there: str, *, country: str) -> bool:
-    """Whether two registration numbers are certainly not the same; a blank one differs from none."""
-    if not here or not there or registration_key(here) == registration_key(there):
+    """Whether two registration numbers are certainly not the same; a blank one or a placeholder differs from none."""
+    if not here or not there or formats.is_placeholder(here) or formats.is_placeholder(there):
         return False
-    return formats.registration_number(here, country) != formats.registration_number(there, country)
+    return not formats.is_same_registration_number(here, country, there, "")
 
 
 # --- Sentences -----------------------------------------------------------------------------------

@@ -113,6 +113,10 @@ WHAT: dict[str, str | Promise] = {
     "rate_limited": _("Visma eAccounting asked us to call less often for a moment. This is sent again by itself."),
     "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
     "budget_unknown": _("A part of Lime Go is not available just now. This is sent by itself as soon as it is back."),
+    "customers_unread": _(
+        "Lime Go is still reading the customers of this company in Visma eAccounting, so that nobody is added twice. "
+        "This is sent by itself as soon as it has."
+    ),
     "refresh_under_way": _("The connection is being renewed at this moment. This is sent again by itself."),
     "grant_doubted": _(
         "Visma eAccounting did not renew the connection when it was asked. It is asked once more in a moment, and then "

@@ -165,6 +165,32 @@ def test_the_same_registration_number_is_saved_with_a_warning(client: Client, co
     assert Company.objects.count() == 2
 
 
+@pytest.mark.parametrize(
+    ("country", "typed", "form"),
+    [("NO", "000000000", "000 000 000"), ("FI", "0000000-0", "0000000-0"), ("NL", "99999999", "99999999")],
+)
+def test_a_placeholder_is_saved_with_a_warning_and_has_no_twin(
+    client: Client, add_company: AddCompany, country: str, typed: str, form: str
+) -> None:
+    add_company("Annan", registration_number=form, country=country)
+    values = {"name": "Fjord Bygg", "country": country, "registration_number": typed}
+    page = client.post("/companies/new/", values, follow=True).content.decode()
+    assert "This registration number looks like a placeholder." in page
+    assert "A placeholder: it identifies nobody." in page
+    assert "It has the same registration number as" not in page
+    saved = Company.objects.get(name="Fjord Bygg")
+    assert saved.registration_number == form
+    edited = client.get(f"/companies/{saved.pk}/edit/").context["form"]
+    assert "looks like a placeholder" in str(edited["registration_number"].help_text)
+
+
+@pytest.mark.parametrize(("country", "typed"), [("SE", "000000-0000"), ("SE", "9999999999"), ("DK", "00000000")])
+def test_a_placeholder_that_is_no_number_of_its_country_is_refused(client: Client, country: str, typed: str) -> None:
+    values = {"name": "Fjord Bygg", "country": country, "registration_number": typed}
+    assert client.post("/companies/new/", values).context["form"].errors.keys() == {"registration_number"}
+    assert not Company.objects.filter(name="Fjord Bygg").exists()
+
+
 def test_archive_and_restore(client: Client, company: Company) -> None:
     page = client.post(f"/companies/{company.pk}/archive/", follow=True).content.decode()
     assert "Björk &amp; Son Måleri AB is archived." in page

@@ -7,7 +7,19 @@ from django.core.exceptions import ValidationError
 
 from companies import formats
 from tests.companies import values_table
-from tests.companies.written_forms import EMAIL, PHONE, POSTAL, REGISTRATION, SAME, TEXT, VAT, WEBSITE, Same, cases
+from tests.companies.written_forms import (
+    EMAIL,
+    FOUND,
+    PHONE,
+    POSTAL,
+    REGISTRATION,
+    SAME,
+    TEXT,
+    VAT,
+    WEBSITE,
+    Same,
+    cases,
+)
 
 Function = Callable[[str, str], str]
 
@@ -54,6 +66,15 @@ def test_forms_that_are_kept_mean_the_same(same: Same) -> None:
     assert len({KEYS[same.kind](value, same.country) for value in same.values}) == 1
     for value in same.values:
         assert FUNCTIONS[same.kind][0](value, same.country)
+
+
+@pytest.mark.parametrize("found", FOUND)
+def test_what_is_stored_with_other_words_is_found(found: Same) -> None:
+    form, *others = found.values
+    for stored in others:
+        assert formats.registration_key(stored, found.country) == formats.registration_key(form, found.country)
+        with pytest.raises(ValidationError):
+            formats.check_registration_number(stored, found.country)
 
 
 def test_the_page_in_docs_is_not_stale() -> None:

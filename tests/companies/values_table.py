@@ -5,7 +5,7 @@ import unicodedata
 from itertools import groupby
 from pathlib import Path
 
-from tests.companies.written_forms import ROWS, SAME, Row
+from tests.companies.written_forms import FOUND, ROWS, SAME, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "values.md"
 _HEAD = """# Values in their written forms
@@ -28,6 +28,11 @@ def render() -> str:
             parts.append(
                 _table([(_country(row.country), _first(row.values), _listed(row.values[1:]), row.why) for row in same])
             )
+        found = [row for row in FOUND if row.kind == kind]
+        if found:
+            parts.append("Not taken with these words around it, and found all the same where it is stored with them:\n")
+            cells = [(_country(row.country), _first(row.values), _listed(row.values[1:]), row.why) for row in found]
+            parts.append(_table(cells))
     return "\n".join(parts)
 
 

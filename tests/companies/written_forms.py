@@ -7,6 +7,8 @@ is typed is refused. Country "" means any. After a change: `make values`, which 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tests.companies.registration_numbers import REGISTERS, WRITTEN
+
 REGISTRATION, VAT = "registration number", "VAT number"
 POSTAL, PHONE, EMAIL, WEBSITE, TEXT = "postal code", "phone", "e-mail", "website", "text"
 
@@ -32,11 +34,79 @@ class Same(NamedTuple):
 
 # fmt: off  # tables: one line for each form
 _NUMBERS = (
-    Row(REGISTRATION, "SE", "556677-8899", ("556677-8899", "5566778899", "16556677-8899"), "Bolagsverket"),
-    Row(REGISTRATION, "NO", "923 609 016", ("923609016", "NO 923 609 016 MVA"), "Brønnøysundregistrene"),
-    Row(REGISTRATION, "FI", "0112038-9", ("01120389", "112038-9", "FI01120389"), "YTJ"),
-    Row(REGISTRATION, "DK", "13585628", ("DK 13 58 56 28", "13585628"), "CVR"),
-    Row(REGISTRATION, "NL", "12345678", ("1234 5678",), "KVK"),
+    *(
+        Row(REGISTRATION, country, form, (form, *others), register)
+        for (country, (form, others)), register in zip(WRITTEN.items(), REGISTERS, strict=True)
+    ),
+    Row(
+        REGISTRATION,
+        "SE",
+        "556677-8899",
+        tuple(f"556677{dash}8899" for dash in "\u2010\u2011\u2012\u2013\u2014\u2212\u00ad"),
+        "pasted from PDF and Word",
+    ),
+    Row(
+        REGISTRATION,
+        "SE",
+        "121212+1212",
+        ("19121212-1212", "191212121212", "121212+1212"),
+        "+ from the year of the 100th birthday: folkbokföringslagen 18 §",
+    ),
+    Row(
+        REGISTRATION,
+        "SE",
+        "121212-1212",
+        ("20121212-1212", "121212-1212", "1212121212"),
+        "without century and sign: the younger one",
+    ),
+    Row(REGISTRATION, "SE", "556703-7485", ("556703+7485", "16556703-7485"), "a company has no age"),
+    Row(
+        REGISTRATION,
+        "SE",
+        "202100-5489",
+        ("202100-5489", "202100548901", "162021005489"),
+        "a company's number may begin like a century",
+    ),
+    Row(REGISTRATION, "AX", "0112038-9", ("01120389", "112038-9", "FI01120389"), "in Finland's register"),
+    Row(REGISTRATION, "SJ", "923 609 016", ("923609016", "NO923609016MVA"), "in Norway's register"),
+    Row(
+        REGISTRATION,
+        "NO",
+        "000 000 000",
+        ("000000000", "NO 000 000 000 MVA"),
+        "a placeholder: kept with a warning, identifies nobody",
+    ),
+    Row(REGISTRATION, "NO", "999 999 999", ("999999999",), "a placeholder: kept with a warning, identifies nobody"),
+    Row(
+        REGISTRATION,
+        "FI",
+        "0000000-0",
+        ("00000000", "FI00000000"),
+        "a placeholder: kept with a warning, identifies nobody",
+    ),
+    Row(REGISTRATION, "NL", "00000000", ("0000 0000",), "a placeholder: kept with a warning, identifies nobody"),
+    Row(
+        REGISTRATION,
+        "SE",
+        None,
+        ("000000-0000", "999999-9999", "556677-8890", "55667788", "B5566778899"),
+        "a placeholder, or no number",
+    ),
+    Row(REGISTRATION, "DK", None, ("00000000", "99999999", "13585629"), "a placeholder, or a wrong check digit"),
+    Row(REGISTRATION, "FI", None, ("0112038-8", "201256-7"), "a wrong check digit"),
+    Row(
+        REGISTRATION,
+        "NL",
+        None,
+        ("1234567", "NL004495445B01"),
+        "no number of the chamber: the VAT number has other digits",
+    ),
+    Row(VAT, "SE", "SE556677889901", ("556677-8899 01", "se556677\u2010889901", "SE 556677889901"), "Skatteverket"),
+    Row(VAT, "NO", "NO 923 609 016 MVA", ("923609016", "923609016 MVA", "NO923609016"), "Brønnøysundregistrene"),
+    Row(VAT, "SJ", "NO 923 609 016 MVA", ("923609016MVA",), "in Norway's register"),
+    Row(VAT, "FI", "FI01120389", ("0112038-9", "112038-9", "FI 01120389"), "Vero"),
+    Row(VAT, "AX", "FI01120389", ("0112038-9", "FI01120389"), "in Finland's register"),
+    Row(VAT, "DK", "DK13585628", ("13 58 56 28", "DK 13585628"), "Skat"),
 )
 
 _POSTAL_CODES = (
@@ -260,6 +330,15 @@ SAME = (
     Same(PHONE, "FR", ("3949", "39 49"), "short numbers: with and without spaces"),
     Same(EMAIL, "", ("info@åkeri.example", "info@xn--keri-poa.example", "info@ÅKERI.example"), "RFC 5891"),
     Same(WEBSITE, "", ("https://åkeri.example", "xn--keri-poa.example/"), "RFC 5891"),
+)
+
+# Refused when they are typed: other words stand around the number. Stored in eAccounting they are found all the same.
+FOUND = (
+    Same(REGISTRATION, "SE", ("556677-8899", "Kund 12 556677-8899", "556677-8899, godk. för F-skatt"), "by its digits"),
+    Same(REGISTRATION, "NO", ("923 609 016", "NO 923 609 016 MVA Foretaksregisteret"), "by its digits"),
+    Same(REGISTRATION, "DK", ("13585628", "Firma, CVR: 13 58 56 28"), "by its digits"),
+    Same(REGISTRATION, "FI", ("0201256-6", "Yritys 201256-6"), "by its digits"),
+    Same(REGISTRATION, "NL", ("12345678", "Utrecht KvK 12345678"), "by its digits"),
 )
 
 

@@ -17,6 +17,10 @@ from integrations.sheets.finding import numbers_differ
         ("923 609 016", "NO923609016MVA", "NO"),
         ("0112038-9", "112038-9", "FI"),
         ("13585628", "DK 13 58 56 28", "DK"),
+        ("13585628", "CVR-nr. 13585628", "DK"),
+        ("0201256-6", "FI201256-6", "FI"),
+        ("000 000 000", "923 609 016", "NO"),
+        ("923 609 016", "000000000", "NO"),
     ],
 )
 def test_a_blank_number_and_another_way_of_writing_are_no_difference(here: str, there: str, country: str) -> None:

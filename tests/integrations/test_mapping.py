@@ -154,6 +154,18 @@ def test_without_a_registration_number_equal_payloads_have_one_fingerprint_and_o
     assert mapping.fingerprint(one) != mapping.fingerprint({**one, "Name": "Annan"})
 
 
+def test_two_that_the_look_takes_for_one_have_one_fingerprint() -> None:
+    one = mapping.create_payload(values(), is_private_person=False, terms_id="t")
+    assert mapping.fingerprint(one) == mapping.fingerprint({**one, "CorporateIdentityNumber": "16556016-0680"})
+    nameless = {**one, "CorporateIdentityNumber": "000 000 000", mapping.COUNTRY: "NO"}
+    named = {**one, "CorporateIdentityNumber": None, "Name": "ÄLVSTRAND  snickeri\u00a0AB", "InvoiceCity": "Umeå"}
+    assert mapping.fingerprint({**nameless, "Name": "Älvstrand Snickeri AB"}) == mapping.fingerprint(named)
+    danish, dutch = (
+        {**one, "CorporateIdentityNumber": "13585628", mapping.COUNTRY: country} for country in ("DK", "NL")
+    )
+    assert mapping.fingerprint(danish) != mapping.fingerprint(dutch)
+
+
 def test_with_a_registration_number_it_alone_is_the_fingerprint() -> None:
     one = mapping.create_payload(values(), is_private_person=False, terms_id="t")
     assert mapping.fingerprint(one) == mapping.fingerprint({**one, "Name": "Annan", "InvoiceCity": "Umeå"})
@@ -285,6 +297,9 @@ def test_a_customer_with_what_was_sent_is_equal_whatever_else_it_holds() -> None
     ("there", "near"),
     [
         ({"CorporateIdentityNumber": "5560160680"}, True),
+        ({"CorporateIdentityNumber": "Org.nr SE556016068001"}, True),
+        ({"CorporateIdentityNumber": "000000-0000"}, False),
+        ({"Name": "ÄLVSTRAND  Snickeri\u00a0AB "}, True),
         ({"Name": "älvstrand snickeri ab"}, True),
         ({"EmailAddress": "INFO@alvstrand.example"}, True),
         ({"Name": "Annan", "Telephone": "+46 8 123 45 67"}, False),
@@ -294,3 +309,5 @@ def test_a_customer_with_what_was_sent_is_equal_whatever_else_it_holds() -> None
 def test_the_same_number_name_or_mail_comes_near(there: dict[str, Any], near: bool) -> None:
     assert mapping.is_near(values(), there) is near
     assert not mapping.is_near({"Name": "", "EmailAddress": ""}, {"Name": None, "EmailAddress": ""})
+    nobody = {"CorporateIdentityNumber": "000 000 000", mapping.COUNTRY: "NO"}
+    assert not mapping.is_near(nobody, nobody)

@@ -80,6 +80,11 @@ def test_an_address_without_an_id_and_a_part_of_one_have_the_wrong_form(text: st
         "0112038-9",
         "NL004495445B01",
         "SE 556677-8899",
+        "CVR 13585628",
+        "Org.nr 923 609 016",
+        "KvK-nummer: 12345678",
+        "Y-tunnus 201256-6",
+        "556677\u22128899",
     ],
 )
 def test_numbers_are_told_from_names(text: str) -> None:

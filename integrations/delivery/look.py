@@ -1,0 +1,127 @@
+"""The look before a create: whether the company is a customer already, in whatever form its number and name are there.
+
+eAccounting is asked for the forms that can be listed, and for every customer that it changed since the index was read.
+What is stored in another form, and did not change since, the index knows; it is asked for by its id, so that nobody who
+is gone stops a create. As long as the index is not filled, every customer is read. A look that cannot be complete is
+none: the create waits (docs/reliability.md, "How a create cannot double").
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from companies import formats
+from companies.search import fold, name_sort
+from integrations.delivery.reads import get_customer
+from integrations.duplicates import in_common, longest_word, look_filter
+from integrations.eaccounting.client import LARGEST_PAGE, Client, TooManyPages
+from integrations.eaccounting.errors import NotFound
+from integrations.eaccounting.types import Customer
+from integrations.limiter import BudgetError
+from integrations.mapping import COUNTRY, Values, owned
+from integrations.models import Connection, CustomerIndex, RemoteCustomer
+from integrations.models.remote_customer import HOME
+
+MOST_PAGES = 5  # of 1,000 customers; a look with more of them would take too long, and the others' calls
+RARE = 200  # customers; a word that more of them have is not asked for
+MOST_SHOWN = 5  # customers that only the index knows; one is enough to ask a person
+UNREAD_SECONDS = 10.0
+
+
+class CustomersUnread(BudgetError):
+    """There are more customers to look through than one look may read: it waits until the index has read them."""
+
+    code = "customers_unread"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was answered, and which of these may be the company."""
+
+    answered: tuple[Customer, ...]
+    same: tuple[Customer, ...]
+    server_time: datetime
+    """eAccounting's clock (UTC) when it was asked."""
+
+
+def look(client: Client, connection: Connection, values: Values, *, deadline: float) -> Look:
+    """Look for the company with these values; one call when nothing is found, and few changed there.
+
+    Raises CustomersUnread, BudgetError and every EAccountingError.
+    """
+    ends_at = time.monotonic() + deadline
+    index = _Index.of(connection.pk)
+    try:
+        page = client.list_customers(filter=index.filter(values), deadline=deadline, most_pages=MOST_PAGES)
+    except TooManyPages:
+        index.hurry()
+        raise CustomersUnread(retry_in=UNREAD_SECONDS) from None
+    if len(page.customers) > LARGEST_PAGE:
+        index.hurry()
+    same = [customer for customer in page.customers if in_common(values, owned(customer.raw))]
+    answered = {customer.id for customer in page.customers}
+    for reference in index.others(values, answered):
+        if len(same) >= MOST_SHOWN:
+            break
+        same += _asked(client, connection, reference, values, deadline=max(0.0, ends_at - time.monotonic()))
+    return Look(answered=page.customers, same=tuple(same), server_time=page.server_time)
+
+
+def _asked(
+    client: Client, connection: Connection, reference: str, values: Values, *, deadline: float
+) -> list[Customer]:
+    """Return the customer that the index knows, if it still is there and still may be the company."""
+    try:
+        customer = get_customer(client, connection, customer_id=reference, deadline=deadline)
+    except NotFound:
+        return []
+    return [customer] if in_common(values, owned(customer.raw)) else []
+
+
+@dataclass(frozen=True)
+class _Index:
+    """What the index of a connection can be asked; it holds every customer as it was at `read_until`."""
+
+    connection_id: int
+    country: str
+    read_until: datetime | None  # eAccounting's clock; None: it is not filled
+
+    @classmethod
+    def of(cls, connection_id: int) -> "_Index":
+        rows = Connection.objects.filter(pk=connection_id)
+        names = ("country", "customer_index__full_at", "customer_index__watermark")
+        country, full_at, watermark = rows.values_list(*names).get()
+        return cls(connection_id, country or HOME, watermark if full_at else None)
+
+    def hurry(self) -> None:
+        """Let the next pass begin at once, so that less has to be looked through; one that failed keeps its pause."""
+        CustomerIndex.objects.filter(connection=self.connection_id, failure="").update(due_at=None)
+
+    def filter(self, values: Values) -> str | None:
+        """Return what to ask eAccounting for; None: for everything."""
+        if self.read_until is None:
+            return None
+        return look_filter(values, changed_since=self.read_until, by_name=self._is_rare(longest_word(values["Name"])))
+
+    def _is_rare(self, word: str) -> bool:
+        """Whether so few customers have this word that eAccounting can be asked for it, beside the index."""
+        beginning = fold(word)
+        with_it = self._rows().filter(search_text__contains=beginning)
+        return bool(beginning) and with_it[: RARE + 1].count() <= RARE
+
+    def others(self, values: Values, answered: set[str]) -> Iterator[str]:
+        """Yield the ids of those that may be the company and that eAccounting did not name."""
+        if self.read_until is None:
+            return
+        keys = formats.registration_keys(values["CorporateIdentityNumber"], values.get(COUNTRY, ""))
+        name = name_sort(values["Name"], country=self.country)
+        rows = self._rows().filter(Q(registration_key__in=keys) | Q(name_sort=name)).order_by("pk")
+        for row in rows.only("customer_id", "answered"):
+            if str(row.customer_id) not in answered and in_common(values, row.answered):
+                yield str(row.customer_id)
+
+    def _rows(self) -> QuerySet[RemoteCustomer]:
+        return RemoteCustomer.objects.filter(connection=self.connection_id, gone_at=None)
