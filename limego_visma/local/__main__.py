@@ -15,7 +15,7 @@ from typing import TextIO
 
 from environs import EnvError
 
-from limego_visma.local.environment import SANDBOX_PORT, LocalEnvironment, read_environment
+from limego_visma.local.environment import MAIL_FOLDER, SANDBOX_PORT, LocalEnvironment, read_environment
 from limego_visma.local.logs import open_log, trim
 from limego_visma.local.processes import dies_with_parent, end_leftovers, note, stop
 from limego_visma.local.stores import StoreError, postgres, valkey
@@ -144,6 +144,7 @@ def _start_stores(variables: dict[str, str], stack: ExitStack) -> dict[str, subp
 def _run(environment: LocalEnvironment, stack: ExitStack) -> dict[str, subprocess.Popen[bytes]]:
     """Start the stores, prepare the database and start the processes."""
     started = _start_stores(environment.variables, stack)
+    (DATA / MAIL_FOLDER).mkdir(mode=0o700, exist_ok=True)  # links to choose a password are in there
     _manage("check", environment=environment)
     _manage("migrate", "--noinput", environment=environment)
     _manage("collectstatic", "--noinput", environment=environment)

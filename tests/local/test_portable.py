@@ -42,7 +42,7 @@ class Launcher:
     """`make run` without sigtimedwait, setpriv and /proc, in a folder and on ports of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._said = folder, folder / "said"
+        self.folder, self._said = folder, folder / "said"
         variables = {name: value for name, value in os.environ.items() if not name.startswith(GIVEN)}
         variables |= {"PATH": str(folder), "PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
         self._variables = variables | {"STATIC_ROOT": str(folder / "static")}
@@ -50,7 +50,7 @@ class Launcher:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start it and wait until it says that it runs. Root's runs as somebody else, as on every other machine."""
-        command = as_ordinary_user([sys.executable, "-c", ELSEWHERE, str(self._folder)])
+        command = as_ordinary_user([sys.executable, "-c", ELSEWHERE, str(self.folder)])
         with self._said.open("w") as said:
             running = subprocess.Popen(command, cwd=ROOT, env=self._variables, stdout=said, stderr=said)
         self.started.append(running.pid)
@@ -66,7 +66,7 @@ class Launcher:
 
     def processes(self) -> list[int]:
         """The numbers of those that it started."""
-        lines = (self._folder / "data" / "started").read_text().splitlines()
+        lines = (self.folder / "data" / "started").read_text().splitlines()
         return [json.loads(line)[0] for line in lines]
 
 
@@ -98,6 +98,7 @@ def test_it_runs_stops_and_survives_a_kill_without_what_only_linux_has(launcher:
     assert _alive(left) == []
     now = launcher.processes()
     assert len(now) == 9
+    assert (launcher.folder / "data" / "mail").stat().st_mode & 0o777 == 0o700
     second.send_signal(signal.SIGINT)
     assert second.wait(300) == 0
     assert "Stopped." in launcher.said()
