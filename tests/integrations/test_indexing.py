@@ -62,6 +62,7 @@ def pass_time(connection: Connection, time: timedelta) -> None:
     """Let so much time pass for the index of a connection."""
     names = ("due_at", "lease_until", "full_at", "read_at", "began_at")
     CustomerIndex.objects.filter(connection=connection).update(**{name: F(name) - time for name in names})
+    Connection.objects.filter(pk=connection.pk).update(grant_doubted_at=F("grant_doubted_at") - time)
     past = {name: F(name) - time for name in ("seen_at", "unread_at")}
     RemoteCustomer.objects.filter(connection=connection).update(**past)
 
@@ -684,6 +685,7 @@ def test_a_server_time_of_no_time_at_all_fails_as_an_answer_that_cannot_be_read(
     assert state(ready).is_filled
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_lost_connection_holds_the_index_up_until_somebody_reconnects(
     ready: Connection, sandbox: Sandbox, anna: User
 ) -> None:
