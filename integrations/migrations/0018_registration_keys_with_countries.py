@@ -23,6 +23,6 @@ def work_out_keys(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    dependencies = [("integrations", "0014_index_of_its_own")]
+    dependencies = [("integrations", "0016_grant_doubted")]
 
     operations = [migrations.RunPython(work_out_keys, migrations.RunPython.noop)]
