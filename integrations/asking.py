@@ -1,9 +1,10 @@
-"""Ask an admin: a mail to each of them, and the wish is parked until they have mended what only they can.
+"""Ask an admin: a mail to each of them, and what a sheet confirmed is parked until they have mended what only they can.
 
 A parked wish is a waiting row like any other, due to nobody: reconnecting, unblocking or choosing terms pulls it
 forward (Push.pull_forward, else recheck), on the same eAccounting company only, and asks again when it has grown old.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,14 +15,14 @@ from accounts.models import User
 from companies.models import Company, Contact
 from integrations import mapping
 from integrations.clock import database_now
-from integrations.comparing import Base, Side, compare, decide
+from integrations.comparing import Decision
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment, WaitReason
 from integrations.models.chosen_terms import TERMS_PROBLEMS
-from integrations.refusing import CannotSendValues, NothingToAsk, NothingToDecide
+from integrations.refusing import AlreadyLinked, NothingToAsk, NothingToDecide, NotLinked
 from integrations.services.adding import wish_to_create
-from integrations.services.looking import link_of, locked, still_there, under_way
-from integrations.services.outbox import poke_when_committed
+from integrations.services.looking import forget, link_of, locked, still_there, under_way
+from integrations.services.outbox import poke_when_committed, refuse_problems
 
 # Each is a mail of its own (templates/mail/).
 _MAILS = {
@@ -42,21 +43,26 @@ class Asked:
     mailed: list[User]  # the admins to whom a mail goes
     spared: list[User]  # the admins who got one less than MAIL_AGAIN_AFTER ago
     push: Push | None
-    why_none: str  # without a push: "no_connection", "nothing_changed" (a customer), "values" (to be mended first)
+    is_connected: bool = True  # whether there is an eAccounting company at all that something could wait for
 
 
 def ask_admin(
     *,
     user: User,
     company: Company,
-    contact: Contact | None = None,
     confirmed: Values | None = None,
+    contact: Contact | None = None,
     terms: TermsOfPayment | None = None,
+    judged: Collection[str] = (),
+    decision: Decision | None = None,
+    customer_id: str = "",
 ) -> Asked:
-    """Mail the admins what stands in the way, and park the wish to add the company, or to update its customer.
+    """Mail the admins what stands in the way, and park what a person confirmed until they have acted.
 
-    `contact`, `confirmed` and `terms` are those of a create, as for `services.request_create`. Raises NothingToAsk,
-    AlreadyUnderWay, ContactGone, Archived.
+    `confirmed`, `contact`, `terms`, `judged`: of the create sheet, as for `services.request_create`; `decision`,
+    `customer_id`: of the update sheet, as for `services.settle_differences`. Without either nothing new is parked, and
+    what waits for an admin already is theirs who asks last. Raises NothingToAsk, AlreadyUnderWay, AlreadyLinked,
+    NotLinked, CannotSendValues, ContactGone, Archived.
     """
     now = database_now()
     with transaction.atomic():
@@ -64,16 +70,18 @@ def ask_admin(
         contact = still_there(contact, company=company)
         connection = _locked_connection(company)
         link = link_of(company, connection)
-        code = _what_is_wrong(connection, link)
+        code = what_is_wrong(connection, link)
         if not code:
             raise NothingToAsk
         push = None
-        if connection:
-            if link:
-                wish = _wish_to_update(company, link)
-            else:
-                wish = _wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms)
-            push = _park(user, company, connection, code, wish) if wish else None
+        if connection and confirmed is not None:
+            wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
+            _give_way(link, company, connection, user)
+            push = _park(user, company, connection, code, wish)
+        elif connection and decision:
+            push = _park_update(user, company, connection, code, _still(link, customer_id), decision)
+        elif waiting := Push.open_of(company):
+            push = _renewed(user, waiting, connection)
         admins = list(User.objects.working_admins().filter(account_id=company.account_id).order_by("pk"))
         context = {"who": str(user), "company": company.name, "company_id": company.pk, "code": code}
         if connection:
@@ -86,9 +94,8 @@ def ask_admin(
         ]
         if mailed:
             _tell(user, company, connection, mailed)
-    why_none = "" if push else "no_connection" if connection is None else "nothing_changed" if link else "values"
     spared = [admin for admin in admins if admin not in mailed]
-    return Asked(mailed=mailed, spared=spared, push=push, why_none=why_none)
+    return Asked(mailed=mailed, spared=spared, push=push, is_connected=connection is not None)
 
 
 def _locked_connection(company: Company) -> Connection | None:
@@ -100,54 +107,56 @@ def _locked_connection(company: Company) -> Connection | None:
     return current.first() or current.first()
 
 
-def _what_is_wrong(connection: Connection | None, link: CustomerLink | None) -> str:
-    """Return the code of what only an admin can mend, or ""."""
+def what_is_wrong(connection: Connection | None, link: CustomerLink | None) -> str:
+    """Return the code of what only an admin can mend before a company is added or updated, or ""."""
     if connection is None:
         return "not_connected"
     if not connection.is_connected:
         return connection.state
     if connection.blocked_reason:
         return connection.blocked_reason
-    return "" if link else connection.terms_problem
+    return "" if link and not link.broken else connection.terms_problem
 
 
-def _wish_to_create(
-    company: Company, *, contact: Contact | None, confirmed: Values | None, terms: TermsOfPayment | None
-) -> dict[str, object] | None:
-    """Return the wish to add the company as it stands now, or None when values have to be mended first."""
-    try:
-        return wish_to_create(company, contact=contact, confirmed=confirmed or {}, terms=terms)
-    except CannotSendValues:
-        return None
+def _give_way(link: CustomerLink | None, company: Company, connection: Connection, user: User) -> None:
+    """Forget a customer that is gone there, as adding the company does. Raises AlreadyLinked for any other."""
+    if link and not link.broken:
+        raise AlreadyLinked
+    if link:
+        forget(link, company=company, connection=connection, user=user)
 
 
-def _wish_to_update(company: Company, link: CustomerLink) -> dict[str, object] | None:
-    """Return the wish to send what was changed here since it was last agreed on, or None when nothing was.
+def _still(link: CustomerLink | None, customer_id: str) -> CustomerLink:
+    """Return the link that the person saw. Raises NotLinked."""
+    if link is None or str(link.reference) != customer_id:
+        raise NotLinked
+    return link
 
-    Nobody sees a sheet, so nothing is sent over a value that changed in eAccounting, then or until it is sent.
-    """
-    here = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
-    here = mapping.shortened(here, link.shorter)
-    rows = compare(here=here, there=link.customer.answered, base=Base(link.sent or {}, link.agreed_there))
-    ours = {row.key: Side.OURS for row in rows if row.default is Side.OURS and not row.problems}
-    decision = decide(rows, ours)
+
+def _park_update(
+    user: User, company: Company, connection: Connection, code: str, link: CustomerLink, decision: Decision
+) -> Push | None:
+    """Park what the person chose to write, if it is anything; who asks has decided nothing about the rest."""
     if not decision.write:
         return None
-    return {
+    refuse_problems(decision.write)
+    whole = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
+    wish: dict[str, object] = {
         "kind": Kind.UPDATE,
         "contact": link.contact,
         "confirmed": decision.write,
         "based_on": decision.based_on,
+        "shorter": mapping.shorter_forms(whole, decision.write),
     }
+    return _park(user, company, connection, code, wish)
 
 
 def _park(user: User, company: Company, connection: Connection, code: str, wish: dict[str, object]) -> Push:
-    """Record the wish as one that waits; what waits already is theirs from now on. Raises AlreadyUnderWay."""
+    """Record the wish as one that waits; the same one twice is one. Raises AlreadyUnderWay."""
     waiting = Push.open_of(company)
+    if waiting and (waiting.kind, waiting.confirmed) == (wish["kind"], wish["confirmed"]):
+        return _renewed(user, waiting, connection)
     if waiting:
-        if waiting.connection_id == connection.pk and waiting.waits_for_admin:
-            waiting.renew(user=user, now=database_now())
-            return waiting
         raise under_way(waiting)
     return Push.objects.create(
         account_id=company.account_id,
@@ -161,6 +170,14 @@ def _park(user: User, company: Company, connection: Connection, code: str, wish:
     )
 
 
+def _renewed(user: User, waiting: Push, connection: Connection | None) -> Push:
+    """Make what waits for an admin already this person's wish. Raises AlreadyUnderWay for what waits for others."""
+    if connection is None or waiting.connection_id != connection.pk or not waiting.waits_for_admin:
+        raise under_way(waiting)
+    waiting.renew(user=user, now=database_now())
+    return waiting
+
+
 def _tell(user: User, company: Company, connection: Connection | None, admins: list[User]) -> None:
     """Write it into the company's activity, once for one mail: who asks twice while it is being sent asks once."""
     lately = Event.objects.filter(company=company, kind=EventKind.ADMIN_ASKED, actor=user)
@@ -170,9 +187,9 @@ def _tell(user: User, company: Company, connection: Connection | None, admins: l
 
 
 def send_now(*, user: User, push: Push) -> None:
-    """A person says that what waited long for an admin is still wanted. Raises NothingToDecide."""
+    """A person says that what waited long for an admin is still wanted, as it was confirmed. Raises NothingToDecide."""
     with transaction.atomic():
-        if not push.send_after_all(user=user, now=database_now()):
+        if not push.confirmed or not push.send_after_all(user=user, now=database_now()):
             raise NothingToDecide
         kind = EventKind.CREATE_REQUESTED if push.kind == Kind.CREATE else EventKind.UPDATE_REQUESTED
         Event.add(kind, connection=push.connection, company=push.company, actor=user)

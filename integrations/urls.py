@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from integrations.views import (
     adding,
+    anyway,
     asking,
     card,
     connection,
@@ -13,6 +14,7 @@ from integrations.views import (
     other_company,
     terms,
     undoing,
+    unlinking,
     updating,
 )
 
@@ -40,7 +42,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}update/", updating.update, name="update-customer"),
     path(f"{_CARD}check/", updating.check, name="check-customer"),
     path(f"{_CARD}contact-person/", contact_person.contact_person, name="contact-person"),
-    path(f"{_CARD}create-anyway/", card.create_anyway, name="create-anyway"),
+    path(f"{_CARD}create-anyway/", anyway.create_anyway, name="create-anyway"),
     path(f"{_CARD}link/", linking.search, name="link"),
     path(f"{_CARD}link/<uuid:customer_id>/", linking.link_customer, name="link-customer"),
     path(f"{_CARD}reference/", linking.reference, name="reference"),
@@ -50,5 +52,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CARD}updates/<int:push_id>/", undoing.former_values, name="former-values"),
     path(f"{_CARD}ask-admin/", asking.ask_admin, name="ask-admin"),
     path(f"{_CARD}send-now/", asking.send_now, name="send-now"),
-    path(f"{_CARD}unlink/", card.unlink, name="unlink"),
+    path(f"{_CARD}unlink/", unlinking.unlink, name="unlink"),
 ]

@@ -49,12 +49,21 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   });
 
-  // No answer, or one that is no sheet (logged out, no right, gone): say so where it was expected.
+  // No answer, or one that is no sheet (logged out, no right, gone): say so where it was expected. A form that was sent
+  // keeps what was typed into it.
   const fail = (event) => {
-    if (event.detail.target === sheet) {
-      sheet.replaceChildren(document.getElementById("sheet-failure").content.cloneNode(true));
-      show();
+    if (event.detail.target !== sheet) {
+      return;
     }
+    const form = event.detail.elt.closest("#sheet form[method=post]");
+    if (form) {
+      form.parentElement.querySelector("[data-unsent]")?.remove();
+      form.before(document.getElementById("sheet-unsent").content.cloneNode(true));
+      sheet.scrollTop = 0;
+      return;
+    }
+    sheet.replaceChildren(document.getElementById("sheet-failure").content.cloneNode(true));
+    show();
   };
   document.body.addEventListener("htmx:responseError", fail);
   document.body.addEventListener("htmx:sendError", fail);

@@ -22,6 +22,7 @@ from integrations.models import (
 )
 from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.offers import mark_of
+from integrations.sheets.anyway import AnywaySheet
 from integrations.sheets.sides_form import SidesForm
 from integrations.sheets.there import There
 from tests.rights import Case, Cast, Words
@@ -30,6 +31,8 @@ from tests.sheets import confirmed
 NOW = datetime.now(UTC)
 Make = Callable[[Account], Words]
 COMPANY = {"name": "Björk & Son Måleri AB", "country": "SE", "postal_code": "903 26", "city": "Umeå"}
+
+CONFIRMED = {"Name": COMPANY["name"], "InvoicePostalCode": "903 26", "InvoiceCity": "Umeå"}
 
 
 def _admin(account: Account) -> User:
@@ -111,15 +114,25 @@ def _waiting(account: Account) -> Words:
     return _push(account, wait_reason=WaitReason.RETRY)
 
 
-def _without_terms(account: Account) -> Words:
-    """A company that can be added when an admin has confirmed the terms of payment."""
-    words = _connected(account)
+def _waiting_for_terms(account: Account) -> Words:
+    words = _push(account, wait_reason=WaitReason.TERMS)
     Connection.objects.filter(account=account).update(terms_confirmed_at=None)
     return words
 
 
 def _asked_long_ago(account: Account) -> Words:
-    return _push(account, wait_reason=WaitReason.DECISION, failure=ASKED_LONG_AGO)
+    return _push(account, wait_reason=WaitReason.DECISION, failure=ASKED_LONG_AGO, confirmed=CONFIRMED)
+
+
+def _judged(cast: Cast) -> Words:
+    """What the sheet *Create anyway* posts when a person says that none of the candidates is the company."""
+    push = Push.objects.select_related("company", "contact", "connection").filter(account=cast.account).first()
+    return {"seen": AnywaySheet(push).seal, "none_of_these": "on"} if push else {}
+
+
+def _link_seen(cast: Cast) -> Words:
+    link = CustomerLink.objects.select_related("customer").filter(account=cast.account).first()
+    return {"linked_to": str(link.reference)} if link else {}
 
 
 def _lost(account: Account) -> Words:
@@ -127,7 +140,7 @@ def _lost(account: Account) -> Words:
 
 
 def _failed(account: Account) -> Words:
-    return _push(account, state=PushState.FAILED, finished_at=NOW, failure="refused")
+    return _push(account, state=PushState.FAILED, finished_at=NOW, failure="refused", confirmed=CONFIRMED)
 
 
 def _only_connected(cast: Cast) -> Words:
@@ -328,7 +341,7 @@ CASES = [
     _card("integrations:check-customer", _linked, changes=False),
     _card("integrations:contact-person", _linked, get=200, data=_seen_person, foreign_data=_foreign_seen_person),
     _card("integrations:former-values", _updated, get=200, data=_put_back),
-    _card("integrations:create-anyway", _deciding),
+    _card("integrations:create-anyway", _deciding, get=200, data=_judged),
     _card("integrations:link", _connected, get=200, post=405),
     _card("integrations:reference", _connected, get=200, post=405),
     # eAccounting is asked who it is before anything is linked, and does not answer here.
@@ -336,7 +349,8 @@ CASES = [
     _card("integrations:look-again", _lost),
     _card("integrations:cancel", _waiting),
     _card("integrations:try-again", _failed),
-    _card("integrations:ask-admin", _without_terms),
+    # Nothing is to be sent for it: where something is, the sheet is shown first.
+    _card("integrations:ask-admin", _waiting_for_terms),
     _card("integrations:send-now", _asked_long_ago),
-    _card("integrations:unlink", _linked),
+    _card("integrations:unlink", _linked, get=200, data=_link_seen),
 ]

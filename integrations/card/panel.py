@@ -11,10 +11,11 @@ from django.utils.translation import gettext
 from accounts.models import Role, User
 from companies.models import Company
 from integrations import mapping
+from integrations.asking import what_is_wrong
 from integrations.card.differences import differences_words, row_words, told_differences
 from integrations.card.link_rows import rows_of, stored_otherwise
 from integrations.card.panel_states import DIFFERENCES, LOOKS, POLL_SECONDS, TECHNICAL, TO_REVIEW, Look, State
-from integrations.comparing import Change, Row
+from integrations.comparing import GROUP_LABELS, Change, Row
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
 from integrations.services import current_connection, links_of
@@ -231,6 +232,29 @@ class Panel:
         under_way = self.push is not None and self.push.is_open
         usable = self.connection is not None and self.connection.is_usable
         return self.may_change and usable and not under_way and not (self.link and self.link.broken)
+
+    @property
+    def asks_on(self) -> str:
+        """The address of the sheet on which an admin is asked, by name; blank where nothing is to be sent for it."""
+        if self.connection is None or (self.push and self.push.is_open):
+            return ""
+        if not what_is_wrong(self.connection, self.link):
+            return ""
+        if self.link is None:
+            return "integrations:add-customer"
+        return "integrations:update-customer" if self.differences and not self.link.broken else ""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether trying again, or sending now, repeats exactly what a sheet confirmed; else a sheet shows it first."""
+        return self.push is not None and bool(self.push.confirmed)
+
+    @property
+    def repeated_fields(self) -> list[str]:
+        """What a repeated update writes, by its labels; a group is written whole, and named once."""
+        confirmed = (self.push.confirmed or {}) if self.push else {}
+        fields = [field for field in mapping.FIELDS if field.remote in confirmed]
+        return list(dict.fromkeys(str(GROUP_LABELS.get(field.group, field.label)) for field in fields))
 
     @property
     def may_cancel(self) -> bool:

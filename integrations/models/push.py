@@ -226,15 +226,17 @@ class Push(PushQueue):
     def _decide(self, rows: models.QuerySet["Push"], **fields: Any) -> bool:  # any column
         return bool(rows.filter(pk=self.pk).update(fence=F("fence") + 1, lease_until=None, **fields))
 
-    def decide_create_anyway(self, *, now: datetime) -> bool:
+    def decide_create_anyway(self, *, now: datetime, **wish: Any) -> bool:  # any column
         """A person saw the candidates and wants a new customer all the same; of others they are asked again.
 
-        Without candidates nobody saw any: bytes may have left, and what became of them has to be found out first.
+        Without candidates nobody saw any: bytes may have left, and what became of them has to be found out first. Nor
+        did anybody see those that came since this row was read. `wish`: what was confirmed only now.
         """
         rows = Push.objects.filter(kind=Kind.CREATE, state__in=OPEN, wait_reason=WaitReason.DECISION)
-        rows = rows.exclude(candidates=[])
+        rows = rows.filter(candidates=self.candidates).exclude(candidates=[])
         return self._decide(
             rows,
+            **wish,
             state=PushState.WAITING,
             create_anyway=True,
             seen_ids=[*self.seen_ids, *(candidate["id"] for candidate in self.candidates)],

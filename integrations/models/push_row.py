@@ -88,6 +88,11 @@ class PushRow(models.Model):
         return self.wait_reason == WaitReason.DECISION and self.failure == ASKED_LONG_AGO
 
     @property
+    def is_to_decide(self) -> bool:
+        """Whether a person has to say if one of the candidates is the company."""
+        return self.wait_reason == WaitReason.DECISION and bool(self.candidates)
+
+    @property
     def is_open(self) -> bool:
         """Whether this wish is still under way."""
         return self.state in OPEN

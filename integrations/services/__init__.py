@@ -18,7 +18,7 @@ from integrations.refusing import (
 from integrations.services.adding import check_create, request_create
 from integrations.services.checking import look_there
 from integrations.services.decisions import cancel, create_anyway, link_instead, look_again
-from integrations.services.linking import link, linked_meanwhile, undecided, unlink, why_not_link
+from integrations.services.linking import link, linked_meanwhile, undecided, unlink, why_not_link, why_not_unlink
 from integrations.services.looking import current_connection, link_of, links_of
 from integrations.services.undoing import put_back
 from integrations.services.wishes import (
@@ -62,4 +62,5 @@ __all__ = [
     "undecided",
     "unlink",
     "why_not_link",
+    "why_not_unlink",
 ]

@@ -9,7 +9,7 @@ from companies.models import Company, Contact
 from integrations import mapping
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment
-from integrations.refusing import AlreadyLinked, Archived, TermsNotAllowed, TermsNotConfirmed
+from integrations.refusing import AlreadyLinked, Archived, NotConnected, TermsNotAllowed, TermsNotConfirmed
 from integrations.services.looking import (
     connected,
     current_connection,
@@ -18,7 +18,6 @@ from integrations.services.looking import (
     locked,
     refuse_under_way,
     still_there,
-    working,
 )
 from integrations.services.outbox import record, refuse_problems
 
@@ -43,7 +42,8 @@ def request_create(
         company = locked(company)
         contact = still_there(contact, company=company)
         connection = connected(company)
-        gone = _replaced(company, connection, terms)
+        gone = _replaced(company, connection)
+        _refuse_terms(connection, terms)
         wish = wish_to_create(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
         if gone:
             forget(gone, company=company, connection=connection, user=user)
@@ -80,24 +80,26 @@ def wish_to_create(
 
 
 def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
-    """Tell, before a person fills in a sheet, that the company can be added now: to which connection.
+    """Tell, before a person fills in a sheet, to which connection the company can be added.
 
-    Also the link to a customer that is gone there, which the create would replace. Without locks: `request_create`
-    decides. Raises as that does, except about values.
+    The connection, or its terms, may be such that an admin has to mend them first (`asking.what_is_wrong`). Also the
+    link to a customer that is gone there, which the create would replace. Without locks: `request_create` decides.
+    Raises NotConnected before the first connection, AlreadyLinked, AlreadyUnderWay, Archived.
     """
     if company.archived_at is not None:
         raise Archived
-    connection = working(current_connection(company.account_id))
-    return connection, _replaced(company, connection, None)
+    connection = current_connection(company.account_id)
+    if connection is None:
+        raise NotConnected
+    return connection, _replaced(company, connection)
 
 
-def _replaced(company: Company, connection: Connection, terms: TermsOfPayment | None) -> CustomerLink | None:
+def _replaced(company: Company, connection: Connection) -> CustomerLink | None:
     """Return the link to a customer that is gone there, if there is one. Raises why nothing can be added."""
     link = link_of(company, connection)
     if link and not link.broken:
         raise AlreadyLinked
     refuse_under_way(company)
-    _refuse_terms(connection, terms)
     return link
 
 

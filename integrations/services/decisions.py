@@ -6,17 +6,27 @@ from accounts.models import User
 from integrations.clock import database_now
 from integrations.comparing import Decision
 from integrations.eaccounting.types import Customer
+from integrations.mapping import Values
 from integrations.models import CustomerLink, Event, EventKind, Origin, Push
 from integrations.refusing import NothingToDecide
+from integrations.services.adding import wish_to_create
 from integrations.services.linking import link
 from integrations.services.looking import locked, still_connected
 from integrations.services.outbox import poke_when_committed
 
 
-def create_anyway(*, user: User, push: Push) -> None:
-    """A person saw the possible duplicates and wants a new customer. Raises NothingToDecide."""
+def create_anyway(*, user: User, push: Push, confirmed: Values | None = None) -> None:
+    """A person saw the possible duplicates and wants a new customer.
+
+    `push`: as they saw it, whose candidates they said not to be the company. `confirmed`: the values that they saw,
+    where no sheet had confirmed any before. Raises NothingToDecide, CannotSendValues.
+    """
+    wish: dict[str, object] = {}
+    if not push.confirmed and confirmed is not None:
+        whole = wish_to_create(push.company, contact=push.contact, confirmed=confirmed, terms=push.terms)
+        wish = {name: whole[name] for name in ("confirmed", "is_private_person", "based_on", "shorter")}
     with transaction.atomic():
-        if not push.decide_create_anyway(now=database_now()):
+        if not push.decide_create_anyway(now=database_now(), **wish):
             raise NothingToDecide
         Event.add(EventKind.CREATE_ANYWAY, connection=push.connection, company=push.company, actor=user)
         poke_when_committed(push)

@@ -132,8 +132,18 @@ def _refuse_linked_elsewhere(remote: RemoteCustomer, company: Company) -> None:
         raise LinkedElsewhere(company_id=other.company_id, name=other.company.name)
 
 
-def unlink(*, user: User, company: Company) -> None:
-    """Forget the link; nothing changes in eAccounting. Raises NotLinked, AlreadyUnderWay, Archived."""
+def why_not_unlink(company: Company) -> Refusal | None:
+    """Return what keeps the company from being unlinked just now, without locks; `unlink` decides."""
+    push = Push.open_of(company)
+    return under_way(push) if push else None
+
+
+def unlink(*, user: User, company: Company, linked_to: str | None = None) -> None:
+    """Forget the link; nothing changes in eAccounting.
+
+    `linked_to`: the id of the customer that the person saw; None: nobody looked. Raises NotLinked, LinkedMeanwhile,
+    AlreadyUnderWay, Archived.
+    """
     with transaction.atomic():
         company = locked(company)
         refuse_under_way(company)
@@ -141,4 +151,5 @@ def unlink(*, user: User, company: Company) -> None:
         found = link_of(company, connection)
         if connection is None or found is None:
             raise NotLinked
+        _refuse_linked_meanwhile(found, linked_to)
         forget(found, company=company, connection=connection, user=user)

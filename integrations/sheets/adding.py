@@ -12,6 +12,7 @@ from companies.models import Company, Contact
 from integrations import mapping
 from integrations.mapping import BY_PROPERTY, FIELDS, Group, Values
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment
+from integrations.sheets.stop import Stop
 from integrations.stand_ins import stand_ins
 from integrations.words.sentences import sentence
 
@@ -29,6 +30,11 @@ class Opening:
     gone: CustomerLink | None  # a customer that is gone there, in whose place the new one comes
     refused: Push | None  # the create before this one, when it was refused
     typed: QueryDict | None = None  # what stands on the sheet by now
+
+    @cached_property
+    def stop(self) -> Stop | None:
+        """What only an admin can mend before the company can be added."""
+        return Stop.of(self.connection, None)
 
     @cached_property
     def here(self) -> Values:

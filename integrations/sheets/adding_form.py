@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms import BoundField
 from django.http import QueryDict
 from django.utils import timezone
@@ -108,9 +108,12 @@ class AddForm(forms.Form):
         return form
 
     def _choose_among(self) -> None:
+        """Give the choices what can be chosen; there are no terms before an admin has chosen some."""
         contact, terms = self.fields["contact"], self.fields["terms"]
         if isinstance(contact, forms.ModelChoiceField) and isinstance(terms, forms.ModelChoiceField):
             contact.queryset, terms.queryset = self.opening.people(), self.opening.connection.offered_terms()
+        if self.opening.connection.terms_problem:
+            del self.fields["terms"]
 
     def _input(self, field: mapping.Field) -> forms.Field:
         attributes = {"autocomplete": "off", **_TYPES.get(field.remote, {})}
@@ -197,7 +200,7 @@ class AddForm(forms.Form):
     @property
     def marks(self) -> bool:
         """Whether fields carry messages; the box about possible customers says its own above."""
-        return bool(self.errors.keys() - {"none_of_these"})
+        return bool(self.errors.keys() - {"none_of_these", NON_FIELD_ERRORS})
 
     def point_at_first(self) -> None:
         """Let the page open where something has to be done."""

@@ -4,7 +4,7 @@ The index suggests them at once; eAccounting itself is asked while the sheet is 
 engine asks again before anything is created (delivery/creating.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,8 +17,8 @@ from integrations.delivery import live
 from integrations.duplicates import Reason as Same
 from integrations.duplicates import in_common
 from integrations.eaccounting.types import Customer
-from integrations.mapping import Values, owned
-from integrations.models import Connection, CustomerLink
+from integrations.mapping import COUNTRY, Values, owned
+from integrations.models import Connection, CustomerLink, Push
 
 WORDS = {
     Reason.SAME_NUMBER: _("same registration number"),
@@ -86,6 +86,34 @@ def asked(*, connection: Connection, values: Values) -> list[Alike]:
         )
         for customer in customers
     ]
+
+
+def candidates_of(push: Push, *, values: Values) -> list[Alike]:
+    """Return those that a create stopped at, as they were found, with what they have in common with its values."""
+    found = push.candidates
+    ids = [UUID(one["id"]) for one in found]
+    links = CustomerLink.of_customers(ids, connection=push.connection_id).select_related("company", "customer")
+    linked = {str(link.reference): link.company for link in links}
+    return [
+        Alike(
+            id=one["id"],
+            number=one.get("number", ""),
+            name=one.get("name", ""),
+            registration_number=one.get("registration_number", ""),
+            city=one.get("city", ""),
+            is_active=bool(one.get("is_active", "yes")),
+            why=_in_words(SAME[reason] for reason in in_common(values, _known(one, values))),
+            company=linked.get(one["id"]),
+            is_same=True,
+        )
+        for one in found
+    ]
+
+
+def _known(candidate: Mapping[str, str], values: Values) -> Values:
+    """Return what is kept of a candidate, by its properties there; its country is taken to be the company's."""
+    name, number = candidate.get("name", ""), candidate.get("registration_number", "")
+    return {"Name": name, "CorporateIdentityNumber": number, COUNTRY: values.get(COUNTRY, "")}
 
 
 def _in_words(reasons: Iterable[str | Promise]) -> str:

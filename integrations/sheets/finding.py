@@ -16,6 +16,7 @@ from integrations.customer_index import IndexStage
 from integrations.delivery import live
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
+from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink, RemoteCustomer
 from integrations.references import Kind, Sought, parse
 from integrations.words.index_words import index_words
@@ -66,6 +67,20 @@ class Candidate:
             city=customer.city,
             is_active=customer.is_active,
             **_linked(links.first(), company),
+        )
+
+    @classmethod
+    def of_values(cls, reference: str, values: Values) -> "Candidate":
+        """Return what a sheet has shown of one that the index does not know."""
+        return cls(
+            reference=reference,
+            name=values.get("Name", ""),
+            number="",
+            registration_number=values.get("CorporateIdentityNumber", ""),
+            city=values.get("InvoiceCity", ""),
+            is_active=True,
+            elsewhere=None,
+            is_linked_here=False,
         )
 
     @property

@@ -19,6 +19,7 @@ from integrations.sheets import finding
 from integrations.sheets.finding import Candidate
 from integrations.sheets.link_form import LinkForm
 from integrations.sheets.sides_form import Seen, seen_in
+from integrations.sheets.stop import Stop
 from integrations.words import no_answer
 from integrations.words.sentences import sentence
 
@@ -35,6 +36,7 @@ class LinkSheet:
     linked_to: str = ""  # the id of the customer that the company is linked to now
     stop: str = ""
     notice: str = ""  # what a person has to know before going on
+    stopped_by: Stop | None = None  # what an admin has to mend before what was chosen can be done
     seen_at: datetime | None = None  # when the values were read that are shown, unless it was just now
 
     @property
@@ -67,6 +69,8 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
     """Read the customer once, and set it beside the company; `data` is what a person posted."""
     connection = services.current_connection(company.account_id)
     refusal = services.why_not_link(company)
+    if connection and data is not None and isinstance(refusal, services.NotConnected):
+        return _kept(company, connection, customer_id, refusal, data)
     if refusal or connection is None:
         refusal = refusal or services.NotConnected()
         return LinkSheet(company=company, stop=sentence(refusal.code, refusal.parameters))
@@ -76,7 +80,7 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
         return LinkSheet(company=company, connection=connection, stop=finding.not_found(connection, customer_id))
     except no_answer.NO_ANSWER as error:
         row = finding.known_row(connection, customer_id)
-        return _from_index(company, connection, row, error, data)
+        return _from_index(company, connection, row, no_answer.why(error), data)
     candidate = Candidate.of_answer(customer, connection=connection, company=company)
     if candidate.stop:
         return LinkSheet(company=company, connection=connection, candidate=candidate, stop=candidate.stop)
@@ -95,15 +99,32 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
     )
 
 
+def _kept(
+    company: Company, connection: Connection, customer_id: str, refusal: services.NotConnected, data: QueryDict
+) -> LinkSheet:
+    """Show what the person saw and chose, until the connection is mended."""
+    row, seen = finding.known_row(connection, customer_id), seen_in(data, about=customer_id)
+    if seen is None:
+        return LinkSheet(company=company, stop=sentence(refusal.code))
+    known = Candidate.of_row(row, company=company) if row else Candidate.of_values(customer_id, seen.there)
+    rows = compare(here=seen.here, there=seen.there)
+    return LinkSheet(
+        company=company,
+        connection=connection,
+        candidate=known,
+        form=LinkForm(data, rows=rows, about=customer_id, linked_to=seen.linked_to),
+        stopped_by=Stop.by(refusal),
+    )
+
+
 def _from_index(
     company: Company,
     connection: Connection,
     row: RemoteCustomer | None,
-    error: no_answer.NoAnswer,
+    why: str,
     data: QueryDict | None,
 ) -> LinkSheet:
     """Show what the index knows while eAccounting does not answer; linking reads again."""
-    why = no_answer.why(error)
     if row is None:
         return LinkSheet(company=company, connection=connection, stop=why)
     candidate = Candidate.of_row(row, company=company)

@@ -61,8 +61,18 @@ class CompanyReferenceSection(Section):
         self.current = str(self.link.reference) if self.link else ""
         self.initial = {"reference": self.current, "was": self.current}
         self._lock_field(company)
-        if not self.fields["reference"].disabled:
-            self._draw(company=company)
+        field = self.fields["reference"]
+        if field.disabled:
+            return
+        self._draw(company=company)
+        if self.link:
+            field.help_text = f"{field.help_text} {self._will_unlink()}"
+
+    def _will_unlink(self) -> str:
+        """What emptying the field does; the answer below it says so only where scripts run."""
+        customer = self.link.customer if self.link else ""
+        words = gettext("Empty it to unlink %(customer)s; nothing is changed in Visma eAccounting.")
+        return words % {"customer": customer}
 
     def _draw(self, **fields: Company | ReferenceAnswer | None) -> None:
         """Give the field what it shows below itself."""
@@ -70,16 +80,34 @@ class CompanyReferenceSection(Section):
             setattr(self.fields["reference"].widget, name, value)
 
     def _lock_field(self, company: Company | None) -> None:
-        """Make the field read-only, with the reason, while it cannot be changed."""
+        """Make the field read-only, with the reason, while it cannot be changed; what was typed meanwhile stays."""
+        self.closed = self._why_closed(company)
+        if not self.closed:
+            return
+        if self.add_prefix("was") in self.data and not self._is_untouched():
+            return  # typed while it was open: clean_reference says why
         field = self.fields["reference"]
+        field.disabled, field.help_text = True, self.closed
+
+    def _why_closed(self, company: Company | None) -> str:
         if self.connection is None or not self.connection.is_connected:
-            field.disabled = True
-            field.help_text = sentence("not_connected" if self.connection is None else self.connection.state)
-        elif company and (push := Push.open_of(company)):
-            field.disabled = True
-            is_left = push.connection_id != self.connection.pk
-            waits = _("Something is being sent to Visma eAccounting. Wait until it is done.")
-            field.help_text = sentence("already_under_way", {"left": str(push.connection)}) if is_left else waits
+            return sentence("not_connected" if self.connection is None else self.connection.state)
+        push = Push.open_of(company) if company else None
+        if push is None:
+            return ""
+        if push.connection_id != self.connection.pk:
+            return sentence("already_under_way", {"left": str(push.connection)})
+        return gettext("Something is being sent to Visma eAccounting. Wait until it is done.")
+
+    def _refuse_closed(self) -> None:
+        """Say that what was typed cannot be done now; the rest of the page is saved without it."""
+        if not self.closed:
+            return
+        if self.current:
+            words = gettext("This cannot be changed now. %(why)s Put back %(was)s to save the rest.")
+        else:
+            words = gettext("This cannot be linked now. %(why)s Empty the field to save the rest.")
+        raise ValidationError(words % {"why": self.closed, "was": self.current})
 
     def clean_reference(self) -> str:
         """Ask eAccounting who it is, only when the reference was changed."""
@@ -87,14 +115,14 @@ class CompanyReferenceSection(Section):
             return self.current
         sought = parse(self.cleaned_data["reference"])
         reference = sought.value
-        if reference != self.current:
-            self._refuse_overtaken()
+        if reference == self.current:
+            return self.current
+        self._refuse_closed()
+        self._refuse_overtaken()
         if sought.kind is Kind.NOTHING or self.connection is None or self.company is None:
             return reference
         if sought.kind is not Kind.REFERENCE:
             raise ValidationError(finding.wrong_form())
-        if reference == self.current:
-            return reference
         self._refuse_linked(self.connection, self.company, reference)
         self.customer = self._read(self.connection, reference)
         self._refuse_other_number(self.connection, self.company, self.customer)
@@ -159,7 +187,7 @@ class CompanyReferenceSection(Section):
                 )
                 self.told = gettext("It is linked to %(customer)s.") % {"customer": link.customer}
             elif self.link and not self.cleaned_data["reference"]:
-                services.unlink(user=self.user, company=company)
+                services.unlink(user=self.user, company=company, linked_to=self.current)
                 self.told = gettext("It is unlinked. Nothing was changed in Visma eAccounting.")
         except services.Refusal as refusal:
             raise ValidationError({"reference": sentence(refusal.code, refusal.parameters)}) from refusal

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
 from integrations.comparing import Change, Row, Side
-from integrations.mapping import COUNTRY, Field, Values
+from integrations.mapping import COUNTRY, FIELDS, Field, Values
 from integrations.words.sentences import ValueProblem
 
 Words = str | Promise
@@ -122,6 +122,15 @@ def lines(row: Row, values: Values) -> list[Line]:
             differs=is_group and field in row.differing,
         )
         for field in row.fields
+    ]
+
+
+def value_lines(values: Values) -> list[Line]:
+    """Return each of these values with its label."""
+    return [
+        Line(label=field.label, value=_shown(field, values[field.remote]), differs=False)
+        for field in FIELDS
+        if field.remote in values
     ]
 
 

@@ -1,6 +1,7 @@
-"""The create sheet: what will be sent, who it could be already, and then the wish."""
+"""The create sheet: what will be sent, who it could be already, and then the wish, or the question to an admin."""
 
 from dataclasses import replace
+from typing import TypedDict
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -10,16 +11,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from companies.models import Company
-from integrations import mapping, services
+from companies.models import Company, Contact
+from integrations import asking, mapping, services
 from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError
 from integrations.mapping import COUNTRY
+from integrations.models import TermsOfPayment
+from integrations.refusing import NothingToAsk
 from integrations.sheets import alike
 from integrations.sheets.adding import Opening, opening_of
 from integrations.sheets.adding_form import AddForm
 from integrations.tokens import NotConnected
-from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.views.asking import tell
+from integrations.views.sheets import leave_sheet, render_sheet, stopped
 from integrations.words.sentences import sentence, value_problem
 
 LONGEST_ASKED = 255  # characters of a value that eAccounting is asked for
@@ -32,7 +36,7 @@ def _company(request: SignedInRequest, company_id: int) -> Company:
 @require(Role.USER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """+ Add as customer in Visma eAccounting: the sheet, and *Create customer in Visma*."""
+    """+ Add as customer in Visma eAccounting: the sheet, and *Create customer in Visma eAccounting*."""
     company = _company(request, company_id)
     try:
         opening = opening_of(company, *services.check_create(company=company))
@@ -40,16 +44,34 @@ def add_customer(request: SignedInRequest, company_id: int) -> HttpResponse:
         return _say(request, company, refusal)
     if request.method != "POST":
         return _draw(request, _first(opening))
-    opening = replace(opening, typed=request.POST)
+    return _take(request, replace(opening, typed=request.POST))
+
+
+def _take(request: SignedInRequest, opening: Opening) -> HttpResponse:
+    """Do what was pressed, if the person saw what stands there now."""
     if request.POST.get("show") == "person" and _runs_htmx(request):
         return render(request, "integrations/add_person.html", {"form": AddForm(opening=opening)})
     if "show" in request.POST or opening.is_other_person:
         return _draw(request, AddForm(opening=opening))
-    if request.POST.get("private_person", str(company.is_private_person)) != str(company.is_private_person):
-        messages.warning(request, _("Nothing was sent yet: it was changed meanwhile whether this is a private person."))
+    overtaken = _overtaken(request, opening)
+    if overtaken:
+        messages.warning(request, overtaken)
         return _draw(request, AddForm(opening=opening))
     form = AddForm(request.POST, opening=opening)
-    return _create(request, form) if form.is_valid() else _draw(request, form)
+    if not form.is_valid():
+        return _draw(request, form)
+    return _ask(request, form) if "ask" in request.POST else _create(request, form)
+
+
+def _overtaken(request: SignedInRequest, opening: Opening) -> str:
+    """Say what the sheet told that is so no more; blank when all of it is."""
+    is_private_person, connection = str(opening.company.is_private_person), str(opening.connection.pk)
+    if request.POST.get("private_person", is_private_person) != is_private_person:
+        return _("Nothing was sent yet: it was changed meanwhile whether this is a private person.")
+    if request.POST.get("connection", connection) != connection:
+        words = _("Nothing was sent yet: meanwhile %(company)s was connected. Look at it, then go on.")
+        return words % {"company": opening.connection}
+    return ""
 
 
 def _runs_htmx(request: SignedInRequest) -> bool:
@@ -66,21 +88,62 @@ def _first(opening: Opening) -> AddForm:
 def _create(request: SignedInRequest, form: AddForm) -> HttpResponse:
     opening = form.opening
     try:
-        services.request_create(
-            user=request.user,
-            company=opening.company,
-            contact=opening.contact,
-            confirmed=form.confirmed(),
-            terms=form.cleaned_data["terms"],
-            judged=opening.seen if form.cleaned_data["none_of_these"] else (),
-        )
+        services.request_create(user=request.user, company=opening.company, **_confirmed(form))
     except services.CannotSendValues as refusal:
-        for problem in refusal.problems:
-            form.add_error(problem.remote, value_problem(problem.remote, problem.kind, problem.length).words)
+        return _draw(request, _refused(form, refusal))
+    except services.Refusal as refusal:
+        return _stay(request, opening.company, refusal)
+    return leave_sheet(request, opening.company)
+
+
+def _ask(request: SignedInRequest, form: AddForm) -> HttpResponse:
+    """Ask an admin; what stands on the sheet is sent when they have mended what stops it."""
+    company = form.opening.company
+    try:
+        asked = asking.ask_admin(user=request.user, company=company, **_confirmed(form))
+    except services.CannotSendValues as refusal:
+        return _draw(request, _refused(form, refusal))
+    except NothingToAsk as refusal:
+        messages.info(request, sentence(refusal.code))
         return _draw(request, form)
     except services.Refusal as refusal:
-        return _say(request, opening.company, refusal)
-    return leave_sheet(request, opening.company)
+        return _stay(request, company, refusal)
+    tell(request, asked)
+    return leave_sheet(request, company)
+
+
+class _Confirmed(TypedDict):
+    contact: Contact | None
+    confirmed: mapping.Values
+    terms: TermsOfPayment | None
+    judged: list[str]
+
+
+def _confirmed(form: AddForm) -> _Confirmed:
+    return {
+        "contact": form.opening.contact,
+        "confirmed": form.confirmed(),
+        "terms": form.cleaned_data.get("terms"),
+        "judged": form.opening.seen if form.cleaned_data["none_of_these"] else [],
+    }
+
+
+def _refused(form: AddForm, refusal: services.CannotSendValues) -> AddForm:
+    for problem in refusal.problems:
+        form.add_error(problem.remote, value_problem(problem.remote, problem.kind, problem.length).words)
+    return form
+
+
+def _stay(request: SignedInRequest, company: Company, refusal: services.Refusal) -> HttpResponse:
+    """Show the sheet again with what was typed; back to the card only where there is nothing left to add."""
+    try:
+        opening = opening_of(company, *services.check_create(company=company))
+    except services.Refusal as gone:
+        return _say(request, company, gone)
+    form = AddForm(request.POST, opening=replace(opening, typed=request.POST))
+    if form.is_valid() and not opening.stop:  # mended, or refused for what no field shows
+        form.add_error(None, sentence(refusal.code, refusal.parameters))
+    return _draw(request, form)
 
 
 def _say(request: SignedInRequest, company: Company, refusal: services.Refusal) -> HttpResponse:
@@ -96,6 +159,7 @@ def _draw(request: SignedInRequest, form: AddForm) -> HttpResponse:
     ask = typed is not None and not _runs_htmx(request) and (typed.get("show") == "possible" or bool(opening.alike))
     context = {"form": form, "opening": opening, "company": opening.company, **_possible(opening, ask=ask)}
     context["asked_to_show"] = typed is not None and "show" in typed
+    context |= stopped(request, opening.stop, was_sent=form.is_bound and typed is not None)
     form.point_at_first()
     return render_sheet(request, "integrations/add.html", context)
 

@@ -9,9 +9,10 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role, User
-from companies.models import Company, Contact
+from companies.models import Company
 from integrations import asking, services
 from integrations.asking import Asked
+from integrations.card.panel import panel_of
 from integrations.models import Kind, Push, WaitReason
 from integrations.words.sentences import sentence
 
@@ -23,22 +24,23 @@ def _company(request: SignedInRequest, company_id: int) -> Company:
 @require(Role.USER)
 @require_POST
 def ask_admin(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Ask an admin."""
+    """Ask an admin, where nothing is to be sent for it. Else a sheet shows first what will be sent, and asks itself."""
     company = _company(request, company_id)
+    sheet = panel_of(company=company, user=request.user).asks_on
+    if sheet:
+        messages.warning(request, _("Nobody was asked yet: look at what will be sent, then ask."))
+        return redirect(sheet, company_id=company.pk)
     try:
-        asked = asking.ask_admin(user=request.user, company=company, contact=_sole_contact(company))
+        tell(request, asking.ask_admin(user=request.user, company=company))
     except services.Refusal as refusal:
         messages.error(request, sentence(refusal.code, refusal.parameters))
-    else:
-        tell = messages.success if asked.mailed or asked.spared else messages.warning
-        tell(request, f"{_who_knows(asked)} {_what_follows(asked)}".strip())
     return redirect("companies:card", company_id=company.pk)
 
 
-def _sole_contact(company: Company) -> Contact | None:
-    """The only person of the company goes along with a create, as on the card."""
-    people = list(company.contacts.filter(left_at=None).order_by("pk")[:2])
-    return people[0] if len(people) == 1 else None
+def tell(request: SignedInRequest, asked: Asked) -> None:
+    """Say who was asked, and what follows."""
+    say = messages.success if asked.mailed or asked.spared else messages.warning
+    say(request, f"{_who_knows(asked)} {_what_follows(asked)}".strip())
 
 
 def _who_knows(asked: Asked) -> str:
@@ -63,22 +65,18 @@ def _names(admins: list[User]) -> str:
 def _what_follows(asked: Asked) -> str:
     push = asked.push
     if push is None:
-        return {
-            "no_connection": _("Add the company when Visma eAccounting is connected."),
-            "nothing_changed": "",
-            "values": _("The company is not added by itself, because values are missing or too long. Mend them first."),
-        }[asked.why_none]
+        return "" if asked.is_connected else _("Add the company when Visma eAccounting is connected.")
     if push.wait_reason == WaitReason.TERMS:
         return _("The company is added by itself when the terms of payment are chosen.")
     if push.kind == Kind.CREATE:
         return _("The company is added by itself when the connection works again.")
-    return _("What was changed here is sent by itself when the connection works again.")
+    return _("What you chose is sent by itself when the connection works again.")
 
 
 @require(Role.USER)
 @require_POST
 def send_now(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Send it now: what waited long for an admin is still wanted."""
+    """Send it now: what waited long for an admin is still wanted, exactly as it was confirmed."""
     company = _company(request, company_id)
     rows = Push.objects.select_related("connection", "company").filter(company=company).order_by("-pk")
     rows = rows.defer("connection__access_token", "connection__refresh_token")

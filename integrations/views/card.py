@@ -1,4 +1,4 @@
-"""The buttons on the company card, and the panel that follows them."""
+"""The buttons on the company card that need no sheet, and the panel that follows them."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from accounts.models import Role
 from companies.models import Company
 from integrations import services
 from integrations.card.panel import panel_of
-from integrations.models import Push
+from integrations.models import Kind, Push
 from integrations.words.sentences import sentence
 
 
@@ -22,7 +22,7 @@ def _company(request: SignedInRequest, company_id: int) -> Company:
     return get_object_or_404(Company.objects.filter(account=request.account), pk=company_id)
 
 
-def _push(request: SignedInRequest, company: Company) -> Push:
+def newest_push(request: SignedInRequest, company: Company) -> Push:
     """The company's newest push: the one that the panel shows."""
     rows = Push.objects.select_related("connection", "company", "requested_by", "contact")
     rows = rows.defer("connection__access_token", "connection__refresh_token")
@@ -59,19 +59,10 @@ def panel(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 @require(Role.USER)
 @require_POST
-def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """None of the possible duplicates is this company: create it."""
-    company = _company(request, company_id)
-    push = _push(request, company)
-    return _do(request, company, lambda: services.create_anyway(user=request.user, push=push))
-
-
-@require(Role.USER)
-@require_POST
 def look_again(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Look once more what became of a lost answer."""
     company = _company(request, company_id)
-    push = _push(request, company)
+    push = newest_push(request, company)
     return _do(request, company, lambda: services.look_again(push=push), _("Visma eAccounting is asked once more."))
 
 
@@ -80,7 +71,7 @@ def look_again(request: SignedInRequest, company_id: int) -> HttpResponse:
 def cancel(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Take a waiting wish back."""
     company = _company(request, company_id)
-    push = _push(request, company)
+    push = newest_push(request, company)
     return _do(
         request, company, lambda: services.cancel(user=request.user, push=push), _("Cancelled. Nothing was sent.")
     )
@@ -89,16 +80,10 @@ def cancel(request: SignedInRequest, company_id: int) -> HttpResponse:
 @require(Role.USER)
 @require_POST
 def try_again(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Repeat what failed, with today's data."""
+    """Repeat exactly what a sheet confirmed and what failed; what none confirmed, a sheet shows first."""
     company = _company(request, company_id)
-    push = _push(request, company)
+    push = newest_push(request, company)
+    if not push.confirmed:
+        sheet = "add-customer" if push.kind == Kind.CREATE else "update-customer"
+        return redirect(f"integrations:{sheet}", company_id=company.pk)
     return _do(request, company, lambda: services.try_again(user=request.user, push=push))
-
-
-@require(Role.USER)
-@require_POST
-def unlink(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Forget the link to a customer that is gone."""
-    company = _company(request, company_id)
-    done = _("The company is unlinked. Nothing was changed in Visma eAccounting.")
-    return _do(request, company, lambda: services.unlink(user=request.user, company=company), done)

@@ -17,8 +17,9 @@ from integrations import services
 from integrations.models import CustomerLink
 from integrations.refusing import ContactChosen
 from integrations.sheets.contact_choice import NEW, NOBODY, ContactChoiceForm, Slot, refuse_at_fields, slot_of
+from integrations.sheets.stop import Stop
 from integrations.sheets.there import There, opened, read_there
-from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.views.sheets import leave_sheet, render_sheet, stopped
 from integrations.words.sentences import sentence
 
 SIDES = "contact-person-sides"  # the part of the sheet that follows the choice
@@ -34,6 +35,7 @@ class Sheet:
     choice: ContactChoiceForm
     person: ContactForm
     news: list[str] = field(default_factory=list)  # why nothing was sent yet
+    stop: Stop | None = None  # what an admin has to mend before it can be sent
 
     @property
     def who(self) -> str:
@@ -126,7 +128,9 @@ def _choose(request: SignedInRequest, sheet: Sheet) -> bool:
                 seen=sheet.link,
             )
     except services.Refusal as refusal:
-        sheet.news.append(sentence(refusal.code, refusal.parameters))
+        sheet.stop = Stop.by(refusal)
+        if sheet.stop is None:
+            sheet.news.append(sentence(refusal.code, refusal.parameters))
         return False
     return True
 
@@ -138,7 +142,7 @@ def _contact(sheet: Sheet) -> Contact | None:
 
 
 def _show(request: SignedInRequest, sheet: Sheet) -> HttpResponse:
-    context = {"sheet": sheet, "company": sheet.company}
+    context = {"sheet": sheet, "company": sheet.company, **stopped(request, sheet.stop, was_sent=True)}
     if request.headers.get("HX-Target") == SIDES:
         return render(request, "integrations/contact_person_sides.html", context)
     return render_sheet(request, "integrations/contact_person.html", context)

@@ -1,5 +1,6 @@
 """Link an existing customer: search or paste, see who it is, link. And who a pasted reference is, below its field."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -19,7 +20,8 @@ from integrations.sheets.link_form import LinkForm
 from integrations.sheets.link_sheet import LinkSheet, open_sheet
 from integrations.sheets.reference_answer import answer_to
 from integrations.sheets.reference_section import CompanyReferenceSection
-from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.sheets.stop import Stop
+from integrations.views.sheets import leave_sheet, render_sheet, stopped
 from integrations.words.sentences import sentence
 
 ANSWERS = "link-answers"  # the part of the search that is exchanged as one types
@@ -64,16 +66,24 @@ def link_customer(request: SignedInRequest, company_id: int, customer_id: UUID) 
     if sheet.is_confirmed and sheet.form:
         is_pasted = parse(text).kind is Kind.REFERENCE
         return _link(request, sheet, sheet.form, Origin.PASTED if is_pasted else Origin.MATCHED)
-    context = {"company": company, "sheet": sheet, "form": sheet.form, "text": text}
+    return _show(request, sheet, text)
+
+
+def _show(request: SignedInRequest, sheet: LinkSheet, text: str) -> HttpResponse:
+    context = {"company": sheet.company, "sheet": sheet, "form": sheet.form, "text": text}
+    context |= stopped(request, sheet.stopped_by, was_sent=True)
     return render_sheet(request, "integrations/link_customer.html", context)
 
 
 def _link(request: SignedInRequest, sheet: LinkSheet, form: LinkForm, origin: Origin) -> HttpResponse:
-    """Link, and say so on the card; why not is said there too."""
+    """Link, and say so on the card; why not is said there too, but for what an admin can mend."""
     decision = form.chosen()
     try:
         link = sheet.link(user=request.user, origin=origin, decision=decision)
     except services.Refusal as refusal:
+        stop = Stop.by(refusal)
+        if stop:
+            return _show(request, replace(sheet, stopped_by=stop), request.GET.get("q", "")[:LONGEST])
         messages.error(request, sentence(refusal.code, refusal.parameters))
         return leave_sheet(request, sheet.company)
     if decision and decision.write:

@@ -12,7 +12,9 @@ from django.shortcuts import redirect, render
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import SignedInRequest
+from accounts.models import Role
 from companies.models import Company
+from integrations.sheets.stop import Stop
 
 IN_DIALOG, AS_PAGE = "partials/sheet.html", "base.html"
 
@@ -22,6 +24,15 @@ def render_sheet(request: SignedInRequest, template: str, context: dict[str, Any
     in_dialog = _is_for_dialog(request)
     frame = IN_DIALOG if in_dialog else AS_PAGE
     return render(request, template, {"frame": frame, "in_dialog": in_dialog, "section": "companies", **context})
+
+
+def stopped(request: SignedInRequest, stop: Stop | None, *, was_sent: bool) -> dict[str, Any]:
+    """Return what a sheet's template needs where only an admin can go on (integrations/stopped.html).
+
+    `was_sent`: whether the person has pressed its button, and not merely opened it.
+    """
+    may_mend = request.user.may(Role.ADMIN)
+    return {"stop": stop, "was_sent": was_sent, "may_mend": may_mend, "may_ask": stop is not None and not may_mend}
 
 
 def leave_sheet(request: SignedInRequest, company: Company) -> HttpResponse:

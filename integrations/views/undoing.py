@@ -13,10 +13,11 @@ from companies.models import Company
 from integrations import services
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
 from integrations.services.looking import under_way
+from integrations.sheets.stop import Stop
 from integrations.sheets.there import There, opened, read_there
 from integrations.sheets.undo_form import UndoForm
 from integrations.undoing import formers_of, is_undoable
-from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.views.sheets import leave_sheet, render_sheet, stopped
 from integrations.words.sentences import sentence
 
 
@@ -34,13 +35,19 @@ class Undo:
         return is_undoable(self.push, self.link)
 
     @property
+    def stop(self) -> Stop | None:
+        """What an admin has to mend first; a stop of eAccounting's is none: what is put back waits for its end."""
+        connection = self.connection
+        return Stop.of(connection, self.link) if connection and not connection.is_connected else None
+
+    @property
     def why_not(self) -> str:
-        """Why nothing can be put back, whatever is there now; blank when something could."""
+        """Why nothing can be put back, whatever is there now; blank when something could, once `stop` is mended."""
         connection, link, company = self.connection, self.link, self.push.company
         if company.archived_at is not None:
             return sentence("archived")
-        if connection is None or not connection.is_connected:
-            return sentence(connection.state if connection else "not_connected")
+        if connection is None:
+            return sentence("not_connected")
         if link is None or not self.is_of_link:
             return sentence("not_undoable")
         if link.broken:
@@ -71,6 +78,8 @@ def former_values(request: SignedInRequest, company_id: int, push_id: int) -> Ht
         if seen and seen.beside.get("push") == undo.push.pk:
             return _put_back(request, undo, seen.there)
         messages.warning(request, _("Nothing was sent yet: look at what is there now, then put it back."))
+    if undo.stop:
+        return _show(request, undo, there=None)
     try:
         there = read_there(undo.connection, undo.link)
     except services.Refusal as refusal:
@@ -86,19 +95,30 @@ def _put_back(request: SignedInRequest, undo: Undo, there: There) -> HttpRespons
     try:
         services.put_back(user=request.user, push=undo.push, decision=form.decision())
     except services.Refusal as refusal:
-        messages.error(request, sentence(refusal.code, refusal.parameters))
-        return _show(request, undo, there=there, form=form)
+        stop = Stop.by(refusal)
+        if stop is None:
+            messages.error(request, sentence(refusal.code, refusal.parameters))
+        return _show(request, undo, there=there, form=form, stop=stop)
     return leave_sheet(request, undo.push.company)
 
 
-def _show(request: SignedInRequest, undo: Undo, *, there: There | None, form: UndoForm | None = None) -> HttpResponse:
-    push = undo.push
+def _show(
+    request: SignedInRequest,
+    undo: Undo,
+    *,
+    there: There | None,
+    form: UndoForm | None = None,
+    stop: Stop | None = None,
+) -> HttpResponse:
+    push, stop = undo.push, stop or undo.stop
+    why_not = undo.why_not or (stop.words if stop and form is None else "")
     context = {
         "company": push.company,
         "push": push,
         "there": there,
-        "why_not": undo.why_not,
+        "why_not": why_not,
         "form": form or UndoForm(formers=formers_of(push, there.values if there else {})),
         "seen": there.sealed(push=push.pk) if there else "",
+        **stopped(request, stop, was_sent=form is not None),
     }
     return render_sheet(request, "integrations/undo.html", context)

@@ -12,13 +12,16 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.models import Company
-from integrations import services
+from integrations import asking, services
 from integrations.card.link_rows import here_of, rows_of, stored_otherwise
 from integrations.comparing import Row
 from integrations.mapping import Values, owned
 from integrations.models import Connection, CustomerLink
+from integrations.refusing import NothingToAsk
 from integrations.sheets.sides_form import SidesForm, seen_in
-from integrations.views.sheets import leave_sheet, render_sheet
+from integrations.sheets.stop import Stop
+from integrations.views.asking import tell
+from integrations.views.sheets import leave_sheet, render_sheet, stopped
 from integrations.words.no_answer import NO_ANSWER, why
 from integrations.words.sentences import sentence
 
@@ -27,11 +30,15 @@ TEMPLATE = "integrations/update.html"
 
 @dataclass(frozen=True)
 class _Linked:
-    """A company in use with its customer, on a connection that works."""
+    """A company in use with its customer; the connection may be one that an admin has to mend first."""
 
     company: Company
     link: CustomerLink
     connection: Connection
+
+    @property
+    def stop(self) -> Stop | None:
+        return Stop.of(self.connection, self.link)
 
     def rows(self, there: Values) -> list[Row]:
         return rows_of(self.company, self.link, there=there)
@@ -48,11 +55,11 @@ def _company(request: SignedInRequest, company_id: int) -> Company:
 def _linked(company: Company) -> _Linked:
     """Return the company's customer. Raises the Refusal that says why there is nothing to update."""
     connection = services.current_connection(company.account_id)
-    if connection is None or not connection.is_connected:
-        raise services.NotConnected(connection.state if connection else "not_connected")
+    if connection is None:
+        raise services.NotConnected
     link = services.link_of(company, connection)
     if link is None:
-        raise services.NotLinked
+        raise services.NotLinked if connection.is_connected else services.NotConnected(connection.state)
     if company.archived_at is not None:
         raise services.Archived
     return _Linked(company, link, connection)
@@ -76,6 +83,8 @@ def update(request: SignedInRequest, company_id: int) -> HttpResponse:
 def _open(request: SignedInRequest, linked: _Linked, *, notice: str = "") -> HttpResponse:
     """Read the customer and show both sides; without an answer what it last answered, and how old that is."""
     no_answer = ""
+    if linked.stop:
+        return _show(request, linked, linked.form(linked.link.customer.answered), notice=notice)
     try:
         customer = services.look_there(link=linked.link, connection=linked.connection)
     except NO_ANSWER as error:
@@ -97,20 +106,42 @@ def _settle(request: SignedInRequest, linked: _Linked) -> HttpResponse:
     form = linked.form(seen.there, request.POST)
     if not form.is_valid():
         return _show(request, linked, form)
+    if "ask" in request.POST:
+        return _ask(request, linked, form)
     decision = form.decision()
-    services.settle_differences(
-        user=request.user, company=linked.company, customer_id=str(linked.link.reference), decision=decision
-    )
+    try:
+        services.settle_differences(
+            user=request.user, company=linked.company, customer_id=str(linked.link.reference), decision=decision
+        )
+    except services.NotConnected as refusal:
+        return _show(request, linked, form, stop=Stop.by(refusal))
     if not decision.write:
         messages.info(request, _("Nothing was sent. Visma eAccounting keeps what it has."))
     return leave_sheet(request, linked.company)
 
 
+def _ask(request: SignedInRequest, linked: _Linked, form: SidesForm) -> HttpResponse:
+    """Ask an admin; what was chosen is sent when they have mended what stops it. Raises a Refusal."""
+    company, customer_id = linked.company, str(linked.link.reference)
+    try:
+        asked = asking.ask_admin(user=request.user, company=company, decision=form.decision(), customer_id=customer_id)
+    except NothingToAsk as refusal:
+        return _show(request, linked, form, notice=sentence(refusal.code))
+    tell(request, asked)
+    return leave_sheet(request, company)
+
+
 def _show(
-    request: SignedInRequest, linked: _Linked, form: SidesForm, *, notice: str = "", no_answer: str = ""
+    request: SignedInRequest,
+    linked: _Linked,
+    form: SidesForm,
+    *,
+    notice: str = "",
+    no_answer: str = "",
+    stop: Stop | None = None,
 ) -> HttpResponse:
-    context = {"company": linked.company, "link": linked.link, "form": form}
-    return render_sheet(request, TEMPLATE, {**context, "notice": notice, "no_answer": no_answer})
+    context = {"company": linked.company, "link": linked.link, "form": form, "notice": notice, "no_answer": no_answer}
+    return render_sheet(request, TEMPLATE, context | stopped(request, stop or linked.stop, was_sent=form.is_bound))
 
 
 @require(Role.USER)
@@ -120,6 +151,8 @@ def check(request: SignedInRequest, company_id: int) -> HttpResponse:
     company = _company(request, company_id)
     try:
         linked = _linked(company)
+        if not linked.connection.is_connected:
+            raise services.NotConnected(linked.connection.state)
         customer = services.look_there(link=linked.link, connection=linked.connection)
     except services.Refusal as refusal:
         messages.error(request, sentence(refusal.code, refusal.parameters))

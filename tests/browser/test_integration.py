@@ -21,6 +21,7 @@ UP_TO_DATE = "In Visma eAccounting, up to date"
 UNKNOWN_REFERENCE = "38fe43cc-c843-48e0-9efe-fa7b262a8191"
 CONNECTION_PAGE = "/settings/integrations/visma-eaccounting/"
 PANEL = "Visma eAccounting"
+CREATE = "Create customer in Visma eAccounting"
 
 
 @pytest.fixture
@@ -91,8 +92,41 @@ def test_a_duplicate_that_came_after_the_sheet_is_found_and_a_new_customer_wante
     panel = desk.get_by_role("region", name=PANEL)
     expect(panel).to_contain_text("Your decision", timeout=SETTLED)
     panel.get_by_role("button", name="Create anyway").click()
+    sheet = desk.get_by_role("dialog", name="Create a new customer anyway")
+    expect(sheet).to_contain_text("Ekdala Trä & Form AB")
+    expect(sheet).to_contain_text("exactly what was confirmed when it was asked for")
+    assert_accessible(desk)
+    sheet.get_by_role("button", name=CREATE).click()
+    expect(sheet.get_by_role("alert")).to_contain_text("Say that none of these is this company")
+    assert_accessible(desk)
+    assert not [c for c in eaccounting.customers() if c["Name"] == "Brovakten Säkerhet AB"]
+    sheet.get_by_role("checkbox", name="None of these is this company").check()
+    sheet.get_by_role("button", name=CREATE).click()
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     assert customer_named(eaccounting, "Brovakten Säkerhet AB")
+
+
+def test_a_broken_link_is_undone_on_its_sheet_only(desk: Page, eaccounting: Sandbox) -> None:
+    reference = _reference(eaccounting, "Norrsken Elteknik AB")
+    _link(desk, "Brovakten Säkerhet AB", reference)
+    CustomerLink.objects.get().mark_broken(CustomerLink.Broken.DELETED)
+    desk.reload()
+    panel = desk.get_by_role("region", name=PANEL)
+    expect(panel).to_contain_text("The customer was deleted in Visma eAccounting.")
+    desk.wait_for_load_state()
+    panel.get_by_role("button", name="Unlink").click()
+    sheet = desk.get_by_role("dialog", name="Unlink Norrsken Elteknik AB")
+    expect(sheet).to_contain_text(reference)
+    expect(sheet).to_contain_text("Nothing is changed in Visma eAccounting.")
+    assert_accessible(desk)
+    sheet.get_by_role("link", name="Cancel").click()
+    assert CustomerLink.objects.exists()
+    desk.wait_for_load_state()
+    panel.get_by_role("button", name="Unlink").click()
+    sheet.get_by_role("button", name="Unlink").click()
+    expect(desk.get_by_role("status").first).to_contain_text("The company is unlinked.")
+    expect(desk.get_by_role("link", name=ADD)).to_be_visible()
+    assert not CustomerLink.objects.exists()
 
 
 def test_denying_at_the_consent_page_changes_nothing(page: Page, demo: dict[str, User], log_in: LogIn) -> None:

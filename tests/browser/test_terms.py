@@ -48,7 +48,14 @@ def test_terms_vanish_a_user_asks_an_admin_and_the_customer_is_created_by_itself
     expect(banner).to_have_count(0)
     panel = page.get_by_role("region", name="Visma eAccounting")
     expect(panel).to_contain_text(words)
+    page.wait_for_load_state()
     panel.get_by_role("button", name="Ask an admin").click()
+    sheet = page.get_by_role("dialog", name="Add as customer in Visma eAccounting")
+    expect(sheet.get_by_role("alert")).to_contain_text(words)
+    expect(sheet.get_by_role("button", name="Create customer in Visma")).to_have_count(0)
+    assert_accessible(page)
+    sheet.get_by_role("textbox", name="City").fill("Mölndal")
+    sheet.get_by_role("button", name="Ask an admin").click()
     expect(page.get_by_role("status").first).to_contain_text("Asked. An e-mail is on its way to Anna Ek.")
     expect(panel).to_contain_text("It is sent by itself when an admin has chosen the terms of payment.")
     assert_accessible(page)
@@ -68,7 +75,8 @@ def test_terms_vanish_a_user_asks_an_admin_and_the_customer_is_created_by_itself
     open_card(page, NAME)
     expect(banner).to_have_count(0)
     expect(panel).to_contain_text("In Visma eAccounting, up to date", timeout=SETTLED)
-    assert customer_named(eaccounting, NAME)["TermsOfPayment"]["NameEnglish"] == "20 days"
+    created = customer_named(eaccounting, NAME)
+    assert (created["TermsOfPayment"]["NameEnglish"], created["InvoiceCity"]) == ("20 days", "Mölndal")
 
 
 def test_terms_are_chosen_by_keyboard_alone(page: Page, connected: Connection, log_in: LogIn) -> None:

@@ -22,6 +22,7 @@ from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.words.sentences import event_words
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named, posts, puts
 from tests.integrations.threads import at_once, in_thread
+from tests.sheets import seen_by_asking
 
 EIGHT_DAYS = timedelta(days=8)
 real_threads = pytest.mark.django_db(transaction=True)
@@ -55,7 +56,8 @@ def _disconnect(connection: Connection) -> None:
 
 
 def _ask(user: User, company: Company) -> Push:
-    push = asking.ask_admin(user=user, company=company).push
+    """Ask on the sheet, with what it shows."""
+    push = asking.ask_admin(user=user, company=company, **seen_by_asking(company)).push
     assert push is not None
     return Push.objects.get(pk=push.pk)
 
@@ -185,7 +187,7 @@ def test_only_admins_who_can_log_in_are_asked(
     assert asking.ask_admin(user=ulf, company=company).mailed == [anna]
     anna.set_unusable_password()
     anna.save()
-    nobody = asking.ask_admin(user=ulf, company=company)
+    nobody = asking.ask_admin(user=ulf, company=company, **seen_by_asking(company))
     assert (nobody.mailed, nobody.spared) == ([], [])
     assert nobody.push is not None
     assert not Mail.objects.filter(user=olav).exists()
@@ -197,12 +199,14 @@ def test_what_needs_no_admin_is_not_asked(ready: Connection, company: Company, u
     assert not Mail.objects.exists()
 
 
-def test_what_cannot_be_sent_as_it_stands_is_asked_for_and_not_parked(
+def test_what_cannot_be_sent_as_it_stands_is_refused_before_anybody_is_asked(
     ready: Connection, company: Company, add_company: AddCompany, ulf: User
 ) -> None:
     _lose_terms(ready)
-    asked = asking.ask_admin(user=ulf, company=add_company(name="Å" * 51))
-    assert (asked.push, asked.why_none, bool(asked.mailed)) == (None, "values", True)
+    too_long = add_company(name="Å" * 51)
+    with pytest.raises(services.CannotSendValues):
+        asking.ask_admin(user=ulf, company=too_long, **seen_by_asking(too_long))
+    assert not Mail.objects.exists()
     company.archive(now=timezone.now())
     with pytest.raises(services.Archived):
         asking.ask_admin(user=ulf, company=company)
@@ -223,8 +227,42 @@ def test_a_wish_that_already_waits_for_the_connection_is_theirs_who_asked_last(
     push = services.request_create(user=anna, company=company)
     _revoke(ready)
     assert run(push).waits_for_admin
-    assert _ask(ulf, company) == push
+    assert asking.ask_admin(user=ulf, company=company).push == push
     assert Push.objects.get().requested_by == ulf
+
+
+def test_without_a_sheet_nothing_is_parked(ready: Connection, company: Company, ulf: User, anna: User) -> None:
+    """Neither a create nor an update that nobody has seen; what waits already is asked for once more."""
+    _lose_terms(ready)
+    assert asking.ask_admin(user=ulf, company=company).push is None
+    assert not Push.objects.exists()
+    push = _ask(ulf, company)
+    assert asking.ask_admin(user=anna, company=company).push == push
+
+
+def test_another_sheet_does_not_replace_what_waits_unseen(
+    ready: Connection, company: Company, ulf: User, anna: User
+) -> None:
+    _lose_terms(ready)
+    push = _ask(ulf, company)
+    with pytest.raises(services.AlreadyUnderWay):
+        asking.ask_admin(user=anna, company=company, confirmed={"InvoiceCity": "Solna"})
+    assert (Push.objects.get(), Push.objects.get().requested_by) == (push, ulf)
+
+
+def test_an_update_of_another_customer_than_was_seen_is_not_parked(
+    ready: Connection, company: Company, ulf: User, run: Run
+) -> None:
+    run(services.request_create(user=ulf, company=company))
+    company.save_changes(now=timezone.now(), values={"city": "Uppsala"})
+    _revoke(ready)
+    seen = seen_by_asking(company)
+    with pytest.raises(services.NotLinked):
+        asking.ask_admin(user=ulf, company=company, **{**seen, "customer_id": "another"})
+    push = asking.ask_admin(user=ulf, company=company, **seen).push
+    assert push is not None
+    assert (push.confirmed or {})["InvoiceCity"] == "Uppsala"
+    assert (push.based_on or {})["InvoiceCity"] == "Stockholm"  # and over nothing else
 
 
 # --- Going on ------------------------------------------------------------------------------------------------
@@ -361,7 +399,7 @@ def test_whoever_asks_while_the_terms_are_being_chosen_does_not_wait_for_ever(
         chosen = terms[turn % 2]
         ends = at_once(
             [
-                lambda: asking.ask_admin(user=ulf, company=company),
+                lambda: asking.ask_admin(user=ulf, company=company, **seen_by_asking(company)),
                 lambda chosen=chosen: connecting.choose_terms(user=anna, connection=_current(), terms=chosen),
             ]
         )
@@ -391,7 +429,8 @@ def test_two_who_ask_at_once_are_one_row_and_one_mail(
     ready: Connection, company: Company, ulf: User, anna: User
 ) -> None:
     _lose_terms(ready)
-    ends = at_once([lambda: asking.ask_admin(user=ulf, company=company)] * 4)
+    seen = seen_by_asking(company)
+    ends = at_once([lambda: asking.ask_admin(user=ulf, company=company, **seen)] * 4)
     assert len({end.push for end in ends if isinstance(end, asking.Asked)}) == 1
     assert Push.objects.count() == Mail.objects.count() == 1
 

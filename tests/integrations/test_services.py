@@ -18,6 +18,7 @@ from integrations.models import Connection, CustomerLink, Event, EventKind, Orig
 from integrations.words.sentences import sentence
 from tests.integrations.conftest import AddCompany, Run, connect_as, named, posts
 from tests.integrations.threads import at_once, in_thread
+from tests.sheets import seen_by_asking
 
 
 def seeded(connection: Connection, sandbox: Sandbox, number: str = "1001") -> live.Customer:
@@ -199,7 +200,7 @@ def _create(user: User, company: Company, contact: Contact) -> None:
 
 def _ask(user: User, company: Company, contact: Contact) -> None:
     Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
-    asking.ask_admin(user=user, company=company, contact=contact)
+    asking.ask_admin(user=user, company=company, **seen_by_asking(company, contact=contact))
 
 
 def _choose(user: User, company: Company, contact: Contact) -> None:

@@ -9,11 +9,13 @@ from django.utils import timezone
 
 from accounts.models import Mail, User
 from companies.models import Company
+from integrations import mapping
 from integrations.card.panel import State
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
 from tests.integrations_face.conftest import COMPLETE, NOW, World, said
 from tests.integrations_face.test_panel import ONE_AT_A_TIME
+from tests.pages import controls, filled
 
 SETTINGS = "/settings/integrations/visma-eaccounting/"
 BUTTON = "Ask an admin</button>"
@@ -26,6 +28,15 @@ def _panel(client: Client, company: Company) -> str:
 
 def _url(world: World, name: str) -> str:
     return f"/companies/{world.company.pk}/visma-eaccounting/{name}/"
+
+
+def _ask(client: Client, world: World) -> str:
+    """Press the button on the card, and where a sheet opens, its button too; return the page that comes of it."""
+    [button] = [one for one in controls(_panel(client, world.company)) if one.words == "Ask an admin"]
+    if button.how == "post":
+        return said(client, button.address)
+    sheet = client.get(button.address).content.decode()
+    return said(client, button.address, filled(sheet, button="Ask an admin"))
 
 
 @pytest.fixture
@@ -84,7 +95,7 @@ def test_a_user_asks_where_an_admin_is_needed_and_is_told_who_knows(
     for_a_viewer = _panel(as_user(vera), world.company)
     assert "<button" not in for_a_viewer
     assert "An admin of your account can change that." in for_a_viewer
-    page = said(user, _url(world, "ask-admin"))
+    page = _ask(user, world)
     assert "Asked. An e-mail is on its way to Anna Ek." in page
     assert follows in page
     assert Mail.objects.get().user == world.admin
@@ -95,7 +106,7 @@ def test_what_was_parked_is_shown_with_who_asked_and_can_be_cancelled(
     world: World, user: Client, as_user: Callable[[User], Client], vera: User, arrange: Callable[[World], None]
 ) -> None:
     arrange(world)
-    said(user, _url(world, "ask-admin"))
+    _ask(user, world)
     shown = _panel(user, world.company)
     assert "An admin was asked by Ulf Ek at" in shown
     assert "It is sent by itself" in shown
@@ -106,9 +117,9 @@ def test_what_was_parked_is_shown_with_who_asked_and_can_be_cancelled(
 
 
 def test_asking_again_at_once_says_that_the_mail_went_out_just_now(world: World, user: Client) -> None:
-    said(user, _url(world, "ask-admin"))
+    _ask(user, world)
     Mail.objects.update(due_at=None, sent_at=timezone.now())
-    page = said(user, _url(world, "ask-admin"))
+    page = _ask(user, world)
     assert "Anna Ek got an e-mail about Visma eAccounting less than five minutes ago." in page
     assert "on its way" not in page
     assert page.count("Asked an admin (Anna Ek)") == 1  # in the activity
@@ -117,7 +128,7 @@ def test_asking_again_at_once_says_that_the_mail_went_out_just_now(world: World,
 def test_without_an_admin_that_is_said(world: World, user: Client) -> None:
     _broken(world)
     world.admin.deactivate()
-    page = said(user, _url(world, "ask-admin"))
+    page = _ask(user, world)
     assert "Nobody could be asked, because your account has no admin who can log in." in page
     assert Push.objects.get().is_parked
 
@@ -130,42 +141,79 @@ def test_a_wish_from_before_the_connection_broke_is_kept_and_an_admin_can_still_
     shown = _panel(user, world.company)
     assert "What Anna Ek asked for at" in shown
     assert BUTTON in shown
-    said(user, _url(world, "ask-admin"))
+    _ask(user, world)
     assert Push.objects.count() == 1
 
 
-def test_what_could_not_be_sent_anyway_is_told_at_once(world: World, user: Client) -> None:
+def test_what_could_not_be_sent_anyway_is_told_at_its_field_before_anybody_is_asked(world: World, user: Client) -> None:
     _without_terms(world)
     world.company.save_changes(now=NOW, values={"postal_code": ""})
-    assert "The company is not added by itself, because values are missing" in said(user, _url(world, "ask-admin"))
+    page = _ask(user, world)
+    assert "Postal code is missing." in page
     assert not Push.objects.exists()
+    assert not Mail.objects.exists()
+    said(user, _url(world, "add"), {**filled(page, button="Ask an admin"), "InvoicePostalCode": "903 26"})
+    assert Push.objects.get().confirmed["InvoicePostalCode"] == "903 26"
 
 
 def test_when_an_admin_was_faster_the_person_goes_on_by_themselves(world: World, user: Client) -> None:
     world.connect()
     assert "There is nothing to ask an admin for any more" in said(user, _url(world, "ask-admin"))
+    Connection.objects.update(terms_confirmed_at=None)
+    form = filled(user.get(_url(world, "add")).content.decode(), button="Ask an admin")
+    Connection.objects.update(terms_confirmed_at=NOW)
+    terms = Connection.objects.get().default_terms_id
+    page = said(user, _url(world, "add"), {**form, "InvoiceCity": "Lund", "terms": terms})
+    assert "There is nothing to ask an admin for any more" in page
+    said(user, _url(world, "add"), filled(page, button="Create customer in Visma"))  # with what was typed
+    assert Push.objects.get().confirmed["InvoiceCity"] == "Lund"
 
 
 def test_the_only_person_of_the_company_goes_along(world: World, user: Client) -> None:
     _without_terms(world)
     contact = world.contact()
-    said(user, _url(world, "ask-admin"))
+    _ask(user, world)
     assert Push.objects.get().contact == contact
 
 
 def test_a_linked_company_asks_for_an_update(world: World, user: Client) -> None:
     connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
     world.link(connection, other={"Telephone": "+46 8 999 99 99"})
-    page = said(user, _url(world, "ask-admin"))
-    assert "What was changed here is sent by itself when the connection works again." in page
+    page = _ask(user, world)
+    assert "What you chose is sent by itself when the connection works again." in page
     push = Push.objects.get()
     assert (push.kind, push.confirmed) == (Kind.UPDATE, {"Telephone": COMPLETE["phone"]})
+    assert push.based_on == {"Telephone": "+46 8 999 99 99"}
+
+
+def test_what_is_left_as_it_is_there_is_neither_sent_nor_decided(world: World, user: Client) -> None:
+    connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
+    link = world.link(connection, other={"Telephone": "+46 8 999 99 99", "WwwAddress": "https://there.example"})
+    form = filled(user.get(_url(world, "update")).content.decode(), button="Ask an admin")
+    said(user, _url(world, "update"), {**form, "Telephone": "theirs", "WwwAddress": "theirs"})
+    assert not Push.objects.exists()
+    assert Mail.objects.exists()
+    link.refresh_from_db()
+    assert not link.kept
+
+
+@pytest.mark.parametrize("arrange", [_broken, _without_terms])
+def test_a_request_that_shows_no_sheet_is_led_to_it(
+    world: World, user: Client, arrange: Callable[[World], None]
+) -> None:
+    """As the button of an earlier release sent it: today's data, which nobody saw."""
+    arrange(world)
+    answer = user.post(_url(world, "ask-admin"))
+    assert answer.headers["Location"] == _url(world, "add")
+    assert "Nobody was asked yet: look at what will be sent, then ask." in user.get(_url(world, "add")).content.decode()
+    assert not Push.objects.exists()
+    assert not Mail.objects.exists()
 
 
 def test_a_linked_company_that_has_nothing_to_send_only_asks(world: World, user: Client) -> None:
     connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
     world.link(connection)
-    assert "Asked." in said(user, _url(world, "ask-admin"))
+    assert "Asked." in _ask(user, world)
     assert Mail.objects.exists()
     assert not Push.objects.exists()
 
@@ -177,7 +225,11 @@ def test_asking_sends_nothing_over_what_changed_in_eaccounting(world: World, use
     link.save()
     link.customer.answered = {**link.customer.answered, "Telephone": "+46 8 111 11 11", "InvoiceCity": "Skellefteå"}
     link.customer.save()
-    said(user, _url(world, "ask-admin"))
+    sheet = user.get(_url(world, "update")).content.decode()
+    form = filled(sheet, button="Ask an admin")
+    assert (form.get("Telephone"), form["address"]) == (None, ["theirs"])  # who changed both has to say it
+    page = said(user, _url(world, "update"), form)
+    assert "Choose one of the two." in page
     assert not Push.objects.exists()
 
 
@@ -209,6 +261,7 @@ def _asked_long_ago(world: World) -> Push:
         world.connect(),
         wait_reason=WaitReason.DECISION,
         failure=ASKED_LONG_AGO,
+        confirmed=mapping.values_of(world.company, None, groups=mapping.COMPANY_GROUPS),
         next_attempt_at=None,
         requested_at=NOW - timedelta(days=9),
     )

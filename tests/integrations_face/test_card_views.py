@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from integrations import mapping
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Event, EventKind, Push, PushState, WaitReason
 from integrations.words.sentences import sentence
 from tests.integrations_face.conftest import LATER, NOW, World, said
+from tests.pages import filled
 
 CARD_QUERIES = 10
 
@@ -66,13 +68,16 @@ def test_decisions_are_recorded_once(admin: Client, world: World, sandbox: Sandb
     assert sentence("nothing_to_decide") in said(admin, _url(world, "look-again"))
     assert sentence("nothing_to_decide") in said(admin, _url(world, "create-anyway"))
     Push.objects.update(wait_reason=WaitReason.DECISION)
-    assert "The company is being added as a customer in Visma eAccounting." in said(admin, _url(world, "create-anyway"))
+    form = filled(admin.get(_url(world, "create-anyway")).content.decode(), button="Create customer in Visma")
+    page = said(admin, _url(world, "create-anyway"), {**form, "none_of_these": "on"})
+    assert "The company is being added as a customer in Visma eAccounting." in page
     push.refresh_from_db()
     assert push.create_anyway
 
 
 def test_a_waiting_wish_is_cancelled_and_a_failed_one_repeated(admin: Client, world: World) -> None:
-    push = world.push(world.connect(), wait_reason=WaitReason.RETRY, next_attempt_at=LATER)
+    confirmed = mapping.values_of(world.company, None, groups=mapping.COMPANY_GROUPS)
+    push = world.push(world.connect(), wait_reason=WaitReason.RETRY, next_attempt_at=LATER, confirmed=confirmed)
     assert "Cancelled. Nothing was sent." in said(admin, _url(world, "cancel"))
     assert sentence("nothing_to_decide") in said(admin, _url(world, "try-again"))
     Push.objects.filter(pk=push.pk).update(state=PushState.FAILED, failure="validation", finished_at=NOW)
@@ -83,7 +88,9 @@ def test_a_waiting_wish_is_cancelled_and_a_failed_one_repeated(admin: Client, wo
 
 def test_a_broken_link_is_forgotten(admin: Client, world: World) -> None:
     world.link(world.connect(), broken="deleted")
-    assert "The company is unlinked. Nothing was changed in Visma eAccounting." in said(admin, _url(world, "unlink"))
+    form = filled(admin.get(_url(world, "unlink")).content.decode(), button="Unlink")
+    page = said(admin, _url(world, "unlink"), form)
+    assert "The company is unlinked. Nothing was changed in Visma eAccounting." in page
     assert sentence("not_linked") in said(admin, _url(world, "unlink"))
 
 

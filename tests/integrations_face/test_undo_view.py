@@ -130,7 +130,7 @@ def _delete(world: World, done: Push) -> str:
     return sentence("customer_deleted")
 
 
-@pytest.mark.parametrize("stop", [_unlink, _archive, _disconnect, _send, _delete])
+@pytest.mark.parametrize("stop", [_unlink, _archive, _send, _delete])
 def test_what_stands_in_the_way_is_said_and_nothing_is_sent(
     admin: Client, world: World, done: Push, stop: Callable[[World, Push], str]
 ) -> None:
@@ -142,6 +142,24 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_sent(
         assert "08-1" in page  # what was there can still be looked at
         assert 'type="checkbox"' not in page
     assert Push.objects.count() == count
+
+
+def test_without_a_connection_nothing_is_put_back_and_what_was_ticked_stays(
+    admin: Client, world: World, done: Push
+) -> None:
+    page = _page(admin, done)
+    seen, ticked = _seen(page), _ticked(page)
+    assert ticked == {"Telephone": True, "EmailAddress": True}
+    words = _disconnect(world, done)
+    opened = _page(admin, done)
+    assert (words in opened, _ticked(opened)) == (True, {})
+    again = _page(admin, done, {"Telephone": "ours", **seen})
+    assert f"Nothing was sent. What you chose and typed still stands here.\n      {words}" in again
+    assert _ticked(again) == {"Telephone": True, "EmailAddress": False}
+    assert Push.objects.count() == 1
+    Connection.objects.update(state=Connection.State.CONNECTED)
+    admin.post(_url(done), {"Telephone": "ours", **_seen(again)})
+    assert Push.objects.latest("pk").confirmed == {"Telephone": BEFORE["Telephone"]}
 
 
 def test_only_finished_updates_of_this_company_have_something_to_put_back(

@@ -16,6 +16,7 @@ from integrations.models import Connection, CustomerLink, Kind, Origin, Push, Pu
 from integrations.tokens import NotConnected
 from integrations.words.sentences import sentence
 from tests.machine.world import World
+from tests.sheets import seen_by_asking
 
 UNHELPFUL = "This did not work."  # how the sentence begins that claims nothing
 # Values to write into each field; a blank one is among them wherever the form allows it.
@@ -205,7 +206,7 @@ class People:
     def ask_admin(self, company_id: int) -> None:
         """A user meets what only an admin can mend; the wish is parked."""
         company = Company.objects.get(pk=company_id)
-        self.try_to(lambda: asking.ask_admin(user=self.user, company=company))
+        self.try_to(lambda: asking.ask_admin(user=self.user, company=company, **seen_by_asking(company)))
 
     # --- The connection ------------------------------------------------------------------------------------
 
