@@ -15,7 +15,7 @@ PERSONAL: dict[type[Model], tuple[str, ...]] = {
     RemoteCustomer: ("answered", "search_text"),
     CustomerLink: ("contact", "sent", "answered", "kept", "shorter"),
     Push: (
-        *("contact", "confirmed", "based_on", "shorter", "before", "payload", "values", "candidates"),
+        *("contact", "confirmed", "based_on", "shorter", "before", "after", "payload", "values", "candidates"),
         *("failure_parameters", "failure_detail"),  # eAccounting's own words may repeat a value
     ),
     Event: ("parameters",),

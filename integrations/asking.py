@@ -147,6 +147,7 @@ def _park_update(
         "confirmed": decision.write,
         "based_on": decision.based_on,
         "shorter": mapping.shorter_forms(whole, decision.write),
+        "read_at": decision.read_at,
     }
     return _park(user, company, connection, code, wish)
 

@@ -7,6 +7,7 @@ only eAccounting gives a value. Nothing is chosen beforehand that would lose the
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
@@ -90,8 +91,11 @@ class Decision:
     based_on: Values
     kept_here: Values
     kept_there: Values
-    covers: frozenset[str] = field(default=frozenset(), compare=False)
-    """Every property that was compared, equal ones too: an older wish about them is overtaken."""
+    shown: Values = field(default_factory=dict, compare=False)
+    """All that was shown of what is there, equal or not: an older wish about any of it is overtaken."""
+    read_at: datetime | None = field(default=None, compare=False)
+    """When the reading of what was shown began. What we write after that is not taken for somebody else's change;
+    without it everything is."""
 
 
 GROUP_LABELS: dict[Group, Promise] = {Group.ADDRESS: _("Postal address"), Group.CONTACT: _("Contact person")}
@@ -153,7 +157,7 @@ def _change(apart: set[str], *, moved_here: bool, moved_there: bool, known: Iter
 def decide(rows: Iterable[Row], choices: Mapping[str, Side]) -> Decision:
     """Return what the choices (by the rows' keys) come to; a row without a choice stays undecided."""
     rows = list(rows)
-    covers = frozenset(name for row in rows for name in row.here)
+    shown = _merged(row.there for row in rows)
     rows = [row for row in rows if row.differing]
     ours = [row for row in rows if choices.get(row.key) is Side.OURS]
     kept = [row for row in rows if choices.get(row.key) is Side.THEIRS]
@@ -162,7 +166,7 @@ def decide(rows: Iterable[Row], choices: Mapping[str, Side]) -> Decision:
         based_on=_merged(row.there for row in ours),
         kept_here=_merged(row.here for row in kept),
         kept_there=_merged(row.there for row in kept),
-        covers=covers,
+        shown=shown,
     )
 
 

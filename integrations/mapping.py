@@ -20,6 +20,7 @@ from integrations.eaccounting.reading import text
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
 
 Values = dict[str, str]
+Write = tuple[Values, Values]  # what an update overwrote, and what it left there
 COUNTRY = "InvoiceCountryCode"
 TERMS = "TermsOfPaymentId"
 NUMBER = "CustomerNumber"
@@ -306,10 +307,27 @@ def confirmed_to_write(confirmed: Values, there: Values) -> Values:
     return {name: value for name, value in confirmed.items() if name in apart or BY_PROPERTY[name].group in groups}
 
 
-def overtaken(confirmed: Values, based_on: Values, there: Values) -> list[str]:
-    """Return the properties that somebody changed there after a person confirmed what to write over them."""
-    seen = {name: based_on[name] for name in differences(confirmed, there) if name in based_on}
-    return differences(seen, there)
+def overtaken(confirmed: Values, based_on: Values, there: Values, *histories: Iterable[Write]) -> list[str]:
+    """Return the properties that somebody changed there after a person confirmed what to write over them.
+
+    What we wrote since over the very value that the person saw is no change of somebody's. `histories`: our writes
+    since that look, oldest first, each time told in another way (as sent, as answered).
+    """
+    base = {name: based_on[name] for name in differences(confirmed, there) if name in based_on}
+    changed = differences(base, there)
+    for history in histories:
+        after = _followed(base, history, country=there.get(COUNTRY, ""))
+        changed = [name for name in changed if name in differences(after, there)]
+    return changed
+
+
+def _followed(base: Values, history: Iterable[Write], *, country: str) -> Values:
+    """Return what became of these values by our writes alone."""
+    for before, after in history:
+        apart = set(unequal(base, before, country=country))
+        ours = [name for name in base if name in before and name in after and name not in apart]
+        base = {**base, **{name: after[name] for name in ours}}
+    return base
 
 
 def replace_payload(raw: Mapping[str, Json], changes: Values, *, fallback: Values) -> dict[str, Json]:

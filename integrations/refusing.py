@@ -114,6 +114,12 @@ class NothingToDecide(Refusal):
     code = "nothing_to_decide"
 
 
+class NothingConfirmed(Refusal):
+    """Nobody ever confirmed on a sheet what this was to write, so there is nothing to repeat."""
+
+    code = "nothing_confirmed"
+
+
 class NothingToAsk(Refusal):
     """An admin mended it meanwhile: the person can go on by themselves."""
 

@@ -64,7 +64,7 @@ def formers_of(push: Push, there: Mapping[str, str]) -> list[Former]:
 
 
 def _sent(push: Push) -> Values:
-    return {**(push.confirmed or {}), **(push.values or {})}
+    return {**push.confirmed, **(push.values or {})}
 
 
 def _before(push: Push) -> Values:

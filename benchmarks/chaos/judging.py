@@ -239,14 +239,18 @@ def one_at_a_time(*, writes: Writes, there: dict[str, list[Record]], chosen: lis
     failed = Push.objects.filter(kind=Kind.UPDATE).exclude(state=PushState.DONE).values_list("company_id", flat=True)
     excused = set(failed)
     old = [str(t.company_id) for t in chosen if t.company_id not in excused and _is_old(t, now[t.customer])]
+    # Nobody there edits what these updates write: only our own writes could have been taken for somebody's.
+    mistaken = Push.objects.filter(kind=Kind.UPDATE, failure="changed_there").values_list("company_id", flat=True)
     many = sum(map(len, writes.values()))
     figure = f"{len(overlaps)} overlapping of {many} writes, {len(old)} of {len(chosen)} not newest"
+    figure += f", {len(mistaken)} taken for somebody's"
     told = [*(f"writes of {key}" for key in overlaps), *(f"company {pk} holds an older wish" for pk in old)]
+    told += [f"company {pk} was told of a change that nobody made" for pk in mistaken]
     return Verdict(
         promise="R7",
-        says="writes at once, older wishes",
+        says="writes at once, older wishes, our own taken for somebody's",
         figure=figure,
-        goal="0, 0",
+        goal="0, 0, 0",
         met=not told,
         examples=tuple(told[:5]),
     )

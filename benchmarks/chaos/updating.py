@@ -13,13 +13,13 @@ from benchmarks.chaos.clicking import Job
 from benchmarks.chaos.eaccounting import TERMS_10, Chance, EAccounting, Record
 from benchmarks.chaos.world import Tenant
 from companies.models import Company
-from integrations import services
-from integrations.mapping import Group
-from integrations.models import CustomerLink
+from integrations.comparing import Side
+from integrations.models import CustomerLink, Push
+from tests import sheets
 
 BURST = 0.1  # so many updates are three clicks in a row, each after another edit here
-# What people edit there, each once per customer. The first three are never ours; the address is ours but not of this
-# wish's group; the website is ours and of the group, but blank here. All of them have to be there in the end.
+# What people edit there, each once per customer. The first three are never ours; the other two are, but nobody
+# chooses ours of them on the sheet. All of them have to be there in the end.
 EDITS = ("Note", "TermsOfPaymentId", "ChaosUnknown", "InvoiceAddress2", "WwwAddress")
 
 
@@ -98,11 +98,13 @@ def _update(target: Target, name: str, serial: int, editors: Editors) -> list[in
     else:
         editors.edit_soon(target=target, name=name, serial=serial)
     clicks = 3 if editors.chance.uniform(0, 1) < BURST else 1
-    return [_edit_and_click(target.company_id, target.tenant.user, serial * 3 + turn) for turn in range(clicks)]
+    pushes = [_edit_and_click(target.company_id, target.tenant.user, serial * 3 + turn) for turn in range(clicks)]
+    return [push.pk for push in pushes if push]
 
 
-def _edit_and_click(company_id: int, user: User, serial: int) -> int:
+def _edit_and_click(company_id: int, user: User, serial: int) -> Push | None:
+    """Edit here, open the sheet, choose our phone number and nothing else of ours, and confirm it."""
     company = Company.objects.select_related("account").get(pk=company_id)
     phone = f"+46 8 {serial // 1000 % 900 + 100:03d} {serial // 10 % 100:02d} {serial % 10}0"
     company.save_changes(now=timezone.now(), values={"phone": phone})
-    return services.request_update(user=user, company=company, groups=[Group.SINGLE]).pk
+    return sheets.update(user=user, company=company, Telephone=Side.OURS)

@@ -45,7 +45,7 @@ def run(push: Push, calls: Calls) -> None:
     if push.state == PushState.UNKNOWN:
         _resolve(push, calls)
         return
-    values = _values(push.company, push)
+    values = _values(push)
     calls.open(push)
     began = calls.clock()
     found = _look_before(push, values, calls, now=began)
@@ -59,9 +59,9 @@ def run(push: Push, calls: Calls) -> None:
     _send(push, found, calls, looked=began)
 
 
-def _values(company: Company, push: Push) -> mapping.Values:
-    """Return what would be sent, as it was confirmed if it was. Raises CannotSend for what a person has to mend."""
-    values = push.confirmed or mapping.values_of(company, push.contact, groups=mapping.groups_for(push.contact))
+def _values(push: Push) -> mapping.Values:
+    """Return what is to be sent. Raises CannotSend for what a person has to mend."""
+    values: mapping.Values = push.confirmed
     if mapping.names_a_person(values) and push.contact is None:
         raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
     problems = mapping.problems(values)
@@ -132,13 +132,15 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
         if CustomerLink.objects.filter(connection=connection, company=company).exists():
             raise CannotSend("already_linked")
         terms = _terms(push, connection)
-        if push.contact_id:  # edited or erased since the claim, perhaps
+        if push.contact_id:  # erased since the claim, perhaps
             push.contact = Contact.objects.filter(pk=push.contact_id).first()
-        values = _values(company, push)
+        values = _values(push)
         number = numbering.number_for(push, connection=connection)
-        is_private = company.is_private_person if push.is_private_person is None else push.is_private_person
         payload = mapping.create_payload(
-            values, is_private_person=is_private, terms_id=str(terms.remote_id), number=number
+            values,
+            is_private_person=bool(push.is_private_person),
+            terms_id=str(terms.remote_id),
+            number=number,
         )
         push.begin_sending(
             payload=payload,

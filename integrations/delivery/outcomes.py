@@ -238,7 +238,6 @@ def candidate(customer: Customer) -> Candidate:
 def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None:
     """Link the company, which is locked, to the customer."""
     # What was left out because it is blank here was sent as well, in a way: nothing of it changed since.
-    carried = push.confirmed or dict.fromkeys(mapping.company_properties(), "")
     # What a person typed for this sending only was decided then: it differs from here, and is no news.
     typed = _typed(push)
     CustomerLink.objects.create(
@@ -250,7 +249,7 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
         origin=origin,
         linked_at=now,
         linked_by=push.requested_by,
-        sent={**dict.fromkeys(carried, ""), **(push.values or {}), **typed},
+        sent={**dict.fromkeys(push.confirmed, ""), **(push.values or {}), **typed},
         kept=sorted(typed),
         answered=mapping.owned(customer.raw),
         shorter=push.shorter,
@@ -261,8 +260,8 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
 
 def _typed(push: Push) -> mapping.Values:
     """Return what the company held, when the create was confirmed, of what was confirmed otherwise."""
-    here: mapping.Values = push.based_on or {}
-    typed = mapping.differences(here, push.confirmed or {}) if push.confirmed and here else []
+    here: mapping.Values = push.based_on
+    typed = mapping.differences(here, push.confirmed)
     return {name: here[name] for name in typed if name not in push.shorter}
 
 
@@ -277,9 +276,9 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
     now = calls.clock()
     with transaction.atomic():
         _lock(push)
-        push.finish(now=now)
-        _remember(push, customer, now)
         answered = mapping.owned(customer.raw)
+        push.finish(now=now, after={name: answered[name] for name in push.values or {}})
+        _remember(push, customer, now)
         # While the calls were under way a person may have decided something else about it.
         link.refresh_from_db(fields=["sent", "answered", "kept", "shorter"])
         if push.values:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from companies.models import Company
 from integrations import mapping
@@ -18,8 +19,7 @@ from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import Intercepted, NotFound
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer
-from integrations.mapping import Group
-from integrations.models import CustomerLink, Push, PushState, WaitReason
+from integrations.models import CustomerLink, Kind, Push, PushState, WaitReason
 
 
 def run(push: Push, calls: Calls) -> None:
@@ -108,49 +108,81 @@ def _commit_sending(
             raise CannotSend("archived")
         link = _still_linked(link)
         there = mapping.owned(customer.raw)
-        here, changes = _wished(push, link, company, there)
+        if push.state == PushState.UNKNOWN and _was_stored(push, there):
+            return None, _equal_there(push, there)
+        push.take_up()
+        wanted = _wanted(push, link)
+        changes = _changes(push, wanted, link, there)
         if not changes:
-            return None, here
+            return None, wanted
         if push.state == PushState.UNKNOWN and times.is_lost_for_good(push, now=now):
             raise CannotSend("gave_up")
         payload = _payload(company, link, customer, changes)
-        values, before = _written(push, changes, there)
         push.begin_sending(
-            values=values,
-            before=before,
+            values=changes,
+            before={name: there[name] for name in changes},
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
             lease_until=now + timedelta(seconds=2 * settings.EACCOUNTING_CALL_SECONDS + LEASE_SLACK),
         )
         reach(Point.SENDING_UNCOMMITTED)
-    return payload, here
+    return payload, wanted
 
 
-def _written(push: Push, changes: mapping.Values, there: mapping.Values) -> tuple[mapping.Values, mapping.Values]:
-    """Return what is written and what it overwrites, with what a try whose answer was lost has stored already."""
-    before = {name: there[name] for name in changes}
-    if push.state != PushState.UNKNOWN:
-        return changes, before
-    sent, former = push.values or {}, push.before or {}
-    not_stored = {*changes, *mapping.differences(sent, there)}
-    stored = [name for name in sent.keys() & former.keys() if name not in not_stored]
-    return {**{name: sent[name] for name in stored}, **changes}, {**{name: former[name] for name in stored}, **before}
+def _was_stored(push: Push, there: mapping.Values) -> bool:
+    """Tell whether the write whose answer was lost was stored after all; all of it was, or nothing.
+
+    Raises CannotSend when it was, and somebody has changed a part of it since.
+    """
+    sent: mapping.Values = push.values or {}
+    before: mapping.Values = push.before or {}
+    changed = {name: sent[name] for name in mapping.differences(before, sent) if name in sent}
+    lacking = mapping.differences(changed, there)
+    if lacking and len(lacking) < len(changed):
+        raise CannotSend("changed_there", fields=lacking, was_sent=True)
+    return bool(changed) and not lacking
 
 
-def _wished(
-    push: Push, link: CustomerLink, company: Company, there: mapping.Values
-) -> tuple[mapping.Values, mapping.Values]:
-    """Return the values that the customer is to have and those of them that have to be written. Raises CannotSend."""
-    groups = _groups(push, link)
-    todays = mapping.shortened(mapping.values_of(company, link.contact, groups=groups), link.shorter)
-    confirmed: mapping.Values = push.confirmed or {}
-    if mapping.names_a_person(confirmed) and link.contact is None and push.undoes_id is None:
-        raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
-    overtaken = mapping.overtaken(confirmed, push.based_on or {}, there)
+def _equal_there(push: Push, there: mapping.Values) -> mapping.Values:
+    """Return what the lost write has stored, and what else was wished and stands there already."""
+    wished: mapping.Values = {**push.confirmed, **(push.values or {})}
+    apart = mapping.differences(wished, there)
+    return {name: value for name, value in wished.items() if name not in apart}
+
+
+def _wanted(push: Push, link: CustomerLink) -> mapping.Values:
+    """Return what was confirmed; a person who was erased since takes their part along. Raises CannotSend."""
+    confirmed: mapping.Values = push.confirmed
+    if not mapping.names_a_person(confirmed) or link.contact is not None or push.undoes_id is not None:
+        return confirmed
+    rest = {name: value for name, value in confirmed.items() if name in mapping.company_properties()}
+    if not rest:
+        raise CannotSend("contact_gone")
+    return rest
+
+
+def _changes(push: Push, wanted: mapping.Values, link: CustomerLink, there: mapping.Values) -> mapping.Values:
+    """Return what of the wanted values has to be written. Raises CannotSend."""
+    overtaken = mapping.overtaken(wanted, push.based_on, there, *_written_since(push, link))
     if overtaken:
         was_sent = {"was_sent": True} if push.state == PushState.UNKNOWN else {}
         raise CannotSend("changed_there", fields=overtaken, **was_sent)
-    rest = {name: value for name, value in todays.items() if name not in confirmed}
-    return {**rest, **confirmed}, {**mapping.to_write(rest, there), **mapping.confirmed_to_write(confirmed, there)}
+    return mapping.confirmed_to_write(wanted, there)
+
+
+def _written_since(push: Push, link: CustomerLink) -> list[list[mapping.Write]]:
+    """Return our writes to this customer since the sheet was read, as they were sent and as they were answered.
+
+    Of one that failed after its answer was lost nobody knows whether it was stored: what it overwrote may still be
+    there, and that is what the sheet showed.
+    """
+    if push.read_at is None:
+        return []
+    ended = Push.objects.filter(company_id=push.company_id, connection_id=push.connection_id, kind=Kind.UPDATE)
+    since = ended.filter(finished_at__gt=max(push.read_at, link.linked_at), before__isnull=False)
+    stored = since.filter(Q(state=PushState.DONE) | Q(state=PushState.FAILED, unknown_since__isnull=False))
+    rows = [(row.before or {}, row.values or {}, row.after or {}) for row in stored.order_by("finished_at")]
+    sent = [(before, values) for before, values, _after in rows]
+    return [sent, [(before, {**values, **after}) for before, values, after in rows]]
 
 
 def _still_linked(link: CustomerLink) -> CustomerLink:
@@ -160,17 +192,6 @@ def _still_linked(link: CustomerLink) -> CustomerLink:
     if found is None:
         raise CannotSend("not_linked")
     return found
-
-
-def _groups(push: Push, link: CustomerLink) -> list[str]:
-    """Return what is carried; a person who was erased meanwhile takes the contact group along. Raises CannotSend."""
-    wished: list[str] = push.groups
-    if link.contact is not None or Group.CONTACT not in wished:
-        return wished
-    rest = [group for group in wished if group != Group.CONTACT]
-    if not rest:
-        raise CannotSend("contact_gone")
-    return rest
 
 
 def _payload(company: Company, link: CustomerLink, customer: Customer, changes: mapping.Values) -> dict[str, Json]:

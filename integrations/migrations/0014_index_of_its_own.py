@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_mail'),
-        ('integrations', '0011_confirmed_kind'),
+        ('integrations', '0012_confirmed_always'),
     ]
 
     operations = [

@@ -1,6 +1,6 @@
 """The outbox: one wish of a person, and how far it has come. The row is the truth, a message only a poke."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,8 @@ from integrations.models.states import OPEN, Kind, PushState, WaitReason
 
 CRASHES_ALLOWED = 3
 NO_TRIES: dict[str, Any] = {"attempts": 0, "retrying_since": None}
-_WISH = ["account_id", "connection_id", "company_id", "requested_by_id", "groups", "contact_id"]
-_WISH += ["confirmed", "based_on", "shorter", "undoes_id"]  # what is wanted, and by whom
+WISH_PARTS = ("confirmed", "based_on", "shorter")  # of a wish, property by property
+_WISH = (*WISH_PARTS, "read_at", "contact_id", "undoes_id", "requested_by_id")  # what is wanted, and by whom
 NO_FAILURE: dict[str, Any] = {"failure": "", "failure_parameters": {}, "failure_detail": "", "error_id": ""}
 
 
@@ -89,6 +89,14 @@ class Push(PushQueue):
         """Leave SENDING: the answer says that nothing was done with what was sent. Raises LostLease."""
         state = PushState.WAITING if self.state == PushState.SENDING else self.state
         self._write(state=state, lease_until=now + timedelta(seconds=seconds))
+
+    def take_up(self) -> None:
+        """Make what is wanted by now what will be sent; the company is locked. Raises LostLease.
+
+        It is certain by then that nothing of an earlier try was stored.
+        """
+        self._write(again=[], values=None, before=None)
+        self.refresh_from_db(fields=_WISH)
 
     def stumble(self, *, until: datetime) -> None:
         """Give the row back after a fault in our own program, and count it like a crash. Raises LostLease.
@@ -199,9 +207,10 @@ class Push(PushQueue):
         self._write(candidates=candidates)
         self.wait(WaitReason.DECISION, until=None)
 
-    def finish(self, *, now: datetime) -> None:
-        """Record that eAccounting holds what was wished. Raises LostLease."""
+    def finish(self, *, now: datetime, after: Mapping[str, str] | None = None) -> None:
+        """Record that eAccounting holds what was wished; `after`: as it answered an update. Raises LostLease."""
         self._write(
+            after=after,
             state=PushState.DONE,
             finished_at=now,
             lease_until=None,
@@ -276,25 +285,39 @@ class Push(PushQueue):
         rows = Push.objects.filter(state=PushState.WAITING, unknown_since=None, lease_until=None)
         return self._decide(rows, state=PushState.CANCELLED, finished_at=now, next_attempt_at=None)
 
-    def replace_wish(self, wish: Mapping[str, object], *, user: User, now: datetime) -> bool:
-        """A newer click on a waiting update: the newest wish wins. `wish`: the columns that say what is wanted."""
+    def replace_wish(self, wish: Mapping[str, object], *, now: datetime) -> bool:
+        """A newer sheet about an update of which nothing is under way. `wish`: the columns that say what is wanted."""
         rows = Push.objects.filter(kind=Kind.UPDATE, state=PushState.WAITING, lease_until=None)
-        anew = {"requested_by": user, "requested_at": now, "next_attempt_at": now, "wait_reason": ""}
+        anew = {"requested_at": now, "next_attempt_at": now, "wait_reason": ""}
         return bool(rows.filter(pk=self.pk).update(**wish, **anew, **NO_TRIES, **NO_FAILURE))
 
-    def ask_again(self, wish: Mapping[str, object], *, user: User, now: datetime) -> bool:
-        """A newer click on an update that is being sent: the transaction that ends it opens the next one."""
+    def reduce_wish(self, wish: Mapping[str, object]) -> bool:
+        """A newer sheet leaves a part of a waiting update as it is there; the rest waits on. As `replace_wish`."""
+        rows = Push.objects.filter(kind=Kind.UPDATE, state=PushState.WAITING)
+        return bool(rows.filter(pk=self.pk).update(**wish))
+
+    def ask_again(self, wish: Mapping[str, object], *, names: Collection[str]) -> bool:
+        """A newer sheet confirmed these properties while a worker is at an update; the company is locked.
+
+        Who has not sent yet sends the newer wish; else the transaction that ends this push opens the next one.
+        """
         rows = Push.objects.filter(pk=self.pk, kind=Kind.UPDATE, state__in=OPEN)
-        return bool(rows.update(**wish, requested_by=user, again_at=now))
+        return bool(rows.update(**wish, again=sorted({*self.again, *names})))
 
     def open_next(self, *, now: datetime) -> None:
-        """If a newer click came while this one was under way, open the next push. The company is locked."""
-        ended = Push.objects.filter(pk=self.pk, again_at__isnull=False).first()
+        """Open the push that carries what newer sheets confirmed while this one was sent. The company is locked."""
+        ended = Push.objects.filter(pk=self.pk).exclude(again=[]).first()
         if ended is None:
             return
+        wish = {name: getattr(ended, name) for name in _WISH}
+        for part in WISH_PARTS:
+            wish[part] = {name: value for name, value in wish[part].items() if name in ended.again}
         Push.objects.create(
+            account_id=ended.account_id,
+            connection_id=ended.connection_id,
+            company_id=ended.company_id,
             kind=Kind.UPDATE,
             requested_at=now,
             next_attempt_at=now - HEAD_START,  # nobody is poked for it
-            **{name: getattr(ended, name) for name in _WISH},
+            **wish,
         )

@@ -21,11 +21,11 @@ class PushRow(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    groups = models.JSONField(default=list)  # of an update: which parts of the customer it carries
     state = models.CharField(max_length=10, choices=PushState.choices, default=PushState.WAITING)
     wait_reason = models.CharField(max_length=20, choices=WaitReason.choices, blank=True)
     next_attempt_at = models.DateTimeField(null=True, blank=True)  # None: for a person, or for `recheck`
-    again_at = models.DateTimeField(null=True, blank=True)
+    # The properties that newer sheets confirmed while a worker was at it: the push that follows carries them.
+    again = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     requested_at = models.DateTimeField(default=database_now)  # by the clock that all hosts share
 
@@ -38,13 +38,16 @@ class PushRow(models.Model):
     contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     create_anyway = models.BooleanField(default=False)
-    # What a person confirmed on a sheet: sent as confirmed, whatever the company holds by then. None: today's data.
-    confirmed = models.JSONField(null=True, blank=True)
-    is_private_person = models.BooleanField(null=True, blank=True)  # of a create that was confirmed
-    based_on = models.JSONField(null=True, blank=True)  # of an update: what the sheet showed there
+    # What a person confirmed on a sheet: sent as confirmed, whatever the company holds by then.
+    confirmed = models.JSONField()
+    is_private_person = models.BooleanField(null=True, blank=True)  # of a create
+    # What the sheet showed: of an update what was there, and when that was read; of a create what the company held.
+    based_on = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    read_at = models.DateTimeField(null=True, blank=True)
     # Of what is confirmed in another form than eAccounting would take: as on the link.
     shorter = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     before = models.JSONField(null=True, blank=True)  # what an update overwrites, to be put back
+    after = models.JSONField(null=True, blank=True)  # what eAccounting answered that it made of it
     undoes = models.ForeignKey(
         "integrations.Push", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
@@ -86,6 +89,11 @@ class PushRow(models.Model):
     def is_asked_about(self) -> bool:
         """Whether it waited so long for an admin that a person has to say whether it is still wanted."""
         return self.wait_reason == WaitReason.DECISION and self.failure == ASKED_LONG_AGO
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it waits and nothing of it was sent."""
+        return self.state == PushState.WAITING and self.unknown_since is None
 
     @property
     def is_to_decide(self) -> bool:

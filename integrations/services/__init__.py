@@ -8,6 +8,7 @@ from integrations.refusing import (
     ContactGone,
     LinkedElsewhere,
     NotConnected,
+    NothingConfirmed,
     NothingToDecide,
     NotLinked,
     NotUndoable,
@@ -21,12 +22,7 @@ from integrations.services.decisions import cancel, create_anyway, link_instead,
 from integrations.services.linking import link, linked_meanwhile, undecided, unlink, why_not_link, why_not_unlink
 from integrations.services.looking import current_connection, link_of, links_of
 from integrations.services.undoing import put_back
-from integrations.services.wishes import (
-    choose_contact,
-    request_update,
-    settle_differences,
-    try_again,
-)
+from integrations.services.wishes import choose_contact, settle_differences, try_again
 
 __all__ = [
     "AlreadyLinked",
@@ -38,6 +34,7 @@ __all__ = [
     "NotConnected",
     "NotLinked",
     "NotUndoable",
+    "NothingConfirmed",
     "NothingToDecide",
     "Refusal",
     "TermsNotAllowed",
@@ -56,7 +53,6 @@ __all__ = [
     "look_there",
     "put_back",
     "request_create",
-    "request_update",
     "settle_differences",
     "try_again",
     "undecided",

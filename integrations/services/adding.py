@@ -26,16 +26,16 @@ def request_create(
     *,
     user: User,
     company: Company,
+    confirmed: Values,
     contact: Contact | None = None,
-    confirmed: Values | None = None,
     terms: TermsOfPayment | None = None,
     judged: Collection[str] = (),
 ) -> Push:
     """Record the wish to add the company as a customer, in place of one that is gone there.
 
-    `confirmed`: the exact values that a person saw, blanks included, and `terms` those they chose; without them the
-    company's values and the default terms of the moment of sending. `judged`: ids of the customers that they saw and
-    said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
+    `confirmed`: the exact values that a person saw, blanks included; what it lacks is as it stands here now. `terms`:
+    those they chose, without them the default ones of the moment of sending. `judged`: ids of the customers that they
+    saw and said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
     TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, ContactGone, CannotSendValues, Archived.
     """
     with transaction.atomic():
@@ -57,23 +57,22 @@ def wish_to_create(
     company: Company,
     *,
     contact: Contact | None,
-    confirmed: Values | None,
+    confirmed: Values,
     terms: TermsOfPayment | None,
     judged: Collection[str] = (),
 ) -> dict[str, object]:
     """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
     here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
-    if confirmed is not None:
-        confirmed = {**here, **_in_form(confirmed, company)}
-    refuse_problems(here if confirmed is None else confirmed)
+    confirmed = {**here, **_in_form(confirmed, company)}
+    refuse_problems(confirmed)
     return {
         "kind": Kind.CREATE,
         "contact": contact,
         "terms": terms,
         "confirmed": confirmed,
-        "is_private_person": company.is_private_person if confirmed is not None else None,
-        "based_on": here if confirmed is not None else None,
-        "shorter": mapping.shorter_forms(here, confirmed or {}),
+        "is_private_person": company.is_private_person,
+        "based_on": here,
+        "shorter": mapping.shorter_forms(here, confirmed),
         "create_anyway": bool(judged),
         "seen_ids": sorted(judged),
     }

@@ -79,7 +79,7 @@ class Opening:
         if self.typed is not None:
             kept = {name: self.typed.get(name, value) for name, value in self.here.items()}
             return kept | ({name: self.here[name] for name in PERSON} if self.is_other_person else {})
-        if self.refused is None or self.refused.confirmed is None:
+        if self.refused is None:
             known = mapping.shortened(self.here, self.gone.shorter if self.gone else {})
             return {**known, **stand_ins(known)}
         typed = {name: self.refused.confirmed.get(name, value) for name, value in self.here.items()}
@@ -126,7 +126,7 @@ class Opening:
     @property
     def refused_now(self) -> list[str]:
         """The properties that still stand as they were refused."""
-        confirmed = (self.refused.confirmed or {}) if self.refused else {}
+        confirmed = self.refused.confirmed if self.refused else {}
         return [name for name in self.messages if name in self.values and self.values[name] == confirmed.get(name, "")]
 
     @cached_property

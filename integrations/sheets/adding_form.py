@@ -1,6 +1,7 @@
 """The form of the create sheet: the exact values that will be sent, checked as the CRM checks its own."""
 
 from collections.abc import Callable
+from typing import TypedDict
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -14,13 +15,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
+from accounts.models import User
 from companies import formats
 from companies.forms import PLACEHOLDER
 from companies.models import Contact
-from integrations import mapping
+from integrations import mapping, services
 from integrations.due_dates import due_date
 from integrations.mapping import BY_PROPERTY, COUNTRY, FIELDS, Values
-from integrations.models import TermsOfPayment
+from integrations.models import Push, TermsOfPayment
 from integrations.sheets.adding import PERSON, Opening
 from integrations.stand_ins import is_stand_in, stand_ins
 from integrations.words.sentences import value_problem
@@ -61,6 +63,15 @@ class TermsChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subs
             return str(obj)
         words = gettext("%(terms)s: an invoice of today would fall due %(day)s")
         return words % {"terms": obj, "day": date_format(day, "DATE_FORMAT")}
+
+
+class CreateWish(TypedDict):
+    """What `services.request_create` and `asking.ask_admin` take of the sheet."""
+
+    contact: Contact | None
+    confirmed: Values
+    terms: TermsOfPayment | None
+    judged: list[str]
 
 
 class AddForm(forms.Form):
@@ -178,6 +189,19 @@ class AddForm(forms.Form):
     def confirmed(self) -> Values:
         """The values to send, blanks included."""
         return {name: self.cleaned_data[name] for name in self._properties()}
+
+    def wish(self) -> CreateWish:
+        """What a valid form asks for."""
+        return {
+            "contact": self.opening.contact,
+            "confirmed": self.confirmed(),
+            "terms": self.cleaned_data.get("terms"),
+            "judged": self.opening.seen if self.cleaned_data["none_of_these"] else [],
+        }
+
+    def request(self, *, user: User) -> Push:
+        """Record the wish to create the customer that a valid form describes. Raises a Refusal."""
+        return services.request_create(user=user, company=self.opening.company, **self.wish())
 
     # --- For the template -------------------------------------------------------------------------
 

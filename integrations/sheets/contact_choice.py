@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from django import forms
 from django.http import QueryDict
@@ -81,6 +82,7 @@ class Slot:
 
     there: Values
     written: Values
+    read_at: datetime | None  # when what is there was read
 
     @property
     def problems(self) -> list[Problem]:
@@ -110,13 +112,15 @@ class Slot:
 
     def decision(self) -> Decision:
         """Return what a person confirmed who saw this."""
-        return Decision(write=self.written, based_on=self.there, kept_here={}, kept_there={})
+        return Decision(self.written, self.there, {}, {}, shown=self.there, read_at=self.read_at)
 
 
-def slot_of(company: Company, contact: Contact | None, *, there: Mapping[str, str]) -> Slot:
+def slot_of(
+    company: Company, contact: Contact | None, *, there: Mapping[str, str], read_at: datetime | None = None
+) -> Slot:
     """Return the contact slot with this person in it, or with nobody; `there` are the customer's values now."""
     written = mapping.values_of(company, contact, groups=[Group.CONTACT])
-    return Slot({name: there.get(name, "") for name in written}, written)
+    return Slot({name: there.get(name, "") for name in written}, written, read_at)
 
 
 def refuse_at_fields(form: ContactForm, problems: list[Problem]) -> None:

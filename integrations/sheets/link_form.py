@@ -1,6 +1,7 @@
 """The form of the sheet that links a company to a customer: which side to take, and one warning to be confirmed."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from django import forms
 from django.http import QueryDict
@@ -31,8 +32,10 @@ class LinkForm(SidesForm):
     `linked_to`: the id of the customer that the new link would take the place of, blank for none; the page carries it.
     """
 
-    def __init__(self, data: QueryDict | None = None, *, rows: list[Row], about: str, linked_to: str) -> None:
-        super().__init__(data, rows=rows, about=about, wording=WORDING, linked_to=linked_to)
+    def __init__(
+        self, data: QueryDict | None = None, *, rows: list[Row], about: str, read_at: datetime | None, linked_to: str
+    ) -> None:
+        super().__init__(data, rows=rows, about=about, wording=WORDING, read_at=read_at, linked_to=linked_to)
         self.numbers_differ = _numbers_differ(rows)
         if self.numbers_differ:
             self.fields["anyway"] = forms.BooleanField(

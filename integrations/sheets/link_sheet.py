@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from accounts.models import User
 from companies.models import Company
 from integrations import mapping, services
+from integrations.clock import database_now
 from integrations.comparing import Decision, Row, compare
 from integrations.delivery import live
 from integrations.eaccounting.errors import NotFound
@@ -74,6 +75,7 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
     if refusal or connection is None:
         refusal = refusal or services.NotConnected()
         return LinkSheet(company=company, stop=sentence(refusal.code, refusal.parameters))
+    began = database_now()
     try:
         customer = live.read_customer(connection, customer_id=customer_id)
     except NotFound:
@@ -93,7 +95,7 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
         connection=connection,
         candidate=candidate,
         customer=customer,
-        form=LinkForm(None if notice else data, rows=rows, about=customer_id, linked_to=linked_to),
+        form=LinkForm(None if notice else data, rows=rows, about=customer_id, read_at=began, linked_to=linked_to),
         linked_to=linked_to,
         notice=notice,
     )
@@ -112,7 +114,7 @@ def _kept(
         company=company,
         connection=connection,
         candidate=known,
-        form=LinkForm(data, rows=rows, about=customer_id, linked_to=seen.linked_to),
+        form=LinkForm(data, rows=rows, about=customer_id, read_at=seen.read_at, linked_to=seen.linked_to),
         stopped_by=Stop.by(refusal),
     )
 
@@ -135,7 +137,9 @@ def _from_index(
         company=company,
         connection=connection,
         candidate=candidate,
-        form=None if candidate.stop else LinkForm(data, rows=rows, about=candidate.reference, linked_to=linked_to),
+        form=None
+        if candidate.stop
+        else LinkForm(data, rows=rows, about=candidate.reference, read_at=row.seen_at, linked_to=linked_to),
         stop=candidate.stop,
         notice=gettext("Nothing was linked. %(why)s") % {"why": why} if data else why,
         seen_at=row.seen_at,

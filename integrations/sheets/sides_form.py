@@ -8,6 +8,7 @@ sent.
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 from django import forms
@@ -33,6 +34,7 @@ class Seen:
 
     here: Values
     there: Values
+    read_at: datetime | None = None  # when the reading of what is there began
     linked_to: str = ""  # the id of the customer that the company was linked to, where the page makes a link
 
 
@@ -48,16 +50,19 @@ def seen_in(data: Mapping[str, str], *, about: str) -> Seen | None:
         return None
     if content["about"] != about:
         return None
-    return Seen(content["here"], content["there"], content.get("linked_to", ""))
+    at = content.get("read_at", "")
+    read_at = datetime.fromisoformat(at) if at else None
+    return Seen(content["here"], content["there"], read_at, content.get("linked_to", ""))
 
 
 class SidesForm(forms.Form):
     """One pair of radio buttons for each row that differs, named by the row's key: "ours" or "theirs".
 
     `about`: what the page is about (the customer's id); `seen_in` gives what it showed only for the same. `again`:
-    properties that were agreed on as they are, to be decided about all the same. A value over its limit may be given
-    in a shorter form, named "shorter-" and the property; so may what stands in for a required value that the country
-    or the company does not have. Where neither side has it, any other row can be written only with it: "needed-".
+    properties that were agreed on as they are, to be decided about all the same. `read_at`: when the reading of what is
+    there began. A value over its limit may be given in a shorter form, named "shorter-" and the property; so may what
+    stands in for a required value that the country or the company does not have. Where neither side has it, any other
+    row can be written only with it: "needed-".
     """
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -70,16 +75,20 @@ class SidesForm(forms.Form):
         about: str,
         again: Collection[str] = (),
         wording: Wording = UPDATE,
+        read_at: datetime | None = None,
         linked_to: str = "",
     ) -> None:
         super().__init__(data)
+        self._read_at = read_at
         self.wording = wording
         self._again = again
         self.equal = [Equal(row.label, lines(row, row.there)) for row in rows if not row.differing]
+        self._rows = rows
         self._differing = [row for row in rows if row.differing]
         self._here = {name: value for row in rows for name, value in row.here.items()}
         there = {name: value for row in rows for name, value in row.there.items()}
-        shown = {"about": about, "here": self._here, "there": there, "linked_to": linked_to}
+        at = read_at.isoformat() if read_at else ""
+        shown = {"about": about, "here": self._here, "there": there, "read_at": at, "linked_to": linked_to}
         self.initial["seen"] = signing.dumps(shown, salt=_SALT, compress=True)
         self._needed = [name for name in stand_ins(self._here) if self._differing and not there.get(name)]
         for row in self._differing:
@@ -222,12 +231,13 @@ class SidesForm(forms.Form):
     def decision(self) -> Decision:
         """Return what a valid form comes to; what was left as it is before and still is, is decided already."""
         choices = {row.key: Side(side) for row in self._differing if (side := self._news(row))}
-        decision = decide([self._as_confirmed(row) for row in self._differing], choices)
+        decision = decide([self._as_confirmed(row) for row in self._rows], choices)
         needed = [name for name in self._needed if name not in decision.write] if decision.write else []
         return replace(
             decision,
             write={**decision.write, **{name: self.cleaned_data[_needed_name(name)] for name in needed}},
             based_on={**decision.based_on, **dict.fromkeys(needed, "")},
+            read_at=self._read_at,
         )
 
     def _news(self, row: Row) -> str:
@@ -235,7 +245,7 @@ class SidesForm(forms.Form):
         return "" if side == Side.THEIRS and self._is_settled(row) else side
 
     def _as_confirmed(self, row: Row) -> Row:
-        if self.cleaned_data.get(row.key) != Side.OURS:
+        if not row.differing or self.cleaned_data.get(row.key) != Side.OURS:
             return row
         others = {p.remote: self.cleaned_data[_shorter_name(p.field)] for p in _mendable(row)}
         return replace(row, here={**row.here, **others})

@@ -1,11 +1,12 @@
 """What a customer has in eAccounting now, for a sheet: one live read, or what it answered last and why not newer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.core import signing
 
 from integrations import mapping, services
+from integrations.clock import database_now
 from integrations.mapping import Values
 from integrations.models import Connection, CustomerLink
 from integrations.refusing import CustomerGone
@@ -20,12 +21,12 @@ class There:
 
     link_id: int
     values: Values
-    read_at: datetime | None = None  # None: just now
+    read_at: datetime  # when the reading began
     why_not_now: str = ""  # a sentence; blank when it was read just now
 
     def sealed(self, **beside: object) -> str:
         """Return what was shown as a word that a form carries along and nobody can change."""
-        at = self.read_at.isoformat() if self.read_at else ""
+        at = self.read_at.isoformat()
         shown = {"link": self.link_id, "values": self.values, "at": at, "why": self.why_not_now, **beside}
         return signing.dumps(shown, salt=_SALT, compress=True)
 
@@ -43,17 +44,20 @@ def read_there(connection: Connection, link: CustomerLink) -> There:
 
     Raises CustomerGone when the customer was deleted or made inactive there.
     """
+    began = database_now()
     try:
         customer = services.look_there(link=link, connection=connection)
     except NO_ANSWER as error:
-        return There(link.pk, _known(link), read_at=link.customer.seen_at, why_not_now=why(error))
+        return replace(known_there(link), why_not_now=why(error))
     if customer is None or not customer.is_active:
         raise CustomerGone("customer_inactive" if customer else "customer_deleted")
-    return There(link.pk, mapping.owned(customer.raw))
+    return There(link.pk, mapping.owned(customer.raw), began)
 
 
-def _known(link: CustomerLink) -> Values:
-    return {field.remote: link.customer.answered.get(field.remote, "") for field in mapping.FIELDS}
+def known_there(link: CustomerLink) -> There:
+    """Return what the customer answered last."""
+    known = {field.remote: link.customer.answered.get(field.remote, "") for field in mapping.FIELDS}
+    return There(link.pk, known, link.customer.seen_at)
 
 
 def opened(sealed: str, *, link: CustomerLink) -> Shown | None:
@@ -64,6 +68,5 @@ def opened(sealed: str, *, link: CustomerLink) -> Shown | None:
         return None
     if shown.pop("link") != link.pk:
         return None
-    at = shown.pop("at")
-    there = There(link.pk, shown.pop("values"), datetime.fromisoformat(at) if at else None, shown.pop("why"))
+    there = There(link.pk, shown.pop("values"), datetime.fromisoformat(shown.pop("at")), shown.pop("why"))
     return Shown(there, beside=shown)

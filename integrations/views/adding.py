@@ -1,7 +1,6 @@
 """The create sheet: what will be sent, who it could be already, and then the wish, or the question to an admin."""
 
 from dataclasses import replace
-from typing import TypedDict
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -11,12 +10,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from companies.models import Company, Contact
+from companies.models import Company
 from integrations import asking, mapping, services
 from integrations.delivery import live
 from integrations.eaccounting.errors import EAccountingError
 from integrations.mapping import COUNTRY
-from integrations.models import TermsOfPayment
 from integrations.refusing import NothingToAsk
 from integrations.sheets import alike
 from integrations.sheets.adding import Opening, opening_of
@@ -86,21 +84,21 @@ def _first(opening: Opening) -> AddForm:
 
 
 def _create(request: SignedInRequest, form: AddForm) -> HttpResponse:
-    opening = form.opening
+    company = form.opening.company
     try:
-        services.request_create(user=request.user, company=opening.company, **_confirmed(form))
+        form.request(user=request.user)
     except services.CannotSendValues as refusal:
         return _draw(request, _refused(form, refusal))
     except services.Refusal as refusal:
-        return _stay(request, opening.company, refusal)
-    return leave_sheet(request, opening.company)
+        return _stay(request, company, refusal)
+    return leave_sheet(request, company)
 
 
 def _ask(request: SignedInRequest, form: AddForm) -> HttpResponse:
     """Ask an admin; what stands on the sheet is sent when they have mended what stops it."""
     company = form.opening.company
     try:
-        asked = asking.ask_admin(user=request.user, company=company, **_confirmed(form))
+        asked = asking.ask_admin(user=request.user, company=company, **form.wish())
     except services.CannotSendValues as refusal:
         return _draw(request, _refused(form, refusal))
     except NothingToAsk as refusal:
@@ -110,22 +108,6 @@ def _ask(request: SignedInRequest, form: AddForm) -> HttpResponse:
         return _stay(request, company, refusal)
     tell(request, asked)
     return leave_sheet(request, company)
-
-
-class _Confirmed(TypedDict):
-    contact: Contact | None
-    confirmed: mapping.Values
-    terms: TermsOfPayment | None
-    judged: list[str]
-
-
-def _confirmed(form: AddForm) -> _Confirmed:
-    return {
-        "contact": form.opening.contact,
-        "confirmed": form.confirmed(),
-        "terms": form.cleaned_data.get("terms"),
-        "judged": form.opening.seen if form.cleaned_data["none_of_these"] else [],
-    }
 
 
 def _refused(form: AddForm, refusal: services.CannotSendValues) -> AddForm:

@@ -53,6 +53,10 @@ WHAT: dict[str, str | Promise] = {
         "Visma eAccounting itself."
     ),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
+    "nothing_confirmed": _(
+        "Nobody has confirmed yet what this was to send, so it cannot be repeated. Open the sheet, look at "
+        "the values and send them."
+    ),
     "nothing_to_ask": _("There is nothing to ask an admin for any more: you can go on by yourself."),
     "asked_long_ago": _(
         "This was asked for more than seven days ago and waited for an admin. It can be sent now. Is it still wanted?"

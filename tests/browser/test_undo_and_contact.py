@@ -13,6 +13,7 @@ from integrations.delivery import live
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Origin, Push
 from integrations.models.states import OPEN
+from tests import sheets
 from tests.browser.conftest import LogIn, assert_accessible
 from tests.browser.eaccounting import SETTLED, open_card
 
@@ -88,7 +89,7 @@ def _settled(page: Page) -> None:
 
 
 def _update(page: Page, user: User, company: Company) -> None:
-    services.request_update(user=user, company=company)
+    sheets.update_all(user=user, company=company)
     _settled(page)
 
 
@@ -202,7 +203,7 @@ def _tab_to(page: Page, target: Locator) -> None:
 
 def _choose_asa(page: Page, company: Company, user: User, eaccounting: Sandbox) -> Contact:
     person = _person(company, "Åsa", email="asa@brovakten.example")
-    services.choose_contact(user=user, company=company, contact=person)
+    sheets.choose_contact(user=user, company=company, contact=person)
     _wait_for(page, eaccounting, "ContactPersonName", "Åsa Öberg")
     _settled(page)
     return person
@@ -295,7 +296,7 @@ def test_without_javascript_both_sheets_are_pages(
     expect(page.get_by_text("Nothing was sent yet. Look at what will be written, then save.")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     _wait_for(page, eaccounting, "ContactPersonName", "Bo Öberg")
-    services.request_update(user=user, company=company)
+    sheets.update_all(user=user, company=company)
     _wait_for(page, eaccounting, "Name", BROVAKTEN)
     page.reload()
     page.get_by_role("link", name=BEFORE).first.click()

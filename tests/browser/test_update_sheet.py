@@ -8,9 +8,10 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from companies.models import Company
-from integrations import limiter, services
+from integrations import limiter
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Push, PushState
+from tests import sheets
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 from tests.browser.eaccounting import SETTLED, customer_named
 
@@ -27,7 +28,7 @@ HERE, THERE = "+46 8 555 00 11", "08-999 99 99"
 def company(connected: Connection) -> Company:
     """A company that was added from here a moment ago: both sides are equal."""
     found = Company.objects.get(name=NAME)
-    push = services.request_create(user=connected.connected_by, company=found)
+    push = sheets.create(user=connected.connected_by, company=found)
     end = time.monotonic() + SETTLED / 1000
     while Push.objects.get(pk=push.pk).state != PushState.DONE:
         assert time.monotonic() < end, "no worker created it"

@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from integrations import connecting, offers, services
 from integrations.clock import database_now
+from integrations.comparing import Side
 from integrations.crashpoints import Point
 from integrations.delivery import live
 from integrations.delivery.indexing import LONGEST_PAUSE, lease_seconds
 from integrations.eaccounting.sandbox.store import Document
-from integrations.mapping import Group
 from integrations.models import (
     BlockedReason,
     Connection,
@@ -25,6 +25,7 @@ from integrations.models import (
     WaitReason,
 )
 from integrations.models.numbers import number_of
+from tests import sheets
 from tests.crashes.orders import Fate
 from tests.crashes.stage import Stage
 from tests.integrations.conftest import CUSTOMERS, connect_as, granted_code, named, posts, puts
@@ -92,7 +93,7 @@ def _link(stage: Stage) -> None:
 
 
 def _ask_for_update(stage: Stage) -> None:
-    services.request_update(user=stage.user, company=stage.company, groups=[Group.SINGLE])
+    sheets.update(user=stage.user, company=stage.company, Telephone=Side.OURS)
 
 
 def _edit_there(stage: Stage) -> None:
@@ -262,7 +263,7 @@ def _judge_reconnect(stage: Stage, _point: Point | None, fate: Fate | None) -> N
     died = fate in {Fate.KILL, Fate.RAISE}
     assert generation == stage.connection.generation + (0 if died else 1)
     assert stage.holds_good_tokens(stage.connection)
-    services.request_create(user=stage.user, company=stage.company)
+    sheets.create(user=stage.user, company=stage.company)
     stage.settle()
     _created(stage)
 

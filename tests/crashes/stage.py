@@ -21,13 +21,14 @@ from kombu import Connection as Broker
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services, tasks
+from integrations import tasks
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.identity import GRANT, REFRESH
 from integrations.models import Connection, CustomerIndex, Push
 from integrations.models.push_queue import HEAD_START
+from tests import sheets
 from tests.crashes.orders import AT_WORK, MET, TRACE, Fate, armed, store
 from tests.integrations.workers import LONGEST, until
 
@@ -128,7 +129,7 @@ class Stage:
     def wish_unheard(self) -> Push:
         """Record a wish whose poke is lost."""
         tasks._quiet["until"] = time.monotonic() + 60
-        push = services.request_create(user=self.user, company=self.company)
+        push = sheets.create(user=self.user, company=self.company)
         tasks._quiet["until"] = 0.0
         return push
 

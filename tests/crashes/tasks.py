@@ -4,15 +4,16 @@ from celery import shared_task
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, services
+from integrations import connecting
 from integrations.models import Connection
+from tests import sheets
 
 
 @shared_task
 def click(user_id: int, company_id: int) -> None:
     """What the web process does for *Add as customer*."""
     user = User.objects.get(pk=user_id)
-    services.request_create(user=user, company=Company.objects.get(pk=company_id))
+    sheets.create(user=user, company=Company.objects.get(pk=company_id))
 
 
 @shared_task

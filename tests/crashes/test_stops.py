@@ -13,11 +13,11 @@ import pytest
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services
 from integrations.clock import database_now
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
+from tests import sheets
 from tests.crashes.stage import holds_good_tokens
 from tests.crashes.stopping import PROGRAM, STOPPED
 from tests.holding import held
@@ -95,7 +95,7 @@ def test_a_worker_that_is_asked_to_stop_does_what_it_has_begun_to_its_end(
 ) -> None:
     expire(ready)
     with held(sandbox, method="POST", path="/connect/token", when="after") as request, workers:
-        services.request_create(user=anna, company=company)
+        sheets.create(user=anna, company=company)
         request.wait_for()
         workers.ask_to_stop(ask, meanwhile=request.go_on)
     assert holds_good_tokens(ready, sandbox)

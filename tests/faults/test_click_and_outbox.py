@@ -20,12 +20,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, services, tasks
+from integrations import limiter, tasks
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Event, Push, PushState
 from limego_visma.local.stores import free_port
+from tests import sheets
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words, words_of
 from tests.holding import held
@@ -135,7 +136,7 @@ def test_the_second_user_is_told_who_was_faster(
 def test_a_stale_message_for_a_finished_row_makes_no_call(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     run(push)
     before = len(sandbox.calls())
     tasks.deliver_push.run(push_id=push.pk, account_id=10**9)  # what a later release may add is overlooked
@@ -147,7 +148,7 @@ def test_a_stale_message_for_a_finished_row_makes_no_call(
 def test_a_message_delivered_twice_at_once_sends_once(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     with held(sandbox, method="GET", path="/v2/customers") as request:
         first = in_thread(lambda: tasks.deliver_push.run(push_id=push.pk))
         request.wait_for()

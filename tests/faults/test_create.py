@@ -11,12 +11,12 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services
 from integrations.clock import database_now
 from integrations.delivery import upkeep
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.world import TERMS
 from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
+from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
 from tests.integrations.conftest import (
     CUSTOMERS,
@@ -43,7 +43,7 @@ def wish(ready: Connection, company: Company, ulf: User, request: pytest.Fixture
     if request.param == "own_numbers":
         ready.note_duplicates(refused=True, now=database_now())
         ready.choose_numbers(prefix="LG")
-    return services.request_create(user=ulf, company=company)
+    return sheets.create(user=ulf, company=company)
 
 
 # --- The answer to the POST cannot be read -------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_an_existing_customer_with_the_number_is_offered_and_none_created(
     ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, card: Card
 ) -> None:
     company = add_company(registration_number="559987-1018")
-    run(services.request_create(user=ulf, company=company), times=3)
+    run(sheets.create(user=ulf, company=company), times=3)
     shown = card(ulf, company)
     assert "Visma eAccounting already has customers that could be this company. Nothing was created." in shown
     assert "(1001)" in shown
@@ -309,10 +309,7 @@ def test_a_refusal_of_the_whole_connection_is_told_with_who_can_act_and_probed_o
     clock: MovableClock,
     code: int,
 ) -> None:
-    others = [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number=""))
-        for n in range(2)
-    ]
+    others = [sheets.create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="")) for n in range(2)]
     sandbox.fault(kind="error", path="/v2/.*", error_code=code, status=403, count=None)
     for push in (wish, *others):
         run(push)

@@ -14,11 +14,12 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, services
+from integrations import limiter
 from integrations.delivery.deliver import deliver, deliver_next
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState, WaitReason
+from tests import sheets
 from tests.faults.processes import FaultyWorkers
 from tests.faults.reading import Card, assert_one_customer
 from tests.faults.runs import assert_run_is_over, begin_run, wait_for
@@ -35,7 +36,7 @@ API_SECONDS = 0.15
 
 @pytest.fixture
 def wish(ready: Connection, company: Company, ulf: User) -> Push:
-    return services.request_create(user=ulf, company=company)
+    return sheets.create(user=ulf, company=company)
 
 
 # --- 429 ---------------------------------------------------------------------------------------------------
@@ -49,10 +50,7 @@ def test_a_429_with_text_only_quiets_all_workers_for_that_endpoint(
     sandbox.fault(kind="error", path=CUSTOMERS, error_code=4010, status=429, text=text, when="before")
     run(wish)
     assert f"Waiting {LESS_OFTEN} Next attempt at" in card(ulf, wish.company)
-    others = [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number=""))
-        for n in range(4)
-    ]
+    others = [sheets.create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="")) for n in range(4)]
     at_once([lambda push=push: deliver(push.pk) for push in others])
     assert len(sandbox.calls(path=CUSTOMERS)) == 1
     assert "Many calls are waiting for Visma eAccounting." in card(ulf, others[0].company)

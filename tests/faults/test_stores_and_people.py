@@ -29,6 +29,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, CustomerLink, Push, PushState
 from limego_visma.local.stores import Store, postgres
+from tests import sheets
 from tests.faults.processes import FaultyWorkers
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words
 from tests.faults.runs import assert_run_is_over, begin_run, done, wait_for
@@ -101,7 +102,7 @@ def test_a_bad_line_to_the_database_loses_and_doubles_nothing(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle: Run, trouble: str
 ) -> None:
     """It breaks while the answer of eAccounting is under way: nobody can write down what became of it."""
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     stored, before = database.settings_dict, dict(database.settings_dict)
     with (
         Proxy(stored["HOST"], int(stored["PORT"])) as line,
@@ -166,10 +167,10 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_the_others_do(
     clicked, unpoked = company, add_company(name="Utan puff AB", registration_number="", email="")
     sandbox.fault(kind="reset", method="POST", path="/v2/customers", when="after")
     tasks._quiet["until"] = float("inf")
-    services.request_create(user=ulf, company=unpoked)
+    sheets.create(user=ulf, company=unpoked)
     tasks._quiet["until"] = 0.0
     with FaultyWorkers(folder=tmp_path, server=server, hours=hours, beat=False, environment=SHORT_LEASES):
-        services.request_create(user=ulf, company=clicked)
+        sheets.create(user=ulf, company=clicked)
         sweep = configuration.CELERY_BEAT_SCHEDULE["sweep"]
 
         def swept() -> bool:
@@ -190,7 +191,7 @@ def test_a_wish_of_a_web_host_whose_clock_is_an_hour_off_is_timed_and_sent_as_an
     browser = as_user(ulf)
     before = database_now()
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):
-        services.request_create(user=ulf, company=company)
+        sheets.create(user=ulf, company=company)
     push = Push.objects.get()
     assert push.next_attempt_at is not None
     assert before <= push.requested_at <= push.next_attempt_at <= database_now()
@@ -206,7 +207,7 @@ def test_a_wish_of_a_web_host_whose_clock_is_an_hour_off_is_timed_and_sent_as_an
 def test_a_company_archived_while_its_create_is_in_flight_keeps_its_customer(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, card: Card
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     with held(sandbox, method="POST", path="/v2/customers", when="after") as request:
         worker = in_thread(lambda: deliver(push.pk))
         request.wait_for()
@@ -219,7 +220,7 @@ def test_a_company_archived_while_its_create_is_in_flight_keeps_its_customer(
 def test_a_company_archived_before_it_was_sent_is_not_sent_and_told(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, card: Card
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     company.archive(now=timezone.now())
     run(push)
     assert (Push.objects.get().state, posts(sandbox)) == (PushState.FAILED, 0)
@@ -230,7 +231,7 @@ def test_a_company_archived_before_it_was_sent_is_not_sent_and_told(
 def test_a_contact_erased_while_it_is_in_flight_was_sent_and_is_not_shown_as_chosen(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, card: Card
 ) -> None:
-    push = services.request_create(user=ulf, company=company, contact=contact)
+    push = sheets.create(user=ulf, company=company, contact=contact)
     with held(sandbox, method="POST", path="/v2/customers", when="after") as request:
         worker = in_thread(lambda: deliver(push.pk))
         request.wait_for()
@@ -244,8 +245,8 @@ def test_a_contact_erased_while_it_is_in_flight_was_sent_and_is_not_shown_as_cho
 def test_a_contact_erased_before_it_was_sent_is_told(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run, card: Card
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
-    push = services.choose_contact(user=ulf, company=company, contact=contact)
+    run(sheets.create(user=ulf, company=company))
+    push = sheets.choose_contact(user=ulf, company=company, contact=contact)
     contact.delete()
     run(push)
     assert "The chosen contact person is no longer there. Choose another." in card(ulf, company)
@@ -257,7 +258,7 @@ def test_a_user_deactivated_in_a_run_stops_what_was_not_sent_and_others_can_go_o
     card: Card,
 ) -> None:  # fmt: skip
     companies = [add_company(name=f"Nr {n} AB", registration_number="", email="") for n in range(4)]
-    pushes = [services.request_create(user=ulf, company=company) for company in companies]
+    pushes = [sheets.create(user=ulf, company=company) for company in companies]
     run(pushes[0])
     sandbox.fault(kind="reset", method="POST", path="/v2/customers", when="after")
     run(pushes[1])  # its bytes have left
@@ -281,7 +282,7 @@ def test_every_task_with_an_id_of_nobody_or_of_another_account_changes_nothing_o
     ready: Connection, company: Company, ulf: User, olav: User, sandbox: Sandbox, settings: Settings
 ) -> None:
     """A task takes the id of a row and nothing else: whose it is stands in the row. URLs: tests/test_rights.py."""
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     Push.objects.update(next_attempt_at=None)
     left = Push.objects.values().get()
     for number in (0, -1, push.pk + 1, 10**15):
@@ -301,7 +302,7 @@ def test_every_task_with_an_id_of_nobody_or_of_another_account_changes_nothing_o
 def test_every_button_with_another_accounts_company_is_404_and_changes_nothing(
     ready: Connection, company: Company, ulf: User, olav: User, sandbox: Sandbox, button: str
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     left = Push.objects.values().get()
     browser = Client()
     browser.force_login(olav, backend="django.contrib.auth.backends.ModelBackend")

@@ -16,11 +16,12 @@ from pytest_django import Settings
 
 from accounts.models import Mail, User
 from companies.models import Company
-from integrations import connecting, crashpoints, database_away, services
+from integrations import connecting, crashpoints, database_away
 from integrations.crashpoints import Point
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, Push, PushState
+from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, words_of
 from tests.holding import held
 from tests.integrations.conftest import (
@@ -54,14 +55,14 @@ def expire() -> None:
 
 @pytest.fixture
 def wish(ready: Connection, company: Company, ulf: User) -> Push:
-    return services.request_create(user=ulf, company=company)
+    return sheets.create(user=ulf, company=company)
 
 
 @pytest.fixture
 def wishes(ready: Connection, add_company: AddCompany, ulf: User) -> list[Push]:
     """Eight companies to be added."""
     return [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="", email=""))
+        sheets.create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="", email=""))
         for n in range(8)
     ]
 
@@ -238,7 +239,7 @@ def test_disconnecting_while_many_wait_and_four_are_being_sent_cancels_only_what
 ) -> None:
     """Scaled: 20 wait instead of 100."""
     pushes = [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="", email=""))
+        sheets.create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="", email=""))
         for n in range(24)
     ]
     with held(sandbox, method="POST", path="/v2/customers", when="after", count=4) as requests:

@@ -14,6 +14,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card
 from tests.holding import committed_late, held
 from tests.integrations.conftest import AddCompany, MovableClock, Run, call_seconds, forget_gateway, posts, puts
@@ -46,7 +47,7 @@ def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> 
 
 @pytest.fixture
 def wish(linked: CustomerLink, company: Company, ulf: User) -> Push:
-    return services.request_update(user=ulf, company=company)
+    return sheets.update_all(user=ulf, company=company)
 
 
 def edit(company: Company, **values: str) -> None:
@@ -107,7 +108,7 @@ def test_a_put_that_is_stored_after_our_reading_again_reverts_neither_a_person_n
         Push.objects.update(next_attempt_at=database_now())
         deliver(wish.pk)  # our reading again, long before the commit
         edit(company, city="Uppsala")
-        services.request_update(user=ulf, company=company)
+        sheets.update_all(user=ulf, company=company)
         deliver(wish.pk)
         assert puts(sandbox) == 1
     until(lambda: there(sandbox)["Name"] == company.name, what="the late commit")
@@ -133,7 +134,7 @@ def test_three_edits_with_a_click_each_within_a_second_are_two_puts_at_most_and_
     with held(sandbox, method="PUT", path=".*") as request:
         for city in ("Uppsala", "Västerås", "Örebro"):
             edit(company, city=city)
-            push = services.request_update(user=ulf, company=company)
+            push = sheets.update_all(user=ulf, company=company)
             workers.append(in_thread(lambda push=push: deliver(push.pk)))
             if city == "Uppsala":
                 request.wait_for()
@@ -150,7 +151,7 @@ def test_the_task_of_an_older_edit_after_the_newer_one_changes_nothing(
 ) -> None:
     run(wish)
     edit(company, city="Örebro")
-    newer = services.request_update(user=ulf, company=company)
+    newer = sheets.update_all(user=ulf, company=company)
     assert newer.pk != wish.pk
     run(newer)
     calls = len(sandbox.calls())
@@ -285,10 +286,10 @@ def test_what_is_missing_there_and_here_is_named(
     sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), InvoicePostalCode=None, TermsOfPaymentId=None)
     customer = live.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
     services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
-    run(services.request_update(user=ulf, company=company))
+    run(sheets.update_all(user=ulf, company=company))
     assert "Nothing was sent, because values are missing or too long. Postal code is missing." in card(ulf, company)
     edit(company, postal_code="111 22", city="Stockholm")
-    run(services.request_update(user=ulf, company=company))
+    run(sheets.update_all(user=ulf, company=company))
     assert "The customer has no terms of payment in Visma eAccounting. Choose terms of payment there" in card(
         ulf, company
     )

@@ -12,6 +12,7 @@ from integrations.delivery.deliver import deliver_next
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, CustomerLink, Push, PushState
+from tests import sheets
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
 from tests.faults.runs import assert_run_is_over, begin_run, done, wait_for
@@ -70,7 +71,7 @@ def test_frozen_past_its_lease_after_the_bytes_left_its_late_answer_is_refused_b
             folder=tmp_path, server=server, beat=False, environment={"EACCOUNTING_CALL_SECONDS": "60"}
         ) as worker,
     ):
-        push = services.request_create(user=ulf, company=company)
+        push = sheets.create(user=ulf, company=company)
         request.wait_for()
         worker.freeze()
         request.go_on()
@@ -94,7 +95,7 @@ def test_frozen_before_the_bytes_left_nothing_is_sent_past_send_by(
         times = {"EACCOUNTING_SEND_BY_SECONDS": "5", "DATABASE_URL": line.url}
         with FaultyWorkers(folder=tmp_path, server=server, beat=False, environment=times) as worker:
             with held(sandbox, method="GET", path="/v2/customers") as request:
-                push = services.request_create(user=ulf, company=company)
+                push = sheets.create(user=ulf, company=company)
                 request.wait_for()
                 line.to_client.latency = 0.3
             until(lambda: Push.objects.get().state == PushState.SENDING, what="SENDING")
@@ -129,7 +130,7 @@ def test_two_sweepers_and_many_who_pull_at_once_do_each_row_once(
 def test_a_row_that_kills_three_workers_before_sending_fails_as_technical(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run, card: Card
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     for _ in range(3):
         Push.claim(push.pk, now=clock(), seconds=1)
         clock.forward(1.1)
@@ -142,7 +143,7 @@ def test_a_row_that_kills_three_workers_before_sending_fails_as_technical(
 def test_a_row_that_kills_three_workers_after_its_bytes_may_have_left_is_a_persons(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run, card: Card
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     Push.objects.update(crashes=2)
     claimed = Push.claim(push.pk, now=clock(), seconds=1)
     assert claimed is not None

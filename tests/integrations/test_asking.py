@@ -20,6 +20,7 @@ from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
 from integrations.words.sentences import event_words
+from tests import sheets
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named, posts, puts
 from tests.integrations.threads import at_once, in_thread
 from tests.sheets import seen_by_asking
@@ -214,7 +215,7 @@ def test_what_cannot_be_sent_as_it_stands_is_refused_before_anybody_is_asked(
 
 
 def test_a_wish_that_is_being_sent_is_not_parked(ready: Connection, company: Company, ulf: User) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     _lose_terms(ready)
     with pytest.raises(services.AlreadyUnderWay):
         asking.ask_admin(user=ulf, company=company)
@@ -224,7 +225,7 @@ def test_a_wish_that_is_being_sent_is_not_parked(ready: Connection, company: Com
 def test_a_wish_that_already_waits_for_the_connection_is_theirs_who_asked_last(
     ready: Connection, company: Company, ulf: User, anna: User, run: Run
 ) -> None:
-    push = services.request_create(user=anna, company=company)
+    push = sheets.create(user=anna, company=company)
     _revoke(ready)
     assert run(push).waits_for_admin
     assert asking.ask_admin(user=ulf, company=company).push == push
@@ -253,7 +254,7 @@ def test_another_sheet_does_not_replace_what_waits_unseen(
 def test_an_update_of_another_customer_than_was_seen_is_not_parked(
     ready: Connection, company: Company, ulf: User, run: Run
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     company.save_changes(now=timezone.now(), values={"city": "Uppsala"})
     _revoke(ready)
     seen = seen_by_asking(company)
@@ -310,7 +311,7 @@ def test_reconnecting_the_same_company_sends_what_was_parked(
 def test_a_linked_customer_is_updated_when_the_stop_is_lifted(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     company.save_changes(now=timezone.now(), values={"city": "Uppsala"})
     _stop(ready)
     push = _ask(ulf, company)
@@ -334,7 +335,7 @@ def test_what_was_parked_goes_to_no_other_company(
     event = Event.objects.get(company=company, kind=EventKind.CANCELLED_LEAVING)
     assert event.actor == anna
     assert posts(sandbox) == 0
-    assert services.request_create(user=ulf, company=company).connection == other
+    assert sheets.create(user=ulf, company=company).connection == other
 
 
 def test_terms_that_are_lost_as_well_go_on_being_waited_for(
@@ -412,7 +413,7 @@ def test_whoever_asks_while_the_terms_are_being_chosen_does_not_wait_for_ever(
 def test_a_worker_that_meets_lost_terms_while_they_are_being_chosen_goes_on(
     ready: Connection, company: Company, ulf: User, anna: User
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     Push.objects.update(wait_reason=WaitReason.CONNECTION)  # it has waited for an admin before
     _lose_terms(ready)
     with transaction.atomic():
@@ -498,7 +499,7 @@ def test_seven_days_are_not_yet_too_long(
 def test_what_was_sent_long_ago_is_looked_up_without_asking(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     fields = {"state": PushState.UNKNOWN, "unknown_since": database_now(), "wait_reason": WaitReason.CONNECTION}
     Push.objects.update(**fields, requested_at=database_now() - EIGHT_DAYS, next_attempt_at=None)
     now = database_now()

@@ -11,6 +11,7 @@ from integrations.delivery import live
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, TermsOfPayment
+from tests import sheets
 from tests.integrations.conftest import Run, named, posts, puts
 
 BJORK = "1001"
@@ -52,11 +53,10 @@ def decide(company: Company, sandbox: Sandbox, **choices: Side) -> Decision:
     return comparing.decide(rows_now(company, sandbox), choices)
 
 
-def settle(company: Company, user: User, sandbox: Sandbox, **choices: Side) -> Push | None:
-    decision = decide(company, sandbox, **choices)
-    return services.settle_differences(
-        user=user, company=company, customer_id=str(there(sandbox)["Id"]).lower(), decision=decision
-    )
+def settle(company: Company, user: User, **choices: Side) -> Push | None:
+    """Open the sheet, choose these sides, and eAccounting's of all the rest."""
+    page = sheets.update_page(company)
+    return page.confirm(user=user, **{**dict.fromkeys(page.suggested, Side.THEIRS), **choices})
 
 
 # --- Adding ------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def settle(company: Company, user: User, sandbox: Sandbox, **choices: Side) -> P
 def test_a_customer_is_created_as_it_was_confirmed_though_the_company_changed_meanwhile(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    push = services.request_create(user=ulf, company=company, confirmed={"Telephone": "08-555 11 22", "WwwAddress": ""})
+    push = sheets.create(user=ulf, company=company, Telephone="08-555 11 22", WwwAddress="")
     company.save_changes(now=timezone.now(), values={"phone": "+46 8 999 99 99", "city": "Solna"})
     assert run(push).state == PushState.DONE
     [created] = named(sandbox)
@@ -88,7 +88,7 @@ def changes_of_link(company: Company) -> dict[str, str]:
 
 
 def test_the_card_tells_what_was_changed_here_since(ready: Connection, company: Company, ulf: User, run: Run) -> None:
-    run(services.request_create(user=ulf, company=company, confirmed={"Telephone": "08-555 11 22"}))
+    run(sheets.create(user=ulf, company=company, Telephone="08-555 11 22"))
     assert changes_of_link(company) == {}  # what was typed was for this sending, and is decided
     company.save_changes(now=timezone.now(), values={"city": "Solna"})
     assert changes_of_link(company) == {"address": "here"}
@@ -99,12 +99,12 @@ def test_a_shorter_name_is_sent_and_remembered_until_the_name_changes(
 ) -> None:
     company.save_changes(now=timezone.now(), values={"name": LONG})
     with pytest.raises(services.CannotSendValues):
-        services.request_create(user=ulf, company=company)
-    assert run(services.request_create(user=ulf, company=company, confirmed={"Name": SHORT})).state == PushState.DONE
+        services.request_create(user=ulf, company=company, confirmed={})
+    assert run(sheets.create(user=ulf, company=company, Name=SHORT)).state == PushState.DONE
     assert len(named(sandbox, SHORT)) == 1
     assert changes_of_link(company) == {}
     company.save_changes(now=timezone.now(), values={"phone": "+46 8 999 99 99"})
-    assert run(services.request_update(user=ulf, company=company)).state == PushState.DONE
+    assert run(sheets.update_all(user=ulf, company=company)).state == PushState.DONE
     assert named(sandbox, SHORT)[0]["Telephone"] == "+46 8 999 99 99"
     company.save_changes(now=timezone.now(), values={"name": f"{LONG} (publ)"})
     assert changes_of_link(company) == {"Name": "here"}
@@ -113,7 +113,7 @@ def test_a_shorter_name_is_sent_and_remembered_until_the_name_changes(
 def test_a_company_that_was_confirmed_is_not_sent_as_a_private_person(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    push = services.request_create(user=ulf, company=company, confirmed={"Telephone": ""})
+    push = sheets.create(user=ulf, company=company, Telephone="")
     company.save_changes(now=timezone.now(), values={"is_private_person": True})
     run(push)
     assert named(sandbox)[0]["IsPrivatePerson"] is False
@@ -129,7 +129,7 @@ def test_a_confirmed_value_over_its_limit_is_refused(ready: Connection, company:
 def test_a_create_with_a_person_who_was_erased_since_is_not_sent(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    push = services.request_create(user=ulf, company=company, contact=contact, confirmed={"Telephone": ""})
+    push = sheets.create(user=ulf, company=company, contact=contact, Telephone="")
     contact.remove(now=timezone.now())
     ended = run(push)
     assert (ended.state, ended.failure) == (PushState.FAILED, "contact_gone")
@@ -145,7 +145,7 @@ def test_a_customer_gets_the_terms_that_were_confirmed_though_the_default_change
 ) -> None:
     default = ready.default_terms
     assert default is not None
-    push = services.request_create(user=anna, company=company, terms=default)
+    push = sheets.create(user=anna, company=company, terms=default)
     TermsOfPayment.objects.filter(pk=default.pk).update(offered=True)
     ready.choose_terms(terms=other_terms(ready), user=anna, now=timezone.now())
     run(push)
@@ -154,12 +154,12 @@ def test_a_customer_gets_the_terms_that_were_confirmed_though_the_default_change
 
 def test_terms_that_no_admin_allowed_are_refused(ready: Connection, company: Company, ulf: User) -> None:
     with pytest.raises(services.TermsNotAllowed):
-        services.request_create(user=ulf, company=company, terms=other_terms(ready))
+        services.request_create(user=ulf, company=company, confirmed={}, terms=other_terms(ready))
 
 
 def test_offered_terms_are_sent(ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run) -> None:
     TermsOfPayment.objects.filter(pk=other_terms(ready).pk).update(offered=True)
-    run(services.request_create(user=ulf, company=company, terms=other_terms(ready)))
+    run(sheets.create(user=ulf, company=company, terms=other_terms(ready)))
     assert named(sandbox)[0]["TermsOfPaymentId"] == str(other_terms(ready).remote_id)
 
 
@@ -171,7 +171,7 @@ def test_only_what_was_chosen_is_written_and_the_rest_is_agreed_on(
 ) -> None:
     before = there(sandbox)
     assert set(changes(company, sandbox).values()) == {"differs"}
-    push = settle(company, ulf, sandbox, Telephone=Side.OURS, Name=Side.THEIRS, EmailAddress=Side.THEIRS)
+    push = settle(company, ulf, Telephone=Side.OURS, Name=Side.THEIRS, EmailAddress=Side.THEIRS)
     assert push is not None
     assert run(push).state == PushState.DONE
     now = there(sandbox)
@@ -184,7 +184,7 @@ def test_a_blank_that_was_chosen_clears_there(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     company.save_changes(now=timezone.now(), values={"phone": ""})
-    push = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    push = settle(company, ulf, Telephone=Side.OURS)
     assert push is not None
     run(push)
     assert there(sandbox)["Telephone"] is None
@@ -193,7 +193,7 @@ def test_a_blank_that_was_chosen_clears_there(
 def test_what_changed_there_after_it_was_confirmed_is_not_overwritten(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    push = settle(company, ulf, sandbox, Telephone=Side.OURS, EmailAddress=Side.OURS)
+    push = settle(company, ulf, Telephone=Side.OURS, EmailAddress=Side.OURS)
     assert push is not None
     edit_there(sandbox, Telephone="08-777 77 77", Note="Edited by a person")
     ended = run(push)
@@ -206,7 +206,7 @@ def test_what_changed_there_after_it_was_confirmed_is_not_overwritten(
 def test_another_field_that_changed_there_stands_in_nobodys_way(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    push = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    push = settle(company, ulf, Telephone=Side.OURS)
     assert push is not None
     edit_there(sandbox, EmailAddress="ny@bjorkmaleri.example")
     assert run(push).state == PushState.DONE
@@ -216,11 +216,11 @@ def test_another_field_that_changed_there_stands_in_nobodys_way(
 def test_both_sides_changed_is_told_and_each_choice_ends_it(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    run(services.request_update(user=ulf, company=company))
+    run(sheets.update_all(user=ulf, company=company))
     company.save_changes(now=timezone.now(), values={"phone": "+46 8 111 11 11", "email": "ny@alvstrand.example"})
     edit_there(sandbox, Telephone="08-222 22 22", WwwAddress="https://other.example")
     assert changes(company, sandbox) == {"Telephone": "both", "EmailAddress": "here", "WwwAddress": "there"}
-    push = settle(company, ulf, sandbox, Telephone=Side.THEIRS, EmailAddress=Side.OURS, WwwAddress=Side.THEIRS)
+    push = settle(company, ulf, Telephone=Side.THEIRS, EmailAddress=Side.OURS, WwwAddress=Side.THEIRS)
     assert push is not None
     run(push)
     now = there(sandbox)
@@ -230,8 +230,7 @@ def test_both_sides_changed_is_told_and_each_choice_ends_it(
 
 
 def test_keeping_everything_sends_nothing(linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox) -> None:
-    rows = rows_now(company, sandbox)
-    assert settle(company, ulf, sandbox, **{row.key: Side.THEIRS for row in rows}) is None
+    assert settle(company, ulf) is None
     assert changes(company, sandbox) == {}
     assert not Push.objects.exists()
     assert Event.objects.filter(company=company, kind=EventKind.KEPT, actor=ulf).count() == 1
@@ -241,7 +240,7 @@ def test_what_an_update_overwrote_can_be_put_back(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     before = there(sandbox)
-    done = run(services.request_update(user=ulf, company=company))
+    done = run(sheets.update_all(user=ulf, company=company))
     assert done.before["Telephone"] == before["Telephone"]
     now = mapping.owned(there(sandbox))
     undo = services.settle_differences(
@@ -261,7 +260,7 @@ def test_what_an_update_overwrote_can_be_put_back(
 def test_a_lost_answer_to_a_confirmed_update_ends_with_it(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle_push: Run
 ) -> None:
-    push = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    push = settle(company, ulf, Telephone=Side.OURS)
     assert push is not None
     sandbox.fault(method="PUT", kind="reset", when="after")
     assert run(push).state == PushState.UNKNOWN
@@ -279,8 +278,8 @@ def settle_push(settle: Run) -> Run:
 def test_a_newer_choice_replaces_one_that_waits(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    first = settle(company, ulf, sandbox, Telephone=Side.OURS, Name=Side.OURS)
-    second = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    first = settle(company, ulf, Telephone=Side.OURS, Name=Side.OURS)
+    second = settle(company, ulf, Telephone=Side.OURS)
     assert first == second
     assert second is not None
     run(second)
@@ -291,30 +290,18 @@ def test_a_newer_choice_replaces_one_that_waits(
 def test_a_contact_chosen_while_a_choice_waits_goes_with_it(
     linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    settle(company, ulf, sandbox, Telephone=Side.OURS)
-    push = services.choose_contact(user=ulf, company=company, contact=contact)
-    assert push is not None
-    run(push)
+    settle(company, ulf, Telephone=Side.OURS)
+    run(sheets.choose_contact(user=ulf, company=company, contact=contact))
     now = there(sandbox)
     assert (now["Telephone"], now["ContactPersonName"]) == (PHONE, "Åsa Öberg")
     assert now["Name"] == "Björk & Son Måleri AB"
 
 
-def _contact_group(sandbox: Sandbox, values: mapping.Values) -> Decision:
-    """What the contact sheet confirms: the group whole, over what is there."""
-    now = mapping.owned(there(sandbox))
-    return Decision(values, {name: now[name] for name in values}, {}, {}, covers=frozenset(values))
-
-
 def test_a_sheet_about_the_person_leaves_what_waits_of_the_company(
     linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    settle(company, ulf, sandbox, Telephone=Side.OURS)
-    person = mapping.values_of(company, contact, groups=[mapping.Group.CONTACT])
-    decision = _contact_group(sandbox, person)
-    push = services.choose_contact(user=ulf, company=company, contact=contact, decision=decision)
-    assert push is not None
-    run(push)
+    settle(company, ulf, Telephone=Side.OURS)
+    run(sheets.choose_contact(user=ulf, company=company, contact=contact))
     now = there(sandbox)
     assert (now["Telephone"], now["ContactPersonName"]) == (PHONE, "Åsa Öberg")
     assert Push.objects.count() == 1
@@ -323,28 +310,30 @@ def test_a_sheet_about_the_person_leaves_what_waits_of_the_company(
 def test_a_sheet_about_the_company_leaves_that_nobody_is_to_be_its_person(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    nobody = mapping.values_of(company, None, groups=[mapping.Group.CONTACT])
-    services.choose_contact(user=ulf, company=company, contact=None, decision=_contact_group(sandbox, nobody))
-    push = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    sheets.choose_contact(user=ulf, company=company, contact=None)
+    push = settle(company, ulf, Telephone=Side.OURS)
     assert push is not None
     run(push)
     now = there(sandbox)
     assert (now["Telephone"], now["ContactPersonName"]) == (PHONE, None)
 
 
-def test_who_keeps_everything_is_told_of_an_older_wish_that_would_change_it(
-    linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox
+def test_who_keeps_everything_takes_an_older_wish_back_that_would_change_it(
+    linked: CustomerLink, company: Company, ulf: User, anna: User, sandbox: Sandbox, run: Run
 ) -> None:
-    settle(company, ulf, sandbox, Telephone=Side.OURS)
-    rows = rows_now(company, sandbox)
-    with pytest.raises(services.AlreadyUnderWay):
-        settle(company, ulf, sandbox, **{row.key: Side.THEIRS for row in rows})
+    push = settle(company, ulf, Telephone=Side.OURS)
+    assert push is not None
+    before = there(sandbox)
+    assert settle(company, anna) is None
+    assert run(push).state == PushState.CANCELLED
+    assert there(sandbox) == before
+    assert Event.objects.get(kind=EventKind.CANCELLED).actor == anna
 
 
 def test_what_was_confirmed_about_one_customer_is_not_repeated_on_another(
     linked: CustomerLink, company: Company, ulf: User, ready: Connection, sandbox: Sandbox, run: Run
 ) -> None:
-    push = settle(company, ulf, sandbox, Telephone=Side.OURS)
+    push = settle(company, ulf, Telephone=Side.OURS)
     assert push is not None
     edit_there(sandbox, Telephone="08-777 77 77")
     failed = run(push)
@@ -387,11 +376,7 @@ def test_linking_and_writing_is_one_step(
 def test_a_person_who_was_erased_after_being_confirmed_is_not_sent(
     linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    written = mapping.values_of(company, contact, groups=[mapping.Group.CONTACT])
-    seen = {name: there(sandbox)[name] for name in written}
-    decision = Decision(written, seen, {}, {})
-    push = services.choose_contact(user=ulf, company=company, contact=contact, decision=decision)
-    assert push is not None
+    push = sheets.choose_contact(user=ulf, company=company, contact=contact)
     contact.remove(now=timezone.now())
     push = run(push)
     assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "contact_gone", 0)

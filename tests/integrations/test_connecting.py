@@ -25,6 +25,7 @@ from integrations.models import (
     TermsOfPayment,
     WaitReason,
 )
+from tests import sheets
 from tests.holding import held
 from tests.integrations.conftest import (
     SWEDISH_30_DAYS,
@@ -76,7 +77,7 @@ def test_a_code_is_used_once(sandbox: Sandbox, anna: User) -> None:
 def test_reconnecting_the_same_company_keeps_terms_and_links(
     ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
     again = connect_as(anna)
     again.refresh_from_db()
@@ -88,7 +89,7 @@ def test_reconnecting_the_same_company_keeps_terms_and_links(
 def test_after_disconnecting_another_company_may_be_connected_and_the_first_one_again(
     ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     connecting.disconnect(user=anna, connection=ready)
     second = connect_as(anna, company="2")
     assert current(anna).pk == second.pk != ready.pk
@@ -305,9 +306,9 @@ def test_a_403_of_somebody_else_is_an_outage_and_no_lack_of_rights(
 def test_disconnecting_cancels_what_waits_keeps_links_and_revokes(
     ready: Connection, company: Company, add_company: AddCompany, ulf: User, anna: User, run: Run, sandbox: Sandbox
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     for number in range(3):
-        services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
+        sheets.create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
     assert waiting_count(ready) == 3
     assert connecting.disconnect(user=anna, connection=ready) == 3
     ready.refresh_from_db()
@@ -318,7 +319,7 @@ def test_disconnecting_cancels_what_waits_keeps_links_and_revokes(
     told = Event.objects.filter(kind=EventKind.CANCELLED_WITH, actor=anna, connection=ready)
     assert sorted(event.company.name for event in told) == ["Nr 0", "Nr 1", "Nr 2"]
     with pytest.raises(services.NotConnected) as refused:
-        services.request_create(user=ulf, company=add_company(name="Sen AB", registration_number=""))
+        sheets.create(user=ulf, company=add_company(name="Sen AB", registration_number=""))
     assert refused.value.code == "disconnected"
 
 
@@ -326,7 +327,7 @@ def test_disconnecting_cancels_what_waits_keeps_links_and_revokes(
 def test_an_answer_to_bytes_that_left_is_recorded_although_somebody_disconnects(
     ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     with held(sandbox, method="POST", path="/v2/customers", when="after") as request:
         worker = in_thread(lambda: deliver(push.pk))
         request.wait_for()
@@ -341,7 +342,7 @@ def test_bytes_that_reach_eaccounting_after_a_disconnect_are_refused_and_end_can
     ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
 ) -> None:
     """SENDING stands in the row before the bytes leave; a disconnect in between takes the grant from under them."""
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     with held(sandbox, method="POST", path="/v2/customers", when="before") as request:
         worker = in_thread(lambda: deliver(push.pk))
         request.wait_for()
@@ -356,7 +357,7 @@ def test_bytes_that_reach_eaccounting_after_a_disconnect_are_refused_and_end_can
 def test_a_click_recorded_after_a_disconnect_is_not_possible(ready: Connection, anna: User, company: Company) -> None:
     connecting.disconnect(user=anna, connection=ready)
     with pytest.raises(services.NotConnected):
-        services.request_create(user=anna, company=company)
+        sheets.create(user=anna, company=company)
 
 
 def test_what_waited_for_the_connection_goes_on_after_reconnecting(
@@ -377,7 +378,7 @@ def test_a_row_that_begins_to_wait_while_the_connection_is_mended_does_not_wait_
     ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
 ) -> None:
     """The worker has seen the blocked connection, then it is unblocked, and only then the worker writes."""
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     sandbox.fault(kind="error", error_code=4012, status=403, path="/v2/customers", when="before")
     sandbox.fault(kind="delay", path="/v2/companysettings", seconds=0.05, when="before")
     for _ in range(20):

@@ -13,7 +13,7 @@ from django.db import connection as database
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, services, tokens
+from integrations import connecting, tokens
 from integrations.clock import database_now
 from integrations.crashpoints import Point
 from integrations.database_away import database_is_away
@@ -21,6 +21,7 @@ from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Push, PushState
+from tests import sheets
 from tests.integrations.conftest import Run, connect_as
 from tests.integrations.threads import in_thread
 
@@ -98,7 +99,7 @@ def test_a_row_whose_worker_lost_its_session_is_given_back_and_done(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, name: str, point: Point,
     at_point: Callable[[Point, Callable[[], object]], None],
 ) -> None:  # fmt: skip
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
 
     def lose_the_session() -> None:
         limit(name)

@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services, tasks
+from integrations import tasks
 from integrations.delivery.deliver import deliver_next
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push_queue import AT_ONCE
+from tests import sheets
 from tests.integrations.conftest import AddCompany, MovableClock, confirm_terms, connect_as, named
 from tests.integrations.threads import at_once
 
@@ -107,7 +108,7 @@ def test_four_that_were_killed_block_nobody_once_their_leases_ended(
 def test_a_fresh_click_is_left_to_the_worker_that_was_poked_for_a_moment(
     ready: Connection, company: Company, ulf: User
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     assert taken(push.requested_at + timedelta(seconds=1)) is None
     found = taken(push.requested_at + timedelta(seconds=3))
     assert found is not None

@@ -9,10 +9,10 @@ from django.db import connection as database
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import services
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.messages import Request, Response
 from integrations.models import Connection, CustomerLink, PushState
+from tests import sheets
 from tests.integrations.conftest import Run, named
 from tests.integrations.threads import in_thread
 
@@ -53,7 +53,7 @@ def no_event_can_be_stored() -> Iterator[None]:
 def test_a_person_erased_while_the_customer_is_created_costs_nothing(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    wish = services.request_create(user=ulf, company=company, contact=contact)
+    wish = sheets.create(user=ulf, company=company, contact=contact)
     with during(sandbox, "POST", lambda: Contact.objects.get(pk=contact.pk).delete()):
         push = run(wish)
     assert (push.state, push.crashes, push.contact) == (PushState.DONE, 0, None)
@@ -64,7 +64,7 @@ def test_a_person_erased_while_the_customer_is_created_costs_nothing(
 def test_what_is_sent_of_a_person_is_what_stands_there_when_the_bytes_leave(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    wish = services.request_create(user=ulf, company=company, contact=contact)
+    wish = sheets.create(user=ulf, company=company, contact=contact)
     with during(sandbox, "GET", lambda: Contact.objects.filter(pk=contact.pk).update(first_name="Bo")):
         run(wish)
     assert named(sandbox)[0]["ContactPersonName"] == f"Bo {contact.last_name}"
@@ -73,7 +73,7 @@ def test_what_is_sent_of_a_person_is_what_stands_there_when_the_bytes_leave(
 def test_nothing_is_sent_of_a_person_who_was_erased_during_the_look(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    wish = services.request_create(user=ulf, company=company, contact=contact)
+    wish = sheets.create(user=ulf, company=company, contact=contact)
     with during(sandbox, "GET", lambda: Contact.objects.get(pk=contact.pk).delete()):
         push = run(wish)
     assert push.state == PushState.DONE
@@ -83,7 +83,7 @@ def test_nothing_is_sent_of_a_person_who_was_erased_during_the_look(
 def test_a_success_that_could_not_be_stored_is_no_success(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle: Run
 ) -> None:
-    wish = services.request_create(user=ulf, company=company)
+    wish = sheets.create(user=ulf, company=company)
     with no_event_can_be_stored(), pytest.raises(DatabaseError):
         run(wish)
     wish.refresh_from_db()

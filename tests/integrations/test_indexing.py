@@ -30,6 +30,7 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.sandbox.world import CUSTOMER
 from integrations.eaccounting.types import Customer
 from integrations.models import BlockedReason, Connection, CustomerIndex, CustomerLink, Origin, Push, RemoteCustomer
+from tests import sheets
 from tests.integrations.conftest import CUSTOMERS, AddCompany, confirm_terms, connect_as
 from tests.integrations.threads import at_once, in_thread
 from tests.integrations.workers import until
@@ -346,7 +347,7 @@ def test_a_customer_that_an_update_did_not_find_by_mistake_is_there_again_once_i
     link(ready, company, anna, first)
     steps(ready)
     sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/.*", status=404, error_code=3000)
-    deliver(services.request_update(user=anna, company=company).pk)
+    deliver(sheets.update_all(user=anna, company=company).pk)
     assert CustomerLink.objects.get().broken == CustomerLink.Broken.DELETED
     assert rows(ready)[str(first["CustomerNumber"])].gone_at is not None
     pass_time(ready, DAY)
@@ -984,7 +985,7 @@ def test_a_click_does_not_wait_for_a_page_that_is_being_stored(
     """Nor is a row passed over that waits for its turn on that connection."""
     ready, let_the_page_go_on = page_under_way
     company = add_company(name="Nytt Bygge AB", registration_number="")
-    push = services.request_create(user=anna, company=company)
+    push = sheets.create(user=anna, company=company)
     with transaction.atomic():
         Connection.objects.select_for_update(no_key=True, nowait=True).get(pk=ready.pk)
     Push.objects.filter(pk=push.pk).update(next_attempt_at=database_now() - timedelta(minutes=1))

@@ -17,6 +17,7 @@ from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, RemoteCustomer, WaitReason
 from integrations.models.numbers import MOST_NUMBERS, number_of
 from integrations.words.sentences import sentence
+from tests import sheets
 from tests.integrations.conftest import CUSTOMERS, AddCompany, MovableClock, Run, named, posts
 
 
@@ -31,7 +32,7 @@ def own(ready: Connection) -> Connection:
 @pytest.fixture
 def wish(own: Connection, company: Company, ulf: User) -> Push:
     """Ulf wants the company to be a customer."""
-    return services.request_create(user=ulf, company=company)
+    return sheets.create(user=ulf, company=company)
 
 
 def taken(sandbox: Sandbox, number: str, **values: Any) -> None:
@@ -69,7 +70,7 @@ def test_a_create_carries_our_number_and_eaccountings_series_goes_on(
     assert_one(sandbox, run(wish), f"LG{wish.pk}")
     assert posts(sandbox) == 1
     own.choose_numbers(prefix="")
-    run(services.request_create(user=ulf, company=add_company(name="Nästa AB", registration_number="")))
+    run(sheets.create(user=ulf, company=add_company(name="Nästa AB", registration_number="")))
     assert named(sandbox, "Nästa AB")[0]["CustomerNumber"] == "1013"
 
 

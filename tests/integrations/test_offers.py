@@ -17,6 +17,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
 from integrations.rotation import prove, rotate
+from tests import sheets
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named
 from tests.integrations.threads import at_once, in_thread
 
@@ -66,7 +67,7 @@ def test_another_company_changes_nothing_before_somebody_has_decided(
     assert current(anna) == ready
     assert current(anna).generation == ready.generation
     assert grants(sandbox) == 2
-    assert run(services.request_create(user=anna, company=company)).state == PushState.DONE
+    assert run(sheets.create(user=anna, company=company)).state == PushState.DONE
     assert not Event.objects.filter(connection=offered).exists()
 
 
@@ -89,9 +90,9 @@ def test_starting_over_leaves_the_old_company_and_keeps_its_links(
     run: Run,
     sandbox: Sandbox,
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     waiting = add_company(name="Nr 1", registration_number="")
-    services.request_create(user=ulf, company=waiting)
+    sheets.create(user=ulf, company=waiting)
     offered = connect_as(anna, company=FJORDLYS)
     assert start_over(anna, offered) == 1
     ready.refresh_from_db()
@@ -109,7 +110,7 @@ def test_starting_over_leaves_the_old_company_and_keeps_its_links(
 def test_what_waited_for_one_company_is_never_sent_to_another(
     ready: Connection, company: Company, anna: User, ulf: User, sandbox: Sandbox
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     start_over(anna, connect_as(anna, company=FJORDLYS))
     confirm_terms(current(anna), anna)
     deliver(push.pk)
@@ -120,7 +121,7 @@ def test_what_waited_for_one_company_is_never_sent_to_another(
 def test_the_earlier_company_comes_back_with_its_links(
     ready: Connection, company: Company, add_company: AddCompany, anna: User, ulf: User, run: Run
 ) -> None:
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     start_over(anna, connect_as(anna, company=FJORDLYS))
     again = connect_as(anna)
     assert (again.pk, again.is_offered) == (ready.pk, True)
@@ -128,7 +129,7 @@ def test_the_earlier_company_comes_back_with_its_links(
     assert current(anna).pk == ready.pk
     assert services.link_of(company, current(anna)) is not None
     with pytest.raises(services.TermsNotConfirmed):
-        services.request_create(user=ulf, company=add_company(name="Nr 1"))
+        sheets.create(user=ulf, company=add_company(name="Nr 1"))
 
 
 def test_a_connection_that_needs_reconnecting_can_be_left_too(
@@ -271,13 +272,13 @@ def test_what_is_not_known_of_the_left_company_is_looked_up_when_it_is_chosen_ag
     ready: Connection, anna: User, ulf: User, company: Company, sandbox: Sandbox, run: Run
 ) -> None:
     sandbox.fault(kind="reset", method="POST", path="/v2/customers", when="after")
-    push = run(services.request_create(user=ulf, company=company))
+    push = run(sheets.create(user=ulf, company=company))
     assert push.state == PushState.UNKNOWN
     start_over(anna, connect_as(anna, company=FJORDLYS))
     push = run(push, forward=120)
     assert (push.state, push.wait_reason, push.next_attempt_at) == (PushState.UNKNOWN, WaitReason.CONNECTION, None)
     with pytest.raises(services.AlreadyUnderWay) as refused:
-        services.request_create(user=ulf, company=company)
+        sheets.create(user=ulf, company=company)
     assert refused.value.parameters["left"] == "Nordvik Bygg AB"
     start_over(anna, connect_as(anna, company="1"))
     push = Push.objects.get(pk=push.pk)
@@ -288,11 +289,11 @@ def test_what_is_not_known_of_the_left_company_is_looked_up_when_it_is_chosen_ag
 def test_a_row_that_was_being_sent_when_its_company_was_left_and_was_not_is_cancelled_too(
     ready: Connection, anna: User, ulf: User, company: Company, sandbox: Sandbox, run: Run
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     start_over(anna, connect_as(anna, company=FJORDLYS))
     Push.objects.filter(pk=push.pk).update(state=PushState.WAITING, finished_at=None, next_attempt_at=timezone.now())
     push = run(push)
     assert push.state == PushState.CANCELLED
     assert Event.objects.filter(company=company, kind=EventKind.CANCELLED_WITH).exists()
     with pytest.raises(services.TermsNotConfirmed):  # nothing of the left company stands in the way
-        services.request_create(user=ulf, company=company)
+        sheets.create(user=ulf, company=company)

@@ -11,6 +11,7 @@ from companies.models import Company, Contact
 from integrations import services
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push import LostLease
+from tests import sheets
 from tests.integrations.conftest import AddCompany
 from tests.integrations.threads import at_once, in_thread
 
@@ -20,7 +21,7 @@ WHY = {"failure": "x", "failure_parameters": {}, "failure_detail": "", "error_id
 
 @pytest.fixture
 def wish(ready: Connection, company: Company, ulf: User) -> Push:
-    return services.request_create(user=ulf, company=company)
+    return sheets.create(user=ulf, company=company)
 
 
 def claim(push: Push, *, ahead: float = 0.0, seconds: float = 30) -> Push | None:
@@ -134,14 +135,19 @@ def test_unknown_is_never_cancelled_and_never_parked_into_a_plain_wait(wish: Pus
 def test_one_open_push_per_company(wish: Push, ready: Connection, company: Company, ulf: User) -> None:
     with pytest.raises(IntegrityError, match="push_one_open_per_company"), transaction.atomic():
         Push.objects.create(
-            account=ready.account, connection=ready, company=company, kind=Kind.UPDATE, requested_by=ulf
+            account=ready.account,
+            connection=ready,
+            company=company,
+            kind=Kind.UPDATE,
+            requested_by=ulf,
+            confirmed={},
         )
     Push.objects.update(state=PushState.FAILED)
-    services.request_create(user=ulf, company=company)
+    sheets.create(user=ulf, company=company)
 
 
 def test_two_equal_creates_are_not_sent_at_once(wish: Push, add_company: AddCompany, ulf: User) -> None:
-    twin = services.request_create(user=ulf, company=add_company())
+    twin = sheets.create(user=ulf, company=add_company())
     begin(claimed(wish))
     with pytest.raises(IntegrityError, match="push_no_twin_create"), transaction.atomic():
         begin(claimed(twin))
@@ -166,23 +172,38 @@ def test_a_waiting_update_takes_the_newer_wish(
     ready: Connection, company: Company, contact: Contact, ulf: User, anna: User
 ) -> None:
     push = Push.objects.create(
-        account=ready.account, connection=ready, company=company, kind=Kind.UPDATE, groups=["single"],
+        account=ready.account, connection=ready, company=company, kind=Kind.UPDATE, confirmed={"Telephone": "1"},
         requested_by=ulf, wait_reason=WaitReason.RETRY,
     )  # fmt: skip
-    newer = {"groups": ["contact", "single"], "contact": contact}
-    assert push.replace_wish(newer, user=anna, now=timezone.now())
+    newer = {"confirmed": {"Telephone": "2"}, "contact": contact, "requested_by": anna}
+    assert push.replace_wish(newer, now=timezone.now())
     row = stored(push)
-    assert (row.groups, row.contact, row.requested_by) == (["contact", "single"], contact, anna)
+    assert (row.confirmed, row.contact, row.requested_by) == ({"Telephone": "2"}, contact, anna)
     holder = claimed(row, ahead=1)
-    newest = {"groups": ["address"], "contact": None, "confirmed": {"Name": "Älvstrand"}}
-    assert not row.replace_wish(newest, user=ulf, now=timezone.now())
-    assert row.ask_again(newest, user=ulf, now=timezone.now())
+    newest = {"contact": None, "confirmed": {"Telephone": "2", "Name": "Älvstrand"}, "requested_by": ulf}
+    assert not row.replace_wish(newest, now=timezone.now())
+    assert row.ask_again(newest, names={"Name"})
     holder.finish(now=timezone.now())
     holder.open_next(now=timezone.now())
     following = Push.objects.get(state=PushState.WAITING)
-    assert (following.groups, following.requested_by) == (["address"], ulf)
-    assert following.confirmed == {"Name": "Älvstrand"}
-    assert not row.ask_again(newest, user=ulf, now=timezone.now())
+    assert (following.confirmed, following.requested_by, following.again) == ({"Name": "Älvstrand"}, ulf, [])
+    assert not row.ask_again(newest, names={"Name"})
+
+
+def test_who_holds_an_update_takes_up_what_a_newer_sheet_confirmed(
+    ready: Connection, company: Company, ulf: User, anna: User
+) -> None:
+    push = Push.objects.create(
+        account=ready.account, connection=ready, company=company, kind=Kind.UPDATE, confirmed={"Telephone": "1"},
+        requested_by=ulf, next_attempt_at=timezone.now(),
+    )  # fmt: skip
+    holder = claimed(push, ahead=1)
+    assert stored(push).ask_again({"confirmed": {"Name": "Älvstrand"}, "requested_by": anna}, names={"Name"})
+    holder.take_up()
+    assert (holder.confirmed, holder.requested_by, holder.again) == ({"Name": "Älvstrand"}, anna, [])
+    holder.finish(now=timezone.now())
+    holder.open_next(now=timezone.now())
+    assert not Push.objects.exclude(pk=push.pk).exists()
 
 
 def test_due_rows_are_those_that_a_worker_can_move_longest_waiting_first(
@@ -190,7 +211,7 @@ def test_due_rows_are_those_that_a_worker_can_move_longest_waiting_first(
 ) -> None:
     now = timezone.now() + timedelta(seconds=1)
     older, held, later = (
-        services.request_create(user=ulf, company=add_company(name=name, registration_number=""))
+        sheets.create(user=ulf, company=add_company(name=name, registration_number=""))
         for name in ("Äldre AB", "Hållen AB", "Senare AB")
     )
     Push.objects.filter(pk=older.pk).update(next_attempt_at=now - timedelta(hours=1))
@@ -204,7 +225,7 @@ def test_many_who_pull_forward_at_once_do_not_block_each_other(
     ready: Connection, add_company: AddCompany, ulf: User
 ) -> None:
     for number in range(30):
-        services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
+        sheets.create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
     Push.objects.update(wait_reason=WaitReason.RETRY, next_attempt_at=timezone.now() + timedelta(hours=1))
     now = timezone.now()
     ends = at_once([lambda: Push.pull_forward(connection=ready, now=now)] * 8)
@@ -215,7 +236,7 @@ def test_many_who_pull_forward_at_once_do_not_block_each_other(
 def test_only_what_waits_for_eaccounting_is_pulled_forward(
     wish: Push, ready: Connection, add_company: AddCompany, ulf: User
 ) -> None:
-    decided = services.request_create(user=ulf, company=add_company(name="Beslut AB", registration_number=""))
+    decided = sheets.create(user=ulf, company=add_company(name="Beslut AB", registration_number=""))
     Push.objects.filter(pk=decided.pk).update(wait_reason=WaitReason.DECISION, next_attempt_at=None)
     Push.objects.filter(pk=wish.pk).update(wait_reason=WaitReason.CONNECTION, next_attempt_at=None)
     now = timezone.now()

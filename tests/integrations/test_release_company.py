@@ -7,10 +7,11 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, services
+from integrations import connecting
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import token_lock
 from integrations.models import Connection, Event, EventKind, Push, PushState
+from tests import sheets
 from tests.integrations.conftest import connect_as
 from tests.integrations.threads import in_thread
 
@@ -33,7 +34,7 @@ def test_it_says_where_a_company_is_connected_and_changes_nothing(connection: Co
 def test_a_released_company_can_be_connected_in_another_account(
     ready: Connection, company: Company, ulf: User, olav: User, sandbox: Sandbox
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     with pytest.raises(connecting.ConnectedElsewhere):
         connect_as(olav)
     assert "Waiting actions cancelled: 1." in release(NUMBER, "--account", str(ready.account_id))

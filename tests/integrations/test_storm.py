@@ -16,6 +16,7 @@ from integrations.delivery import live
 from integrations.delivery.deliver import deliver
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from tests import sheets
 from tests.integrations.conftest import AddCompany, forget_gateway, named
 from tests.integrations.threads import in_thread
 from tests.integrations.workers import LONGEST
@@ -83,7 +84,7 @@ def test_no_company_is_created_twice_and_none_is_lost(
 ) -> None:
     names = [f"Storm {number} AB" for number in range(60)]
     for name in names:
-        services.request_create(user=ulf, company=add_company(name=name, registration_number="", email="", phone=""))
+        sheets.create(user=ulf, company=add_company(name=name, registration_number="", email="", phone=""))
     storm()
     ends = {push.company.name: (push.state, push.wait_reason, push.failure) for push in Push.objects.all()}
     assert {name: ends[name] for name in names if ends[name][0] != PushState.DONE} == {}
@@ -104,7 +105,7 @@ def test_no_update_loses_what_is_not_ours(
         company = add_company(name=f"Ny {row['CustomerNumber']}", registration_number="")
         customer = live.read_customer(ready, customer_id=customer_id)
         services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
-        services.request_update(user=ulf, company=company)
+        sheets.update_all(user=ulf, company=company)
         companies[customer_id] = company
     sandbox.faults[:] = sandbox_faults
     storm()

@@ -16,9 +16,10 @@ from kombu.pools import connections, producers
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, services, tasks
+from integrations import limiter, tasks
 from integrations.models import Connection, Push, PushState, WaitReason
 from limego_visma.local.stores import free_port
+from tests import sheets
 from tests.integrations.conftest import AddCompany, connect_as
 from tests.integrations.workers import until
 from tests.proxy import Proxy
@@ -140,7 +141,7 @@ def test_a_click_is_recorded_although_the_broker_is_silent(
     ready: Connection, company: Company, ulf: User, poke_through: Callable[[str], None], silent_broker: str
 ) -> None:
     poke_through(silent_broker)
-    services.request_create(user=ulf, company=company)
+    sheets.create(user=ulf, company=company)
     assert tasks._quiet["until"] > 0
     assert Push.objects.get().state == PushState.WAITING
 
@@ -150,7 +151,7 @@ def test_nothing_is_poked_for_a_wish_that_was_rolled_back(
     ready: Connection, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
     with transaction.atomic():
-        services.request_create(user=ulf, company=company)
+        sheets.create(user=ulf, company=company)
         transaction.set_rollback(True)
     assert queue() == []
     assert not Push.objects.exists()
@@ -160,8 +161,7 @@ def test_the_sweeper_wakes_who_pulls_for_rows_that_no_poke_takes_care_of(
     ready: Connection, add_company: AddCompany, ulf: User, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
     pushes = [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
-        for number in range(7)
+        sheets.create(user=ulf, company=add_company(name=f"Nr {number}", registration_number="")) for number in range(7)
     ]
     lost, retried, fresh, held, later, asked, done = pushes
     now = timezone.now()
@@ -198,7 +198,7 @@ def test_five_hundred_rows_whose_pokes_were_wiped_wake_as_many_as_can_pull_at_on
 def test_an_expired_lease_is_swept(
     ready: Connection, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     Push.claim(push.pk, now=timezone.now(), seconds=-1)
     tasks.sweep()
     assert waiting(BULK) == 1

@@ -14,6 +14,7 @@ from integrations.delivery.nights import last_night
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Event, EventKind, PushState, TermsOfPayment
 from integrations.words.sentences import event_words, sentence
+from tests import sheets
 from tests.integrations.conftest import SWEDISH_30_DAYS, Run, posts
 
 TERMS = "/v2/termsofpayments"
@@ -86,7 +87,7 @@ def test_a_changed_default_stops_creating_and_says_what_changed(
     _a_day_passes(ready)
     assert _now().terms_problem == "terms_changed"
     with pytest.raises(services.TermsNotConfirmed) as refused:
-        services.request_create(user=ulf, company=company)
+        sheets.create(user=ulf, company=company)
     assert words in sentence(refused.value.code, refused.value.parameters)
     event = Event.objects.get(kind=EventKind.TERMS_LOST)
     assert words in event_words(EventKind(event.kind), event.parameters)
@@ -94,7 +95,7 @@ def test_a_changed_default_stops_creating_and_says_what_changed(
     assert terms is not None
     connecting.choose_terms(user=anna, connection=_now(), terms=terms)
     assert (_now().terms_problem, _now().terms_were) == ("", None)
-    services.request_create(user=ulf, company=company)
+    sheets.create(user=ulf, company=company)
 
 
 def test_what_was_confirmed_is_kept_through_several_changes(ready: Connection, sandbox: Sandbox) -> None:
@@ -141,7 +142,7 @@ def test_a_vanished_default_stops_creating_until_it_is_back_or_another_is_chosen
 def test_a_create_under_way_ends_with_what_became_of_the_terms(
     ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     _rename(sandbox, NameEnglish="Thirty")
     _a_day_passes(ready)
     push = run(push)

@@ -28,6 +28,7 @@ from integrations.eaccounting.errors import (
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.locks import LockTaken, token_lock
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
+from tests import sheets
 from tests.holding import held
 from tests.integrations.conftest import AddCompany, Run, connect_as, forget_gateway, named
 from tests.integrations.threads import at_once, in_thread
@@ -184,7 +185,7 @@ def test_an_answer_lost_after_the_rotation_is_tried_twice_and_then_needs_a_perso
 ) -> None:
     expire()
     sandbox.fault(kind="reset", path=TOKEN, when="after")
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     assert run(push).wait_reason == WaitReason.RETRY
     assert row().is_connected
     doubted = run(push, forward=10)
@@ -237,7 +238,7 @@ def test_a_refusal_of_the_grant_that_passes_costs_half_a_minute(
     sandbox.switch(rotate_refresh_tokens=rotate)
     expire()
     sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
-    push = run(services.request_create(user=ulf, company=company))
+    push = run(sheets.create(user=ulf, company=company))
     assert (push.state, push.wait_reason, push.failure) == (PushState.WAITING, WaitReason.RETRY, "grant_doubted")
     assert row().grant_doubted_at is not None
     assert push.next_attempt_at is not None
@@ -310,7 +311,7 @@ def test_what_is_not_known_stays_so_while_the_grant_is_doubted(
     ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, settle: Run
 ) -> None:
     sandbox.fault(kind="reset", method="POST", path="/v2/customers", when="after")
-    push = run(services.request_create(user=ulf, company=company))
+    push = run(sheets.create(user=ulf, company=company))
     assert push.state == PushState.UNKNOWN
     expire()
     sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
@@ -337,7 +338,7 @@ def test_a_wrong_client_secret_is_the_operators_and_keeps_the_connection(
     secret = settings.EACCOUNTING_CLIENT_SECRET
     settings.EACCOUNTING_CLIENT_SECRET = "wrong"
     forget_gateway()
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     waiting = run(push)
     assert (waiting.wait_reason, waiting.failure) == (WaitReason.RETRY, "client_misconfigured")
     assert [record.levelname for record in caplog.records if "OAuth client" in record.message] == ["CRITICAL"]
@@ -363,7 +364,7 @@ def test_a_refused_token_is_replaced_once_and_the_push_goes_on(
     ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run
 ) -> None:
     sandbox.expire_access_tokens()
-    assert run(services.request_create(user=ulf, company=company)).state == PushState.DONE
+    assert run(sheets.create(user=ulf, company=company)).state == PushState.DONE
     assert refreshes(sandbox) == 1
     assert [call.status for call in sandbox.calls(path="/v2")] == [401, 200, 201]
     assert row().refused_at is None
@@ -373,7 +374,7 @@ def test_refused_with_a_fresh_token_too_it_needs_a_person_after_two_calls(
     ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run
 ) -> None:
     sandbox.fault(kind="error", error_code=4005, status=401, path="/v2/.*", when="before", count=None)
-    push = run(services.request_create(user=ulf, company=company), times=3)
+    push = run(sheets.create(user=ulf, company=company), times=3)
     assert (push.state, push.wait_reason) == (PushState.WAITING, WaitReason.CONNECTION)
     assert len(sandbox.calls(path="/v2")) == 2
     assert refreshes(sandbox) == 1
@@ -385,7 +386,7 @@ def test_a_refused_token_whose_refresh_fails_is_no_reason_to_give_the_connection
 ) -> None:
     sandbox.expire_access_tokens()
     sandbox.fault(kind="status", status=503, path=TOKEN, when="before", count=2)
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     assert run(push).wait_reason == WaitReason.RETRY
     assert settle(push).state == PushState.DONE
     assert row().is_connected
@@ -398,9 +399,7 @@ def test_after_a_first_401_nothing_is_sent_with_that_token_again(
 ) -> None:
     """Whether it should have lived on, or had come to its margin: each retry of anybody begins with the refresh."""
     Connection.objects.update(expires_at=timezone.now() + timedelta(minutes=minutes_left))
-    pushes = [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {n}", registration_number="")) for n in range(3)
-    ]
+    pushes = [sheets.create(user=ulf, company=add_company(name=f"Nr {n}", registration_number="")) for n in range(3)]
     sandbox.expire_access_tokens()
     sandbox.fault(kind="status", status=500, path=TOKEN, when="before", count=5)
     for push in pushes:
@@ -433,7 +432,7 @@ def test_a_token_that_was_refused_to_another_worker_meanwhile_writes_nothing(
     ready: Connection, sandbox: Sandbox, company: Company, ulf: User
 ) -> None:
     """One looks for duplicates, slowly; another one's call is refused; then the first one would send."""
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     sandbox.fault(kind="delay", method="GET", path="/v2/customers", seconds=0.5, when="after")
     worker = in_thread(lambda: deliver(push.pk))
     until(lambda: sandbox.faults[0].count == 0, seconds=5, what="the look to begin")
@@ -522,7 +521,7 @@ def test_workers_in_flight_survive_that_eaccounting_ends_tokens_early_again_and_
     ready: Connection, sandbox: Sandbox, add_company: AddCompany, ulf: User
 ) -> None:
     pushes = [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {n}", registration_number=""))
+        sheets.create(user=ulf, company=add_company(name=f"Nr {n}", registration_number=""))
         for n in range(12)
     ]  # fmt: skip
     sandbox.fault(kind="delay", path="/v2/customers", seconds=0.05, count=None, when="before")
@@ -551,7 +550,7 @@ def test_refused_on_the_write_itself_nothing_is_in_doubt(
 ) -> None:
     sandbox.fault(kind="error", error_code=4005, status=401, path="/v2/customers", method="POST", when="before")
     sandbox.fault(kind="status", status=503, path=TOKEN, when="before")
-    push = run(services.request_create(user=ulf, company=company))
+    push = run(sheets.create(user=ulf, company=company))
     assert (push.state, push.unknown_since) == (PushState.WAITING, None)
 
 
@@ -635,7 +634,7 @@ def test_no_token_stands_in_the_database_or_in_the_log(
     sandbox.fault(kind="status", status=500, path=TOKEN, when="before")
     with pytest.raises(EAccountingError):
         access()
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     secrets |= {row().access_token, row().refresh_token}
     with database.cursor() as cursor:
         cursor.execute("select c::text from integrations_connection c")
@@ -649,7 +648,7 @@ def test_no_token_stands_in_the_database_or_in_the_log(
 def test_a_wrong_key_reads_nothing_and_sends_nothing(
     ready: Connection, sandbox: Sandbox, company: Company, ulf: User, run: Run, settings: DjangoSettings, anna: User
 ) -> None:
-    push = services.request_create(user=ulf, company=company)
+    push = sheets.create(user=ulf, company=company)
     keys = settings.FIELD_ENCRYPTION_KEYS
     settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(InvalidToken):
@@ -728,7 +727,7 @@ def test_an_access_token_that_cannot_be_used_does_not_cost_the_rotated_one(
     expire()
     used = row().refresh_token
     sandbox.fault(kind="answer_also", path=TOKEN, body=f'"access_token": {answered}')
-    push = run(services.request_create(user=ulf, company=company))
+    push = run(sheets.create(user=ulf, company=company))
     assert (push.wait_reason, push.failure) == (WaitReason.RETRY, "field_missing")
     assert row().is_connected
     assert used != row().refresh_token

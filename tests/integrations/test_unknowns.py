@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services
 from integrations.clock import database_now
 from integrations.delivery import live
 from integrations.eaccounting.errors import Intercepted, NotFound
@@ -25,6 +24,7 @@ from integrations.eaccounting.sandbox.switches import Switches
 from integrations.eaccounting.sandbox.world import COMPANY, INVOICE
 from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
 from integrations.words.sentences import sentence
+from tests import sheets
 from tests.integrations.conftest import (
     CUSTOMERS,
     SWEDISH_30_DAYS,
@@ -89,14 +89,14 @@ def test_the_whole_road_holds_whichever_way_it_is(
     [customer] = named(sandbox)
     sandbox.world.remove("customer", "1", str(customer["Id"]))
     company.save_changes(now=timezone.now(), values={"city": "Umeå"})
-    push = settle(services.request_update(user=anna, company=company))
+    push = settle(sheets.update_all(user=anna, company=company))
     assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
     assert named(sandbox) == []  # told, never created again
 
 
 def _create_with_a_lost_answer(sandbox: Sandbox, anna: User, company: Company, run: Run, settle: Run) -> None:
     sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="after")
-    wish = services.request_create(user=anna, company=company)
+    wish = sheets.create(user=anna, company=company)
     assert run(wish).state == PushState.UNKNOWN
     assert settle(wish).state == PushState.DONE
     [customer] = named(sandbox)
@@ -110,7 +110,7 @@ def _update_beside_a_persons_edit(sandbox: Sandbox, anna: User, company: Company
     sandbox.edit_customer(customer_id=str(customer["Id"]), Note="Ring före nio", IsPrivatePerson=True)
     sandbox.expire_access_tokens()
     company.save_changes(now=timezone.now(), values={"phone": "+46 8 765 43 21"})
-    assert settle(services.request_update(user=anna, company=company)).state == PushState.DONE
+    assert settle(sheets.update_all(user=anna, company=company)).state == PushState.DONE
     [after] = named(sandbox)
     kept = ("Note", "TermsOfPaymentId", "CustomerNumber", "IsActive")
     assert [after[name] for name in kept] == ["Ring före nio", *(customer[name] for name in kept[1:])]
@@ -128,7 +128,7 @@ def test_a_name_in_other_letters_is_found_where_eaccounting_does_not_mind(
 ) -> None:
     sandbox.switch(mind_case_in_eq=minds)
     company = add_company(name="HAVSVIK KONSULT AB", registration_number="")
-    push = run(services.request_create(user=ulf, company=company))
+    push = run(sheets.create(user=ulf, company=company))
     assert (push.wait_reason == WaitReason.DECISION) is not minds
     assert posts(sandbox) == (1 if minds else 0)
 
@@ -140,7 +140,7 @@ def test_a_company_without_the_module_lets_everything_wait_where_it_is_needed(
     there = sandbox.world.company("1") or {}
     sandbox.world.store.put(COMPANY, "1", {**there, "ActivatedModules": []})
     sandbox.switch(need_api_module=needed)
-    push = run(services.request_create(user=ulf, company=company))
+    push = run(sheets.create(user=ulf, company=company))
     if needed:
         assert (push.wait_reason, push.failure, posts(sandbox)) == (WaitReason.CONNECTION, "forbidden_module", 0)
         assert "Apps and extensions" in sentence(push.failure)
@@ -157,7 +157,7 @@ def test_an_invoice_in_the_doubt_makes_a_near_customer_a_persons_to_judge_where_
     invoice = sandbox.world.rows(INVOICE, "1")[0]
     _make_near(sandbox, str(invoice["CustomerId"]))
     sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="before")
-    wish = services.request_create(user=ulf, company=company)
+    wish = sheets.create(user=ulf, company=company)
     run(wish)
     later = f"{database_now() + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
     sandbox.world.put(INVOICE, "1", {**invoice, "ModifiedUtc": later})
@@ -180,10 +180,10 @@ def test_an_empty_text_is_filled_from_here_whether_or_not_it_could_be_sent_back(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, settle: Run, taken: bool
 ) -> None:
     sandbox.switch(accept_empty_strings=taken)
-    assert settle(services.request_create(user=ulf, company=company)).state == PushState.DONE
+    assert settle(sheets.create(user=ulf, company=company)).state == PushState.DONE
     [customer] = named(sandbox)
     sandbox.world.put("customer", "1", {**customer, "InvoiceCity": ""})
-    assert settle(services.request_update(user=ulf, company=company)).state == PushState.DONE
+    assert settle(sheets.update_all(user=ulf, company=company)).state == PushState.DONE
     assert named(sandbox)[0]["InvoiceCity"] == "Stockholm"
 
 
@@ -193,7 +193,7 @@ def test_a_call_too_many_waits_as_long_as_told_with_and_without_the_header(
 ) -> None:
     sandbox.switch(retry_after_header=header)
     sandbox.set_up(rate_limit=1)
-    wish = services.request_create(user=ulf, company=company)
+    wish = sheets.create(user=ulf, company=company)
     before = database_now()
     run(wish)  # the look is the one call that is free
     sandbox.set_up(rate_limit=1_000_000)

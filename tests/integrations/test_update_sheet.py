@@ -17,6 +17,7 @@ from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.store import Document
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push, PushState, RemoteCustomer
 from integrations.words.sentences import sentence
+from tests import sheets
 from tests.integrations.conftest import Run, named, puts
 
 NEWER = "+46 8 555 00 11"
@@ -31,7 +32,7 @@ def desk(as_user: Callable[[User], Client], ulf: User) -> Client:
 @pytest.fixture
 def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run) -> CustomerLink:
     """The company was added from here: both sides are equal."""
-    run(services.request_create(user=ulf, company=company))
+    run(sheets.create(user=ulf, company=company))
     sandbox.forget_calls()
     return CustomerLink.objects.get()
 
@@ -304,7 +305,8 @@ def test_a_check_without_an_answer_says_why_and_keeps_what_was_known(
 def test_while_a_worker_is_at_it_what_was_read_is_not_kept(
     linked: CustomerLink, company: Company, ready: Connection, sandbox: Sandbox, ulf: User
 ) -> None:
-    services.request_update(user=ulf, company=company)
+    edit(company, phone=NEWER)
+    sheets.update(user=ulf, company=company)
     edit_there(sandbox, Telephone=THERE)
     customer = services.look_there(link=linked, connection=ready)
     assert customer is not None
@@ -316,7 +318,10 @@ def test_an_update_that_finds_its_values_there_does_not_count_as_sent(
     linked: CustomerLink, company: Company, sandbox: Sandbox, ulf: User, run: Run
 ) -> None:
     before = CustomerLink.objects.get().sent_at
-    assert run(services.request_update(user=ulf, company=company)).state == PushState.DONE
+    edit(company, phone=NEWER)
+    push = sheets.update_all(user=ulf, company=company)
+    edit_there(sandbox, Telephone=NEWER)
+    assert run(push).state == PushState.DONE
     assert CustomerLink.objects.get().sent_at == before
     assert puts(sandbox) == 0
 
@@ -338,7 +343,7 @@ def test_where_nothing_can_be_updated_the_card_says_why(
     desk: Client, ready: Connection, company: Company, sandbox: Sandbox, ulf: User, run: Run, case: str
 ) -> None:
     if case != "not_linked":
-        run(services.request_create(user=ulf, company=company))
+        run(sheets.create(user=ulf, company=company))
     if case == "archived":
         company.archive(now=timezone.now())
     if case == "not_connected":

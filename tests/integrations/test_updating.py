@@ -30,6 +30,7 @@ from integrations.models import (
     RemoteCustomer,
     WaitReason,
 )
+from tests import sheets
 from tests.holding import held
 from tests.integrations.conftest import AddCompany, MovableClock, Run, call_seconds, connect_as, puts
 from tests.integrations.threads import in_thread
@@ -61,8 +62,10 @@ def link_to(row: Document, *, company: Company, connection: Connection, user: Us
 
 
 @pytest.fixture
-def wish(linked: CustomerLink, company: Company, ulf: User) -> Push:
-    return services.request_update(user=ulf, company=company)
+def wish(linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox) -> Push:
+    push = sheets.update_all(user=ulf, company=company)
+    sandbox.forget_calls()
+    return push
 
 
 def foreign(row: Document) -> Document:
@@ -100,9 +103,12 @@ def test_a_property_that_eaccounting_invents_tomorrow_is_kept(wish: Push, sandbo
 def test_a_second_update_with_equal_values_reads_and_writes_nothing(
     wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
+    other_tab = sheets.update_page(company)
     run(wish)
+    second = other_tab.confirm_all(user=ulf)
     sandbox.forget_calls()
-    assert run(services.request_update(user=ulf, company=company)).state == PushState.DONE
+    assert second is not None
+    assert run(second).state == PushState.DONE
     assert [call.method for call in sandbox.calls(path="/v2/customers")] == ["GET"]
     assert Event.objects.filter(kind=EventKind.UNCHANGED, company=company).count() == 1
 
@@ -111,9 +117,12 @@ def test_what_eaccounting_reformatted_is_not_sent_again(
     wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     sandbox.switch(reformat_on_store=True)
+    other_tab = sheets.update_page(company)
     run(wish)
     sandbox.forget_calls()
-    run(services.request_update(user=ulf, company=company))
+    second = other_tab.confirm_all(user=ulf)
+    assert second is not None
+    assert run(second).state == PushState.DONE
     assert puts(sandbox) == 0
 
 
@@ -128,7 +137,7 @@ def test_blank_values_here_leave_the_values_there(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     edit(company, phone="", email="", website="")
-    run(services.request_update(user=ulf, company=company))
+    run(sheets.update_all(user=ulf, company=company))
     now = customer_there(sandbox)
     assert now["Telephone"] == "08-123 45 67"
     assert now["EmailAddress"] == "faktura@bjorkmaleri.example"
@@ -156,11 +165,12 @@ def test_a_lost_answer_ends_with_our_values_and_nothing_else_changed(
 
 
 def test_while_a_lost_write_may_still_be_stored_nothing_is_written(
-    wish: Push, sandbox: Sandbox, run: Run, settle: Run, company: Company, clock: MovableClock
+    wish: Push, sandbox: Sandbox, run: Run, settle: Run, company: Company, ulf: User
 ) -> None:
     sandbox.fault(method="PUT", kind="reset", when="before")
     run(wish)
     edit(company, city="Uppsala")
+    assert sheets.update_all(user=ulf, company=company) == wish
     for _ in range(4):
         run(wish, forward=0.5)
         assert puts(sandbox) == 1
@@ -193,7 +203,7 @@ def test_killed_between_reading_and_writing_it_is_done_again(
 def test_a_click_on_a_waiting_update_replaces_it(
     wish: Push, linked: CustomerLink, company: Company, contact: Contact, anna: User, sandbox: Sandbox, run: Run
 ) -> None:
-    again = services.choose_contact(user=anna, company=company, contact=contact)
+    again = sheets.choose_contact(user=anna, company=company, contact=contact)
     assert again.pk == wish.pk
     run(wish)
     now = customer_there(sandbox)
@@ -211,7 +221,7 @@ def test_three_edits_with_a_click_each_while_one_is_sent_end_with_the_last_value
         request.wait_for()
         for city in ("Uppsala", "Västerås", "Örebro"):
             edit(company, city=city)
-            services.request_update(user=anna, company=company)
+            sheets.update_all(user=anna, company=company)
     worker.result(60)
     following = Push.objects.get(state=PushState.WAITING)
     assert following.requested_by == anna
@@ -223,16 +233,22 @@ def test_three_edits_with_a_click_each_while_one_is_sent_end_with_the_last_value
 
 @pytest.mark.django_db(transaction=True)
 def test_a_newer_wish_outlives_the_failure_of_the_one_before(
-    wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run
+    wish: Push, company: Company, ulf: User, sandbox: Sandbox, run: Run, there: Document
 ) -> None:
-    sandbox.fault(method="PUT", kind="error", error_code=2000, status=400, when="before")
-    with held(sandbox, method="GET", path="/v2/customers/.*") as request:
+    """The terms of payment that the customer refers to are gone for a while: what is sent then is refused."""
+    terms = str(there["TermsOfPaymentId"])
+    row = sandbox.world.row("terms", "1", terms)
+    assert row is not None
+    newer = sheets.update_page(company)
+    with held(sandbox, method="PUT", path=".*") as request:
         worker = in_thread(lambda: run(wish))
         request.wait_for()
-        services.request_update(user=ulf, company=company)
+        sandbox.world.remove("terms", "1", terms)
+        newer.confirm_all(user=ulf)
     worker.result(60)
+    sandbox.world.put("terms", "1", row)
     wish.refresh_from_db()
-    assert (wish.state, wish.failure) == (PushState.FAILED, "validation")
+    assert (wish.state, wish.failure) == (PushState.FAILED, "customer_refers_to_missing")
     following = Push.objects.get(state=PushState.WAITING)
     assert run(following).state == PushState.DONE
     assert customer_there(sandbox)["Name"] == company.name
@@ -241,9 +257,9 @@ def test_a_newer_wish_outlives_the_failure_of_the_one_before(
 def test_an_update_of_a_company_that_is_being_created_is_refused(
     ready: Connection, company: Company, ulf: User
 ) -> None:
-    services.request_create(user=ulf, company=company)
+    sheets.create(user=ulf, company=company)
     with pytest.raises(services.NotLinked):
-        services.request_update(user=ulf, company=company)
+        sheets.update_all(user=ulf, company=company)
 
 
 def test_texts_that_no_column_holds_are_stored_without_those_signs_and_sent_back_exactly(
@@ -252,7 +268,7 @@ def test_texts_that_no_column_holds_are_stored_without_those_signs_and_sent_back
     odd = {"InvoiceAddress2": "Hus \0 och \ud800", "Note": "\0 \udfff"}
     sandbox.edit_customer(customer_id=str(there["Id"]), **odd)
     linked = link_to(customer_there(sandbox), company=company, connection=ready, user=ulf)
-    push = run(services.request_update(user=ulf, company=company))
+    push = run(sheets.update_all(user=ulf, company=company))
     assert push.state == PushState.DONE
     assert push.before is not None
     assert push.before["InvoiceAddress2"] == "Hus  och ?"
@@ -438,7 +454,7 @@ def test_a_postal_code_that_is_missing_there_comes_from_here(
 ) -> None:
     sandbox.edit_customer(customer_id=str(there["Id"]), InvoicePostalCode=None, InvoiceCity=None)
     link_to(there, company=company, connection=ready, user=ulf)
-    assert run(services.choose_contact(user=ulf, company=company, contact=contact)).state == PushState.DONE
+    assert run(sheets.choose_contact(user=ulf, company=company, contact=contact)).state == PushState.DONE
     now = customer_there(sandbox)
     assert (now["InvoicePostalCode"], now["InvoiceCity"]) == ("111 22", "Stockholm")
     assert (now["ContactPersonName"], now["Name"]) == ("Åsa Öberg", there["Name"])
@@ -450,7 +466,7 @@ def test_missing_on_both_sides_it_is_named(
     company = add_company(address_line1="", postal_code="", city="")
     sandbox.edit_customer(customer_id=str(there["Id"]), InvoicePostalCode=None)
     link_to(there, company=company, connection=ready, user=ulf)
-    push = run(services.request_update(user=ulf, company=company))
+    push = run(sheets.update_all(user=ulf, company=company))
     assert (push.state, push.failure) == (PushState.FAILED, "values")
     assert push.failure_parameters == {"problems": [["InvoicePostalCode", "missing", 0]]}
     assert puts(sandbox) == 0
@@ -461,7 +477,7 @@ def test_missing_terms_there_are_never_set_by_us(
 ) -> None:
     sandbox.edit_customer(customer_id=str(there["Id"]), TermsOfPaymentId=None)
     link_to(there, company=company, connection=ready, user=ulf)
-    push = run(services.request_update(user=ulf, company=company))
+    push = run(sheets.update_all(user=ulf, company=company))
     assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "customer_without_terms", 0)
 
 
@@ -474,7 +490,7 @@ def test_an_archived_company_is_not_sent(wish: Push, company: Company, sandbox: 
 def test_a_contact_person_that_was_removed_before_it_was_sent_is_told(
     linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
-    push = services.choose_contact(user=ulf, company=company, contact=contact)
+    push = sheets.choose_contact(user=ulf, company=company, contact=contact)
     contact.delete()
     push = run(push)
     assert (push.state, push.failure, puts(sandbox)) == (PushState.FAILED, "contact_gone", 0)
@@ -484,7 +500,7 @@ def test_without_the_removed_person_the_rest_is_sent(
     linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     linked.choose_contact(contact)
-    push = services.request_update(user=ulf, company=company)
+    push = sheets.update_all(user=ulf, company=company)
     contact.delete()
     assert run(push).state == PushState.DONE
     now = customer_there(sandbox)

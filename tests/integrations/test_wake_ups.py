@@ -20,6 +20,7 @@ from integrations.delivery.deliver import deliver_next
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, Push, PushState, TermsOfPayment, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
+from tests import sheets
 from tests.integrations.conftest import CUSTOMERS, AddCompany, MovableClock, confirm_terms, named
 from tests.integrations.threads import in_thread
 
@@ -37,7 +38,7 @@ class Stage:
         self.clock = MovableClock()
 
     def wish(self) -> Push:
-        push = services.request_create(user=self.admin, company=self.add_company())
+        push = sheets.create(user=self.admin, company=self.add_company())
         return self.deliver(push)
 
     def deliver(self, push: Push) -> Push:

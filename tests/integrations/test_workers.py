@@ -9,10 +9,11 @@ import pytest
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, services, tasks
+from integrations import limiter, tasks
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, CustomerLink, Push, PushState
+from tests import sheets
 from tests.holding import held
 from tests.integrations.conftest import AddCompany, named, posts
 from tests.integrations.workers import Workers, until
@@ -40,11 +41,11 @@ def test_a_click_is_done_without_the_sweeper_and_a_message_delivered_twice_sends
     start: StartWorkers, company: Company, add_company: AddCompany, ulf: User, sandbox: Sandbox
 ) -> None:
     with start(beat=False):
-        push = services.request_create(user=ulf, company=company)
+        push = sheets.create(user=ulf, company=company)
         wait_until_done(push)
         assert len(named(sandbox)) == 1
         with held(sandbox, method="GET", path="/v2/customers") as request:
-            twice = services.request_create(user=ulf, company=add_company(name="Dubbel AB", registration_number=""))
+            twice = sheets.create(user=ulf, company=add_company(name="Dubbel AB", registration_number=""))
             request.wait_for()
             for _ in range(5):
                 tasks.poke(twice.pk)
@@ -61,7 +62,7 @@ def test_killed_after_the_bytes_left_it_is_found_and_not_doubled(
         held(sandbox, method="POST", path="/v2/customers", when="after") as request,
         start(beat=False, settings={"EACCOUNTING_SEND_BY_SECONDS": "1"}) as first,
     ):
-        push = services.request_create(user=ulf, company=company)
+        push = sheets.create(user=ulf, company=company)
         request.wait_for()
         first.kill()
     assert Push.objects.get().state == PushState.SENDING
@@ -75,7 +76,7 @@ def test_asked_to_stop_a_worker_ends_its_call_first(
     start: StartWorkers, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
     with held(sandbox, method="POST", path="/v2/customers", when="after") as request, start(beat=False) as worker:
-        push = services.request_create(user=ulf, company=company)
+        push = sheets.create(user=ulf, company=company)
         request.wait_for()
         worker.terminate(meanwhile=request.go_on)
     assert done(push)
@@ -85,7 +86,7 @@ def test_waiting_rows_whose_messages_were_wiped_are_all_done(
     start: StartWorkers, add_company: AddCompany, ulf: User, sandbox: Sandbox
 ) -> None:
     pushes = [
-        services.request_create(user=ulf, company=add_company(name=f"Nr {number} AB", registration_number=""))
+        sheets.create(user=ulf, company=add_company(name=f"Nr {number} AB", registration_number=""))
         for number in range(12)
     ]
     limiter._redis().flushdb()

@@ -11,12 +11,13 @@ from pytest_django import Settings
 
 from accounts.models import Account, User
 from companies.models import Company, FieldValue
-from integrations import mapping, services
+from integrations import mapping
 from integrations.clock import database_now
 from integrations.delivery import look
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerIndex, Push, PushState, WaitReason
 from integrations.sheets import alike, finding
+from tests import sheets
 from tests.companies.registration_numbers import WRITTEN
 from tests.integrations.conftest import MAY, AddCompany, Run, named, posts
 from tests.integrations.test_indexing import grow, lists, steps
@@ -68,7 +69,7 @@ def let_changes_be_old(connection: Connection) -> None:
 
 
 def wish(ulf: User, company: Company) -> Push:
-    return services.request_create(user=ulf, company=company)
+    return sheets.create(user=ulf, company=company)
 
 
 def assert_asked_about(push: Push, number: str, sandbox: Sandbox) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from accounts.models import User
-from integrations import services
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
+from tests import sheets
 from tests.integrations.conftest import CUSTOMERS, AddCompany, named, posts
 from tests.integrations.workers import SHORT_LEASES, Workers, until
 from tests.proxy import Proxy
@@ -83,7 +83,7 @@ def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_works_again_afterw
         with ThreadPoolExecutor() as starting:
             _, whole = starting.map(stack.enter_context, [cut, other])
         for company in companies:
-            services.request_create(user=ulf, company=company)
+            sheets.create(user=ulf, company=company)
         until(lambda: open_rows() < ROWS - 8, what="both hosts to be at work")
         link.cut()
         held = set(Push.objects.exclude(lease_until=None).exclude(state=PushState.DONE).values_list("pk", flat=True))
@@ -91,7 +91,7 @@ def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_works_again_afterw
         assert held
         link.mend()
         whole.terminate()
-        last = services.request_create(user=ulf, company=add_company(name="Sist AB", registration_number=""))
+        last = sheets.create(user=ulf, company=add_company(name="Sist AB", registration_number=""))
         until(lambda: Push.objects.get(pk=last.pk).state == PushState.DONE, what="the first host to be back")
     assert [len(named(sandbox, name)) for name in names] == [1] * ROWS
     assert posts(sandbox) == ROWS + 1

@@ -7,9 +7,9 @@ import pytest
 from django.db import connection as database
 
 from accounts.models import User
-from integrations import services
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
+from tests import sheets
 from tests.integrations.conftest import AddCompany
 from tests.integrations.workers import Workers, until
 
@@ -37,7 +37,7 @@ def test_a_worker_keeps_its_connection_and_a_lost_one_costs_no_push(
     start = partial(Workers, folder=tmp_path, api_url=server.api_url, identity_url=server.identity_url)
 
     def send(name: str) -> set[int]:
-        push = services.request_create(user=ulf, company=add_company(name=name, registration_number=""))
+        push = sheets.create(user=ulf, company=add_company(name=name, registration_number=""))
         until(lambda: Push.objects.get(pk=push.pk).state == PushState.DONE, what=f"{name} to be done")
         row = Push.objects.get(pk=push.pk)
         assert (row.attempts, row.crashes) == (0, 0)

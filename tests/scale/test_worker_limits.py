@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from accounts.models import User
-from integrations import services
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
 from limego_visma.celery import app
+from tests import sheets
 from tests.holding import held
 from tests.integrations.conftest import AddCompany, named
 from tests.integrations.workers import Workers, until
@@ -49,7 +49,7 @@ def test_replacing_a_pool_process_costs_no_push(
 
     with start(processes=1, beat=False, app="tests.scale.leaky"):
         for name in ("Första AB", "Andra AB", "Tredje AB"):
-            push = services.request_create(user=ulf, company=add_company(name=name, registration_number=""))
+            push = sheets.create(user=ulf, company=add_company(name=name, registration_number=""))
             seen.append(set[int]())
             until(partial(is_done, push), what=f"{name} done")
             row = Push.objects.get(pk=push.pk)
@@ -71,7 +71,7 @@ def test_asked_to_stop_in_the_middle_of_a_token_exchange_a_worker_ends_and_store
         held(sandbox, method="POST", path="/connect/token", when="after") as request,
         Workers(folder=tmp_path, api_url=server.api_url, identity_url=server.identity_url, beat=False) as worker,
     ):
-        push = services.request_create(user=ulf, company=add_company(name="Sist AB", registration_number=""))
+        push = sheets.create(user=ulf, company=add_company(name="Sist AB", registration_number=""))
         request.wait_for()
         assert Connection.objects.get(pk=ready.pk).refresh_intent_at is not None
         worker.terminate(meanwhile=request.go_on)
