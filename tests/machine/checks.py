@@ -53,6 +53,10 @@ class Checks:
             self._sane(push, connections[push.connection_id])
             self._says_why(push)
         self._links(links)
+        for link in links:
+            for push in pushes:
+                if (push.company_id, push.connection_id) == (link.company_id, link.connection_id):
+                    self._overtaken_by_somebody(push, str(link.there))
         self._connections(connections)
         self._before = {push.pk: push for push in pushes}
         self._remember(pushes, connections, links)
@@ -112,6 +116,13 @@ class Checks:
     @staticmethod
     def _is_proven_absent(push: Push) -> bool:
         return push.state == PushState.WAITING and push.payload is None
+
+    def _overtaken_by_somebody(self, push: Push, customer_id: str) -> None:
+        """What is told to be somebody's change was made by somebody: our own write is none."""
+        if push.kind == Kind.UPDATE and push.failure == "changed_there":
+            edited = {name for customer, name in self._remote.book.edited if customer == customer_id}
+            fields = {*push.failure_parameters["fields"]}
+            assert fields & edited, f"{push}: nobody has changed {sorted(fields)} there"
 
     def _links(self, links: list[CustomerLink]) -> None:
         for link in links:
@@ -174,10 +185,9 @@ class Checks:
         return rows.filter(company_id=push.company_id, connection_id=push.connection_id).first()
 
     def _newest_values_arrived(self, push: Push, link: CustomerLink) -> None:
-        groups = self._people.wished.get(push.company_id, set())
+        wished = self._people.wished.get(push.company_id, {})
         there = self._remote.row(str(link.reference))
-        if not groups or there is None:
+        if not wished or there is None:
             return
-        here = mapping.values_of(Company.objects.get(pk=push.company_id), link.contact, groups=groups)
-        lacking = mapping.to_write(here, mapping.owned(there))
+        lacking = mapping.differences(wished, mapping.owned(there))
         assert not lacking, f"{push} is done, but {lacking} never arrived"

@@ -47,7 +47,10 @@ def _mishap(where: str, kinds: tuple[str, ...]) -> st.SearchStrategy[Mishap]:
 
 
 MISHAPS = st.one_of(_mishap("write", WRITE), _mishap("write", WRITE), _mishap("read", READ), _mishap("token", TOKEN))
-MEANWHILE = ("edit", "update", "archive", "contact", "cancel", "delete", "there", "disconnect", "rival", "frozen")
+MEANWHILE = (
+    *("edit", "update", "newer", "newer", "tab", "archive", "contact", "cancel"),
+    *("delete", "there", "ours there", "disconnect", "rival", "frozen"),
+)
 FATES = st.one_of(
     st.just(Fate()),
     st.just(Fate()),

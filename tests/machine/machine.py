@@ -25,7 +25,7 @@ from tests.integrations.threads import in_thread
 from tests.machine.checks import Checks
 from tests.machine.fates import CALM, FATES, Fate, killed_before_statement
 from tests.machine.people import HERE, PERSON, THERE, People
-from tests.machine.remote import Killed
+from tests.machine.remote import OURS, Killed
 from tests.machine.world import World
 
 PAUSES = (0.5, 3, 21, 111, 130, 1000, 3700, 90_000)
@@ -47,6 +47,9 @@ COMPANY = st.integers(0, 3)
 EDITS = st.sampled_from([(field, value) for field, values in HERE.items() for value in values])
 EDITS_OF_PERSON = st.sampled_from([(field, value) for field, values in PERSON.items() for value in values])
 EDITS_THERE = st.sampled_from([(field, value) for field, values in THERE.items() for value in values])
+EDITS_OF_OURS = st.sampled_from([(name, value) for name, values in THERE.items() for value in values if name in OURS])
+LEFT = st.sets(st.integers(0, 9), max_size=3)  # the rows that are left as they are there
+AFTERWARDS = st.one_of(st.none(), EDITS_OF_OURS)
 BUSY = st.one_of(
     st.tuples(st.just("edit"), EDITS),
     st.tuples(st.just("edit there"), EDITS_THERE),
@@ -124,6 +127,35 @@ class Machine(RuleBasedStateMachine):
             self.people.edit(company, *edit)
             self.people.click_update(company)
             self._work(fate)
+
+    @precondition(lambda self: self.checks.linked)
+    @rule(which=COMPANY, fates=st.tuples(FATES, FATES), leave=LEFT, then=AFTERWARDS)
+    def two_people_in_two_tabs(
+        self, which: int, fates: tuple[Fate, Fate], leave: set[int], then: tuple[str, Any] | None
+    ) -> None:
+        """Both open the sheet; one confirms, that is sent, perhaps somebody edits there, and the other one confirms."""
+        company = self._linked(which)
+        self.people.edit(company, "phone", "+46 8 999 00 11")
+        self.people.open_tab(company)
+        self.people.edit_and_update(company)
+        self._work(fates[0])
+        if then:
+            self.people.edit_there(which, *then)
+        self.people.confirm_tabs(company, leave=leave)
+        self._work(fates[1])
+
+    @precondition(lambda self: self.checks.linked)
+    @rule(which=COMPANY, value=st.sampled_from(HERE["phone"][1:]))
+    def open_a_tab(self, which: int, value: str) -> None:
+        company = self._linked(which)
+        self.people.edit(company, "phone", value)
+        self.people.open_tab(company)
+
+    @precondition(lambda self: self.people.tabs)
+    @rule(leave=LEFT, fate=FATES)
+    def confirm_a_tab(self, leave: set[int], fate: Fate) -> None:
+        self.people.confirm(self.people.tabs.pop(0), leave=leave)
+        self._work(fate)
 
     @rule(which=COMPANY, customer=st.integers(0, 3), fate=FATES)
     def link_and_update(self, which: int, customer: int, fate: Fate) -> None:
@@ -302,12 +334,15 @@ class Machine(RuleBasedStateMachine):
         company_id = Push.objects.values_list("company_id", flat=True).get(pk=push_id)
         acts: dict[str, Callable[[], object]] = {
             "edit": lambda: self.people.edit(company_id, "phone", "+46 8 999 00 11"),
-            "update": lambda: self.people.click_update(company_id),
+            "update": lambda: in_thread(lambda: self.people.click_update(company_id)).result(30),
+            "newer": lambda: in_thread(lambda: self.people.edit_and_update(company_id)).result(30),
+            "tab": lambda: self.people.confirm_tabs(company_id),
             "archive": lambda: self.people.archive(company_id, back=False),
             "contact": lambda: self.people.change_people(company_id, how="remove"),
             "cancel": lambda: self.people.cancel(company_id),
             "delete": lambda: self.people.delete_there(2),
             "there": lambda: self.people.edit_there(2, "Note", "Ring först."),
+            "ours there": lambda: self.people.edit_there(2, "EmailAddress", "dar@kund.example"),
             "disconnect": lambda: in_thread(self.people.disconnect).result(60),
             "rival": lambda: self._rival(push_id),
             "frozen": lambda: self._frozen(push_id),

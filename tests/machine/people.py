@@ -1,11 +1,12 @@
 """What people do: here in the CRM and there in eAccounting. A refusal with a sentence is an answer, not a fault."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from accounts.models import User
 from companies.models import Company, Contact
 from integrations import asking, connecting, mapping, offers, services
+from integrations.comparing import Side
 from integrations.delivery import live, upkeep
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.sandbox.store import Document
@@ -15,8 +16,9 @@ from integrations.locks import LockTaken
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.tokens import NotConnected
 from integrations.words.sentences import sentence
+from tests import sheets
 from tests.machine.world import World
-from tests.sheets import seen_by_asking
+from tests.sheets import UpdatePage, seen_by_asking
 
 UNHELPFUL = "This did not work."  # how the sentence begins that claims nothing
 # Values to write into each field; a blank one is among them wherever the form allows it.
@@ -58,8 +60,9 @@ class People:
     def __init__(self, world: World) -> None:
         self.world = world
         self.user: User = world.user
-        # Per company: the groups whose newest values an update was asked for, with no edit on either side since.
-        self.wished: dict[int, set[str]] = {}
+        # Per company: the values that were confirmed last, of which nobody has edited anything there since.
+        self.wished: dict[int, mapping.Values] = {}
+        self.tabs: list[UpdatePage] = []  # update sheets that stand open
         self.unlinked: set[int] = set()
         self.refusals: set[str] = set()
 
@@ -74,43 +77,74 @@ class People:
                 self.world.remote.book.wrongs.append(f"no sentence for {refusal.code}")
             self.refusals.add(refusal.code)
             return False
-        except LockTaken:
+        except (LockTaken, sheets.NotTaken):
             return False
         return True
 
     # --- Here --------------------------------------------------------------------------------------------
 
     def click_create(self, company_id: int, *, with_contact: bool) -> None:
+        """Fill in the create sheet; a name that is too long there is made shorter on it."""
         company = Company.objects.get(pk=company_id)
         contact = company.contacts.filter(left_at=None).first() if with_contact else None
-        self.try_to(lambda: services.request_create(user=self.user, company=company, contact=contact))
+        typed = {"Name": company.name[:50]}
+        self.try_to(lambda: sheets.create(user=self.user, company=company, contact=contact, **typed))
 
     def click_update(self, company_id: int) -> None:
+        """Open the update sheet, and confirm all that can be written of what stands here."""
+        self.open_tab(company_id)
+        if self.tabs and self.tabs[-1].company_id == company_id:
+            self.confirm(self.tabs.pop())
+
+    def open_tab(self, company_id: int) -> None:
+        """Open the update sheet, and leave it open."""
         company = Company.objects.get(pk=company_id)
-        if self.try_to(lambda: services.request_update(user=self.user, company=company)):
-            link = services.link_of(company, services.current_connection(company.account_id))
-            assert link is not None
-            self.wished.setdefault(company_id, set()).update(mapping.groups_for(link.contact))
+        self.try_to(lambda: self.tabs.append(sheets.update_page(company)))
+
+    def confirm(self, tab: UpdatePage, *, leave: Collection[int] = ()) -> None:
+        """Confirm an open sheet: ours wherever something stands here, apart from the rows of these numbers."""
+        sides = {key: Side.THEIRS if place in leave else side for place, (key, side) in enumerate(tab.possible.items())}
+        if not self.try_to(lambda: tab.confirm(user=self.user, **sides)):
+            return
+        wished = self.wished.setdefault(tab.company_id, {})
+        for row in tab.rows:
+            for name in row.here:
+                wished.pop(name, None)
+            if sides[row.key] is Side.OURS:
+                wished.update(row.here)
+
+    def edit_and_update(self, company_id: int) -> None:
+        """Change the phone number, and confirm the sheet that then opens."""
+        self.edit(company_id, "phone", "+46 8 999 00 12")
+        self.click_update(company_id)
+
+    def confirm_tabs(self, company_id: int, *, leave: Collection[int] = ()) -> None:
+        """Confirm what stands open of a company; the phone number is edited back to what it shows before."""
+        mine = [tab for tab in self.tabs if tab.company_id == company_id]
+        self.tabs = [tab for tab in self.tabs if tab not in mine]
+        for tab in mine:
+            shown = [row.here["Telephone"] for row in tab.rows if row.key == "Telephone"]
+            if shown:
+                self.edit(company_id, "phone", shown[0])
+            self.confirm(tab, leave=leave)
 
     def choose_contact(self, company_id: int) -> None:
         company = Company.objects.get(pk=company_id)
         contact = company.contacts.filter(left_at=None).order_by("-pk").first()
         if contact is None:
             return
-        self.wished.get(company_id, set()).discard(mapping.Group.CONTACT)
-        if self.try_to(lambda: services.choose_contact(user=self.user, company=company, contact=contact)):
-            self.wished.setdefault(company_id, set()).add(mapping.Group.CONTACT)
+        if self.try_to(lambda: sheets.choose_contact(user=self.user, company=company, contact=contact)):
+            values = mapping.values_of(company, contact, groups=[mapping.Group.CONTACT])
+            self.wished.setdefault(company_id, {}).update(values)
 
     def edit(self, company_id: int, field: str, value: str) -> None:
         company = Company.objects.get(pk=company_id)
         company.save_changes(now=self.world.clock.now(), values={field: value})
-        self.wished.pop(company_id, None)
 
     def edit_contact(self, company_id: int, field: str, value: str) -> None:
         contact = Contact.objects.filter(company_id=company_id).order_by("pk").first()
         if contact:
             contact.save_changes(now=self.world.clock.now(), values={field: value})
-            self.wished.pop(company_id, None)
 
     def change_people(self, company_id: int, *, how: str) -> None:
         """Add a person, or remove one."""
@@ -206,7 +240,8 @@ class People:
     def ask_admin(self, company_id: int) -> None:
         """A user meets what only an admin can mend; the wish is parked."""
         company = Company.objects.get(pk=company_id)
-        self.try_to(lambda: asking.ask_admin(user=self.user, company=company, **seen_by_asking(company)))
+        if self.try_to(lambda: asking.ask_admin(user=self.user, company=company, **seen_by_asking(company))):
+            self.wished.pop(company_id, None)
 
     # --- The connection ------------------------------------------------------------------------------------
 
@@ -286,8 +321,9 @@ class People:
         rows = self.world.remote.rows(key)
         if rows:
             row = rows[which % len(rows)]
-            self.world.remote.edit_customer(company=key, customer_id=str(row["Id"]), **{field: value})
-            self._forget_wish(str(row["Id"]))
+            self.world.remote.edit_by_hand(company=key, customer_id=str(row["Id"]), name=field, value=value)
+            for link in CustomerLink.objects.filter(customer__customer_id=str(row["Id"])):
+                self.wished.get(link.company_id, {}).pop(field, None)
 
     def delete_there(self, which: int) -> None:
         key = self.company_there()

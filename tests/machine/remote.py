@@ -91,6 +91,8 @@ class Book:
     anew: dict[int, int] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)  # by people there
+    edited: set[tuple[str, str]] = field(default_factory=set)  # customers and those of our properties, by people there
+    theirs: dict[tuple[str, str], str] = field(default_factory=dict)  # what they wrote, until we wrote over it
     harmed: bool = False  # the grant, by revoking or by an answer of the token endpoint that got lost
 
     def wish(self, push_id: int) -> Wish:
@@ -269,6 +271,16 @@ class Remote(Sandbox):
         blanked = [name for name in blanked if not after.get(name)]
         if blanked:
             self.book.wrongs.append(f"an update of {id_} blanked {blanked}")
+        self._note_overwritten(id_, mapping.owned(before), mapping.owned(after))
+
+    def _note_overwritten(self, id_: str, before: mapping.Values, after: mapping.Values) -> None:
+        """Nobody's edit that was there when we read is written over unless the sheet had shown it."""
+        push = Push.objects.filter(pk=self.push_id).first()
+        for name in mapping.differences(before, after):
+            theirs = self.book.theirs.pop((id_, name), None)
+            shown = push.based_on.get(name) if push else None
+            if theirs == before[name] and shown is not None and mapping.differences({name: shown}, before):
+                self.book.wrongs.append(f"push {self.push_id} wrote over {theirs!r}, which nobody had seen: {name}")
 
     # --- Late commits ----------------------------------------------------------------------------------
 
@@ -319,6 +331,14 @@ class Remote(Sandbox):
         """A person deletes a customer."""
         self.world.remove(CUSTOMER, company, customer_id)
         self.book.deleted.add(customer_id.lower())
+
+    def edit_by_hand(self, *, company: str, customer_id: str, name: str, value: Json) -> None:
+        """A person edits a customer."""
+        before = mapping.owned(self.row(customer_id) or {})
+        self.edit_customer(company=company, customer_id=customer_id, **{name: value})
+        if name in OURS and (mine := str(value or "")) != before[name]:
+            self.book.edited.add((customer_id, name))
+            self.book.theirs[customer_id, name] = mine
 
     def type_in(self, *, company: str, payload: Document) -> None:
         """A person makes a customer by hand."""
