@@ -62,6 +62,8 @@ def run(push: Push, calls: Calls) -> None:
 def _values(push: Push) -> mapping.Values:
     """Return what is to be sent. Raises CannotSend for what a person has to mend."""
     values: mapping.Values = push.confirmed
+    if not values:
+        raise CannotSend("nothing_confirmed")
     if mapping.names_a_person(values) and push.contact is None:
         raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
     problems = mapping.problems(values)

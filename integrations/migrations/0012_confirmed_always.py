@@ -26,7 +26,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(CONFIRM, migrations.RunSQL.noop),
-        migrations.AlterField("push", "confirmed", models.JSONField()),
+        migrations.AlterField(
+            "push", "confirmed", models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+        ),
         migrations.AlterField(
             "push", "based_on", models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
         ),

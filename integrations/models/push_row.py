@@ -39,7 +39,7 @@ class PushRow(models.Model):
     terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     create_anyway = models.BooleanField(default=False)
     # What a person confirmed on a sheet: sent as confirmed, whatever the company holds by then.
-    confirmed = models.JSONField()
+    confirmed = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     is_private_person = models.BooleanField(null=True, blank=True)  # of a create
     # What the sheet showed: of an update what was there, and when that was read; of a create what the company held.
     based_on = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))

@@ -5,6 +5,7 @@ from django.utils import timezone
 from accounts.models import User
 from companies.models import Company
 from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.mapping import COMPANY_GROUPS, values_of
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
 from tests.integrations.workers import until
 
@@ -22,7 +23,10 @@ def begin_run(connection: Connection, user: User, *, count: int) -> list[str]:
         for n in range(count)
     )
     wish = {"account_id": connection.account_id, "connection": connection, "kind": Kind.CREATE, "requested_by": user}
-    Push.objects.bulk_create(Push(**wish, company=company, next_attempt_at=now) for company in companies)
+    Push.objects.bulk_create(
+        Push(**wish, company=company, confirmed=values_of(company, None, groups=COMPANY_GROUPS), next_attempt_at=now)
+        for company in companies
+    )
     return [company.name for company in companies]
 
 

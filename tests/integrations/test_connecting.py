@@ -363,11 +363,8 @@ def test_a_click_recorded_after_a_disconnect_is_not_possible(ready: Connection, 
 def test_what_waited_for_the_connection_goes_on_after_reconnecting(
     ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
 ) -> None:
+    push = sheets.create(user=ulf, company=company)
     Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
-    push = Push.objects.create(
-        account=ready.account, connection=ready, company=company, kind="create", requested_by=ulf,
-        next_attempt_at=timezone.now(),
-    )  # fmt: skip
     assert run(push).wait_reason == WaitReason.CONNECTION
     connect_as(anna)
     assert run(push).state == PushState.DONE

@@ -12,6 +12,7 @@ from companies.models import Company
 from integrations import tasks
 from integrations.delivery.deliver import deliver_next
 from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.mapping import COMPANY_GROUPS, values_of
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push_queue import AT_ONCE
 from tests import sheets
@@ -45,7 +46,10 @@ def record(add_company: AddCompany) -> Record:
         wish = {"account": user.account, "connection": connection, "kind": Kind.CREATE, "requested_by": user}
         return [
             Push.objects.create(
-                **wish, company=company, next_attempt_at=timezone.now() - age + timedelta(seconds=place)
+                **wish,
+                company=company,
+                confirmed=values_of(company, None, groups=COMPANY_GROUPS),
+                next_attempt_at=timezone.now() - age + timedelta(seconds=place),
             )
             for place, company in enumerate(companies)
         ]
