@@ -80,6 +80,6 @@ def test_adding_a_company_does_not_wait_for_an_admin_who_changes_a_member(accoun
         Company.add(account=account, now=database_now(), values={"name": "Nytt Bygge AB", "country": "SE"})
     assert not changing.done(), "the account is still held"
     is_over.set()
-    changing.result(10)
+    changing.result(60)
     ulf.refresh_from_db()
     assert (ulf.role, Company.objects.filter(account=account).count()) == (Role.VIEWER, 1)

@@ -433,14 +433,14 @@ def test_a_token_that_was_refused_to_another_worker_meanwhile_writes_nothing(
 ) -> None:
     """One looks for duplicates, slowly; another one's call is refused; then the first one would send."""
     push = sheets.create(user=ulf, company=company)
-    sandbox.fault(kind="delay", method="GET", path="/v2/customers", seconds=0.5, when="after")
-    worker = in_thread(lambda: deliver(push.pk))
-    until(lambda: sandbox.faults[0].count == 0, seconds=5, what="the look to begin")
-    sandbox.expire_access_tokens()
-    sandbox.fault(kind="status", status=500, path=TOKEN, when="before")
-    with pytest.raises(ServerError):
-        live.read_company_settings(ready)
-    worker.result(10)
+    with held(sandbox, method="GET", path="/v2/customers", when="after") as look:
+        worker = in_thread(lambda: deliver(push.pk))
+        look.wait_for()
+        sandbox.expire_access_tokens()
+        sandbox.fault(kind="status", status=500, path=TOKEN, when="before")
+        with pytest.raises(ServerError):
+            live.read_company_settings(ready)
+    worker.result(60)
     assert Push.objects.get().state == PushState.DONE
     assert [call.status for call in sandbox.calls(path="/v2")].count(401) == 1
     assert len(named(sandbox)) == 1

@@ -151,7 +151,7 @@ def held(push: Push) -> Iterator[None]:
         yield
     finally:
         is_over.set()
-        holding.result(10)
+        holding.result(60)
 
 
 # --- The promise -----------------------------------------------------------------------------------------------------
@@ -165,8 +165,8 @@ def test_a_row_that_something_held_when_its_wait_was_over_moves_later(stage: Sta
     with held(push):
         telling = in_thread(partial(tell, stage, push))
         if reason != WaitReason.DECISION:  # a person's word waits for the row; nothing else does
-            telling.result(10)
-    telling.result(10)
+            telling.result(60)
+    telling.result(60)
 
     def is_moved() -> bool:
         row = Push.objects.get(pk=push.pk)
@@ -232,7 +232,7 @@ def test_who_is_removed_at_that_moment_is_the_case_that_was_met(
     assert push is not None
     with transaction.atomic():
         other.remove(now=database_now())
-        in_thread(partial(_terms_are_chosen, stage, push)).result(10)
+        in_thread(partial(_terms_are_chosen, stage, push)).result(60)
     assert Push.objects.get(pk=push.pk).next_attempt_at is None, "it was passed over"
     stage.sweep_until(lambda: not Push.objects.get(pk=push.pk).is_open)
     assert Push.objects.get(pk=push.pk).finished_at is not None
