@@ -28,7 +28,8 @@ from integrations.models.remote_customer import HOME
 MOST_PAGES = 5  # of 1,000 customers; a look with more of them would take too long, and the others' calls
 RARE = 200  # customers; a word that more of them have is not asked for
 MOST_SHOWN = 5  # customers that only the index knows; one is enough to ask a person
-UNREAD_SECONDS = 10.0
+SHORTEST_ASKED = 3  # letters of a word
+UNREAD_SECONDS = 30.0
 
 
 class CustomersUnread(BudgetError):
@@ -54,6 +55,8 @@ def look(client: Client, connection: Connection, values: Values, *, deadline: fl
     """
     ends_at = time.monotonic() + deadline
     index = _Index.of(connection.pk)
+    if index.is_too_long_to_read:
+        raise CustomersUnread(retry_in=UNREAD_SECONDS)
     try:
         page = client.list_customers(filter=index.filter(values), deadline=deadline, most_pages=MOST_PAGES)
     except TooManyPages:
@@ -88,13 +91,20 @@ class _Index:
     connection_id: int
     country: str
     read_until: datetime | None  # eAccounting's clock; None: it is not filled
+    total: int  # customers, as far as eAccounting said so
 
     @classmethod
     def of(cls, connection_id: int) -> "_Index":
         rows = Connection.objects.filter(pk=connection_id)
-        names = ("country", "customer_index__full_at", "customer_index__watermark")
-        country, full_at, watermark = rows.values_list(*names).get()
-        return cls(connection_id, country or HOME, watermark if full_at else None)
+        names = ("full_at", "watermark", "total")
+        columns = ("country", *(f"customer_index__{name}" for name in names))
+        country, full_at, watermark, total = rows.values_list(*columns).get()
+        return cls(connection_id, country or HOME, watermark if full_at else None, total or 0)
+
+    @property
+    def is_too_long_to_read(self) -> bool:
+        """Whether a look would have to read more customers than it may; then not even the first page is asked for."""
+        return self.read_until is None and self.total > MOST_PAGES * LARGEST_PAGE
 
     def hurry(self) -> None:
         """Let the next pass begin at once, so that less has to be looked through; one that failed keeps its pause."""
@@ -108,9 +118,10 @@ class _Index:
 
     def _is_rare(self, word: str) -> bool:
         """Whether so few customers have this word that eAccounting can be asked for it, beside the index."""
-        beginning = fold(word)
-        with_it = self._rows().filter(search_text__contains=beginning)
-        return bool(beginning) and with_it[: RARE + 1].count() <= RARE
+        if len(fold(word)) < SHORTEST_ASKED:
+            return False
+        with_it = self._rows().filter(search_text__contains=fold(word))
+        return with_it[: RARE + 1].count() <= RARE
 
     def others(self, values: Values, answered: set[str]) -> Iterator[str]:
         """Yield the ids of those that may be the company and that eAccounting did not name."""
