@@ -275,7 +275,7 @@ def written_forms(number: str, country: str) -> list[str]:
         return []
     register = _REGISTERS.get(register_of(country))
     digits = register.digits_in(_plain(number)) if register else ""
-    forms = register.forms(digits) if register and digits else [_letters_and_digits(tidy_number(number))]
+    forms = [digits, *register.forms(digits)] if register and digits else [_letters_and_digits(tidy_number(number))]
     return list(dict.fromkeys([registration_number(number, country), *forms]))
 
 

@@ -35,6 +35,9 @@ def test_the_forms_that_are_asked_for_are_short_and_mean_the_number(country: str
     form, _others = WRITTEN[country]
     forms = formats.written_forms(form, country)
     assert forms[0] == form
+    assert re.sub(r"\D", "", form) in forms
+    listed = [one for one in WRITTEN[country][1] if not re.search("ORG|CVR|KVK|TUNNUS|FO-", one.upper())]
+    assert len(set(listed) & set(forms)) >= len(listed) - 3  # but for the oddest separators
     assert len(set(forms)) == len(forms)
     assert max(map(len, forms)) <= LONGEST_THERE
     assert {formats.registration_key(one, country) for one in forms} == {formats.registration_key(form, country)}
