@@ -307,6 +307,7 @@ def test_nonsense_instead_of_ids_judges_nothing(admin: Client, world: World) -> 
     assert not Push.objects.get().create_anyway
 
 
+@pytest.mark.django_db(transaction=True)  # a refused token is refreshed in a thread of its own
 def test_when_eaccounting_cannot_be_asked_the_sheet_says_so_and_goes_on(
     admin: Client, world: World, sandbox: Sandbox
 ) -> None:
