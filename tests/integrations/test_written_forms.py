@@ -31,6 +31,7 @@ NAMES = [
 ]
 # When the customer came into eAccounting, as the index sees it.
 LONG_AGO, JUST_NOW, NOT_FILLED = "long ago", "just now", "index not filled"
+POSTAL_CODES = {"SE": "111 22", "NO": "0150", "DK": "8660", "FI": "00550", "NL": "1234 AB"}
 WHEN = [LONG_AGO, JUST_NOW, NOT_FILLED]
 NOBODY = {"Name": "Niemand", "CorporateIdentityNumber": "", "InvoiceCountryCode": ""}
 Store = Callable[..., str]
@@ -91,7 +92,7 @@ def test_a_number_stored_in_another_form_is_never_added_again(
     form, others = WRITTEN[country]
     for written in (form, *others):
         number = store(when, CorporateIdentityNumber=written, InvoiceCountryCode=country)
-        company = add_company(registration_number=form, country=country)
+        company = add_company(registration_number=form, country=country, postal_code=POSTAL_CODES[country])
         assert answered_on_the_sheet(ready, company) == [(number, "Same registration number")], written
         assert_asked_about(run(wish(ulf, company)), number, sandbox)
 
@@ -104,7 +105,7 @@ def test_a_number_stored_without_its_country_is_never_added_again(
     form, others = WRITTEN[country]
     for stored in ("", "DE"):
         number = store(when, CorporateIdentityNumber=others[-1], InvoiceCountryCode=stored)
-        push = run(wish(ulf, add_company(registration_number=form, country=country)))
+        push = run(wish(ulf, add_company(registration_number=form, country=country, postal_code=POSTAL_CODES[country])))
         assert_asked_about(push, number, sandbox)
 
 
@@ -125,7 +126,7 @@ def test_the_link_search_and_the_list_find_every_form(
     ready: Connection, account: Account, add_company: AddCompany, store: Store, country: str
 ) -> None:
     form, others = WRITTEN[country]
-    company = add_company(registration_number=form, country=country)
+    company = add_company(registration_number=form, country=country, postal_code=POSTAL_CODES[country])
     for stored in (form, *others):
         number = store(LONG_AGO, CorporateIdentityNumber=stored, InvoiceCountryCode=country)
         for text in (form, *others) if stored == form else (form, stored):
