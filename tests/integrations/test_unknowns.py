@@ -87,9 +87,10 @@ def test_the_whole_road_holds_whichever_way_it_is(
     with pytest.raises(Intercepted if switch == "unknown_id_body" else NotFound):
         live.read_customer(connection, customer_id=NOWHERE)
     [customer] = named(sandbox)
-    sandbox.world.remove("customer", "1", str(customer["Id"]))
     company.save_changes(now=timezone.now(), values={"city": "Umeå"})
-    push = settle(sheets.update_all(user=anna, company=company))
+    push = sheets.update_all(user=anna, company=company)
+    sandbox.world.remove("customer", "1", str(customer["Id"]))
+    push = settle(push)
     assert (push.state, push.failure) == (PushState.FAILED, "customer_deleted")
     assert named(sandbox) == []  # told, never created again
 
