@@ -79,6 +79,7 @@ class UpdatePage:
     company_id: int
     seen: str
     rows: tuple[Row, ...]  # those that differ
+    shown: frozenset[str]  # all properties, those of equal rows too
     suggested: Mapping[str, str]
 
     @property
@@ -111,10 +112,11 @@ class UpdatePage:
 def update_page(company: Company) -> UpdatePage:
     """Open the update sheet in a tab. Raises the Refusal that the card would show."""
     sheet = UpdateSheet.of(Company.objects.get(pk=company.pk))
-    form, _there = sheet.opened()
+    form, there = sheet.opened()
     rows = tuple(choice.row for choice in (*form.choices, *form.settled))
     suggested = {row.key: str(form[row.key].value() or "") for row in rows}
-    return UpdatePage(company.pk, str(form.initial["seen"]), rows, suggested)
+    shown = frozenset(name for row in sheet.rows(there.values) for name in row.here)
+    return UpdatePage(company.pk, str(form.initial["seen"]), rows, shown, suggested)
 
 
 def update(*, user: User, company: Company, **sides: Side) -> Push | None:

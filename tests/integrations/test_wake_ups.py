@@ -47,7 +47,8 @@ class Stage:
         return Push.objects.get(pk=push.pk)
 
     def park(self) -> Push:
-        push = asking.ask_admin(user=self.admin, company=self.add_company()).push
+        company = self.add_company()
+        push = asking.ask_admin(user=self.admin, company=company, **sheets.seen_by_asking(company)).push
         assert push is not None
         return Push.objects.get(pk=push.pk)
 
@@ -228,7 +229,7 @@ def test_who_is_removed_at_that_moment_is_the_case_that_was_met(
     """A contact is being removed while an admin chooses the terms that its company's wish waits for."""
     other = company.add_contact(now=database_now(), values={"first_name": "Bo", "last_name": "Ek"})
     Connection.objects.update(terms_confirmed_at=None)
-    push = asking.ask_admin(user=stage.admin, company=company, contact=other).push
+    push = asking.ask_admin(user=stage.admin, company=company, **sheets.seen_by_asking(company, contact=other)).push
     assert push is not None
     with transaction.atomic():
         other.remove(now=database_now())

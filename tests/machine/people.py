@@ -107,9 +107,9 @@ class People:
         if not self.try_to(lambda: tab.confirm(user=self.user, **sides)):
             return
         wished = self.wished.setdefault(tab.company_id, {})
+        for name in tab.shown:
+            wished.pop(name, None)
         for row in tab.rows:
-            for name in row.here:
-                wished.pop(name, None)
             if sides[row.key] is Side.OURS:
                 wished.update(row.here)
 
