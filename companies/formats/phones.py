@@ -14,7 +14,8 @@ _WORDS = (
     r"|durchwahl|app|ext(?:ension|n)?|x(?:tn)?|int|anexo|доб"
 )
 _LETTER = r"[^\W\d_]"
-_EXTENSION = re.compile(rf"[\s,;.:(]*(?<!{_LETTER})(?:{_WORDS})[\s.:=]*(?:nr[\s.:]*)?(\d{{1,7}})\)?", re.IGNORECASE)
+_BETWEEN = " ,;.:("  # what is written between a number and its extension
+_EXTENSION = re.compile(rf"(?<!{_LETTER})(?:{_WORDS})[\s.:=]*(?:nr[\s.:]*)?(\d{{1,7}})\)?", re.IGNORECASE)
 # A word before the number that says no more than the label of the field.
 _LABEL = re.compile(r"(?:tel(?:efone?|ephone)?|t[fl][nf]|phone|puh(?:elin)?)[\s.:]+", re.IGNORECASE)
 _NORWEGIAN, _NORWAY = ("NO", "SJ"), 47
@@ -45,7 +46,7 @@ def check_phone(value: str, country: str) -> str:
 def _parted(value: str) -> tuple[str, str]:
     """Return the number and its extension, which a word stands before."""
     found = next((found for found in _EXTENSION.finditer(value) if found.end() == len(value)), None)
-    return (value[: found.start()], found[1]) if found else (value, "")
+    return (value[: found.start()].rstrip(_BETWEEN), found[1]) if found else (value, "")
 
 
 def _refuse_letters(main: str, country: str) -> None:

@@ -27,7 +27,7 @@ from integrations.models.remote_customer import HOME
 
 MOST_PAGES = 5  # of 1,000 customers; a look with more of them would take too long, and the others' calls
 RARE = 200  # customers; a word that more of them have is not asked for
-MOST_SHOWN = 5  # customers that only the index knows; one is enough to ask a person
+MOST_ADDED = 5  # customers that only the index knows; one is enough to ask a person
 SHORTEST_ASKED = 3  # letters of a word
 UNREAD_SECONDS = 30.0
 
@@ -65,12 +65,12 @@ def look(client: Client, connection: Connection, values: Values, *, deadline: fl
     if len(page.customers) > LARGEST_PAGE:
         index.hurry()
     same = [customer for customer in page.customers if in_common(values, owned(customer.raw))]
-    answered = {customer.id for customer in page.customers}
+    answered, added = {customer.id for customer in page.customers}, list[Customer]()
     for reference in index.others(values, answered):
-        if len(same) >= MOST_SHOWN:
+        if len(added) >= MOST_ADDED:
             break
-        same += _asked(client, connection, reference, values, deadline=max(0.0, ends_at - time.monotonic()))
-    return Look(answered=page.customers, same=tuple(same), server_time=page.server_time)
+        added += _asked(client, connection, reference, values, deadline=max(0.0, ends_at - time.monotonic()))
+    return Look(answered=page.customers, same=(*same, *added), server_time=page.server_time)
 
 
 def _asked(
@@ -124,13 +124,17 @@ class _Index:
         return with_it[: RARE + 1].count() <= RARE
 
     def others(self, values: Values, answered: set[str]) -> Iterator[str]:
-        """Yield the ids of those that may be the company and that eAccounting did not name."""
+        """Yield the ids of those that may be the company and that eAccounting did not name, the same number first.
+
+        A name is shared by many; what has the number must not be left out for them.
+        """
         if self.read_until is None:
             return
         keys = formats.registration_keys(values["CorporateIdentityNumber"], values.get(COUNTRY, ""))
         name = name_sort(values["Name"], country=self.country)
         rows = self._rows().filter(Q(registration_key__in=keys) | Q(name_sort=name)).order_by("pk")
-        for row in rows.only("customer_id", "answered"):
+        found = rows.only("customer_id", "registration_key", "answered")
+        for row in sorted(found, key=lambda row: row.registration_key not in keys):
             if str(row.customer_id) not in answered and in_common(values, row.answered):
                 yield str(row.customer_id)
 

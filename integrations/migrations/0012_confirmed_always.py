@@ -5,6 +5,8 @@ from django.db.models import Value
 
 # Rows that were to send "today's data": of those that were sent, what was sent is what they stand for; those that wait
 # end, because nobody has ever seen what they would send. One that failed holds nothing that could be repeated.
+# A row that is changed twice in one transaction leaves checks of its references for the end, and a table with checks
+# left cannot be altered: so they are made before.
 CONFIRM = """
 update integrations_push
    set state = 'cancelled', finished_at = now(), next_attempt_at = null, lease_until = null, fence = fence + 1
@@ -18,6 +20,7 @@ update integrations_push
    set based_on = case when state in ('sending', 'unknown') and kind = 'update' then coalesce(before, '{}')
                        else '{}' end
  where based_on is null;
+set constraints all immediate;
 """
 
 

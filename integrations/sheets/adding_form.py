@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_countries import countries
@@ -141,7 +141,7 @@ class AddForm(forms.Form):
         )
 
     def _hint(self, field: mapping.Field) -> str:
-        """Say what has to be done about a value that is missing or too long, or was typed on an earlier sheet."""
+        """Say, in HTML, what to do about a value that is missing or too long, or was typed on an earlier sheet."""
         here, shown = self.opening.here.get(field.remote, ""), self.opening.values.get(field.remote, "")
         if max(len(here), len(shown)) > field.limit:
             return format_html(
@@ -158,7 +158,7 @@ class AddForm(forms.Form):
         if field.remote == "CorporateIdentityNumber" and formats.is_placeholder(shown):
             return str(PLACEHOLDER)
         if self.opening.refused and here != shown:
-            return gettext("In Lime Go: %(value)s") % {"value": here or gettext("nothing")}
+            return gettext("In Lime Go: %(value)s") % {"value": escape(here) or gettext("nothing")}
         return ""
 
     def clean(self) -> None:

@@ -3,6 +3,7 @@
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.html import escape
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -66,7 +67,7 @@ class CompanyReferenceSection(Section):
             return
         self._draw(company=company)
         if self.link:
-            field.help_text = f"{field.help_text} {self._will_unlink()}"
+            field.help_text = f"{field.help_text} {escape(self._will_unlink())}"
 
     def _will_unlink(self) -> str:
         """What emptying the field does; the answer below it says so only where scripts run."""
@@ -87,7 +88,7 @@ class CompanyReferenceSection(Section):
         if self.add_prefix("was") in self.data and not self._is_untouched():
             return  # typed while it was open: clean_reference says why
         field = self.fields["reference"]
-        field.disabled, field.help_text = True, self.closed
+        field.disabled, field.help_text = True, escape(self.closed)  # it is drawn as HTML, and names what is there
 
     def _why_closed(self, company: Company | None) -> str:
         if self.connection is None or not self.connection.is_connected:

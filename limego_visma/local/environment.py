@@ -30,7 +30,7 @@ DECIDED_HERE = (
 FIRST_PATH = (
     "Settings > Integrations > Visma eAccounting > Connect to Visma eAccounting > Allow",
     "Terms of payment > Save",
-    "Companies > Brovakten Säkerhet AB > + Add as customer in Visma eAccounting > Create customer in Visma",
+    "Companies > Brovakten Säkerhet AB > + Add as customer in Visma eAccounting > Create customer in Visma eAccounting",
 )
 MAIL_FOLDER = "mail"
 MAILS_KEPT = f"file:///.data/{MAIL_FOLDER}"  # as the settings read it: beside manage.py

@@ -264,3 +264,9 @@ def test_a_local_part_that_is_too_long_is_told_its_length() -> None:
 def test_the_longest_phone_number_fits_where_it_is_sent() -> None:
     extensions = [formats.check_phone(f"+49 30 12345678901 ankn {digits}", "DE") for digits in ("1", "1234567")]
     assert max(map(len, extensions)) <= 50
+
+
+def test_a_long_row_of_separators_is_looked_through_once() -> None:
+    """Looked through from each of them anew it would take hours; a form of another app may have no limit."""
+    for typed in ("," * 500_000, f"1{'(' * 500_000}ankn"):
+        assert formats.phone(typed, "SE") == typed

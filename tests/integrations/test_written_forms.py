@@ -121,6 +121,22 @@ def test_a_name_written_otherwise_stops_a_create_like_an_equal_one(
             assert_asked_about(run(wish(ulf, company)), number, sandbox)
 
 
+@pytest.mark.parametrize("is_rare", [True, False])
+def test_many_with_its_name_do_not_hide_the_one_with_its_number(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, store: Store,
+    monkeypatch: pytest.MonkeyPatch, is_rare: bool,
+) -> None:  # fmt: skip
+    # Who has the name is told by eAccounting, or by the index.
+    monkeypatch.setattr(look, "RARE", look.RARE if is_rare else 0)
+    others = [there for place, there in enumerate(sandbox.customers()) if place != 3]
+    for there in others[: look.MOST_ADDED + 1]:
+        sandbox.edit_customer(customer_id=str(there["Id"]), Name="Vind AB", CorporateIdentityNumber="")
+    number = store(LONG_AGO, CorporateIdentityNumber="Org.nr 556016-0680", InvoiceCountryCode="SE")
+    push = run(wish(ulf, add_company(name="Vind AB", registration_number="556016-0680")))
+    assert push.wait_reason == WaitReason.DECISION
+    assert number in [candidate["number"] for candidate in push.candidates]
+
+
 @pytest.mark.parametrize("country", WRITTEN)
 def test_the_link_search_and_the_list_find_every_form(
     ready: Connection, account: Account, add_company: AddCompany, store: Store, country: str

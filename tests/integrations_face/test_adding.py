@@ -367,6 +367,14 @@ def test_a_refusal_keeps_the_sheet_and_its_values_with_the_words_at_the_field(ad
     assert 'value="Åsa Öberg"' in _input(page, "ContactPersonName")
 
 
+def test_what_stands_in_lime_go_is_shown_as_text(admin: Client, world: World) -> None:
+    _fail(world)
+    world.company.save_changes(now=NOW, values={"name": "<img src=x> & Co"})
+    page = _shown(admin, world)
+    assert "In Lime Go: &lt;img src=x&gt; &amp; Co" in page
+    assert "<img src=x>" not in page
+
+
 def test_what_was_mended_on_the_company_since_is_taken_from_it(admin: Client, world: World) -> None:
     _fail(world, finished_at=NOW)
     world.company.save_changes(now=LATER, values={"email": "info@alvstrand.example"})

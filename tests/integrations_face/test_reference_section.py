@@ -55,6 +55,14 @@ def test_while_something_is_sent_the_field_is_closed(admin: Client, world: World
     assert CustomerLink.objects.exists()
 
 
+def test_what_a_customer_is_called_there_is_shown_as_text(admin: Client, world: World, connection: Connection) -> None:
+    link = world.link(connection)
+    type(link.customer).objects.update(name="<img src=x>")
+    page = admin.get(f"/companies/{world.company.pk}/edit/").content.decode()
+    assert "Empty it to unlink &lt;img src=x&gt;" in page
+    assert "<img src=x>" not in page
+
+
 def test_a_pasted_address_links_and_asks_eaccounting_once(
     admin: Client, world: World, connection: Connection, sandbox: Sandbox
 ) -> None:
