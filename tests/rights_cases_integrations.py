@@ -221,7 +221,7 @@ def _foreign_person(cast: Cast) -> Words:
 def _seen(account: Account, **beside: object) -> Words:
     """What a sheet showed of the account's customer, in the form that it carries along."""
     link = CustomerLink.objects.filter(account=account).first()
-    return {"seen": There(link.pk, {}).sealed(**beside)} if link else {}
+    return {"seen": There(link.pk, {}, NOW).sealed(**beside)} if link else {}
 
 
 def _seen_person(cast: Cast) -> Words:

@@ -346,8 +346,9 @@ def test_a_customer_that_an_update_did_not_find_by_mistake_is_there_again_once_i
     first = sandbox.customers()[0]
     link(ready, company, anna, first)
     steps(ready)
+    push = sheets.update_all(user=anna, company=company)
     sandbox.fault(kind="error", method="GET", path=f"{CUSTOMERS}/.*", status=404, error_code=3000)
-    deliver(sheets.update_all(user=anna, company=company).pk)
+    deliver(push.pk)
     assert CustomerLink.objects.get().broken == CustomerLink.Broken.DELETED
     assert rows(ready)[str(first["CustomerNumber"])].gone_at is not None
     pass_time(ready, DAY)
