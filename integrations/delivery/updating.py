@@ -135,8 +135,9 @@ def _was_stored(push: Push, there: mapping.Values) -> bool:
     """
     sent: mapping.Values = push.values or {}
     before: mapping.Values = push.before or {}
-    changed = {name: sent[name] for name in mapping.differences(before, sent) if name in sent}
-    lacking = mapping.differences(changed, there)
+    country = there.get(mapping.COUNTRY) or str(push.company.country)
+    changed = {name: sent[name] for name in mapping.unequal(before, sent, country=country)}
+    lacking = mapping.unequal(changed, there, country=country)
     if lacking and len(lacking) < len(changed):
         raise CannotSend("changed_there", fields=lacking, was_sent=True)
     return bool(changed) and not lacking

@@ -71,15 +71,15 @@ def _older(company: Company, link: CustomerLink, decision: Decision) -> Push | N
         return None
     if push.kind != Kind.UPDATE or push.connection_id != link.connection_id:
         raise under_way(push)
-    if not push.is_unsent and _leaves_wished(push, decision):
+    if not push.is_unsent and _leaves_wished(push, decision, country=str(company.country)):
         raise under_way(push)
     return push
 
 
-def _leaves_wished(push: Push, decision: Decision) -> bool:
+def _leaves_wished(push: Push, decision: Decision, *, country: str) -> bool:
     """Whether the person saw what this push is about to change, and left it as it is there."""
     left = {name: value for name, value in decision.shown.items() if name not in decision.write}
-    return bool(mapping.differences({name: push.confirmed[name] for name in push.confirmed if name in left}, left))
+    return bool(mapping.unequal(push.confirmed, left, country=country))
 
 
 def _wish(company: Company, link: CustomerLink, decision: Decision, undoes: Push | None) -> dict[str, Any]:

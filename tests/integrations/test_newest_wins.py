@@ -224,6 +224,18 @@ def test_what_somebody_set_back_after_a_lost_write_that_was_stored_is_not_writte
     assert (there(sandbox)["Telephone"], puts(sandbox)) == (WAS, 1)
 
 
+def test_a_value_that_only_looks_otherwise_tells_nothing_of_a_lost_write(
+    linked: CustomerLink, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run, settle: Run
+) -> None:
+    """The contact group has no country of its own: its numbers are read by the rules of the customer's."""
+    edit_there(sandbox, ContactPersonMobile="070-174 06 05")
+    push = sheets.choose_contact(user=ulf, company=company, contact=contact)
+    sandbox.fault(method="PUT", kind="reset", when="before")
+    assert run(push).state == PushState.UNKNOWN
+    assert settle(push).state == PushState.DONE
+    assert there(sandbox)["ContactPersonName"] == "Åsa Öberg"
+
+
 def test_a_second_update_goes_on_where_the_first_was_stored_and_partly_changed_by_somebody(
     linked: CustomerLink, company: Company, ulf: User, anna: User, sandbox: Sandbox, run: Run, settle: Run
 ) -> None:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from integrations.delivery.calls import Calls
 from integrations.eaccounting.jsontext import Json
-from integrations.mapping import Values
-from integrations.models import Connection, Push
+from integrations.mapping import Values, Write
+from integrations.models import Connection, CustomerLink, Push, PushState
 
 
 def no_lock(_account_id: int, *, patience: float) -> AbstractContextManager[None]:
@@ -32,3 +32,14 @@ def only_our_own_fields(raw: Mapping[str, Json], changes: Values, *, fallback: V
     """Write back what we know of a customer, and forget the rest."""
     known = (*fallback, "TermsOfPaymentId", "IsPrivatePerson", "IsActive", "CustomerNumber")
     return {**{name: raw[name] for name in known if raw.get(name) is not None}, **changes}
+
+
+def no_history(_push: Push, _link: CustomerLink) -> list[list[Write]]:
+    """Know of nothing that we wrote since a sheet was read."""
+    return []
+
+
+def endless_history(push: Push, _link: CustomerLink) -> list[list[Write]]:
+    """Take for ours what we wrote before the sheet was read, too."""
+    rows = Push.objects.filter(company_id=push.company_id, state=PushState.DONE, before__isnull=False).order_by("pk")
+    return [[(row.before or {}, row.values or {}) for row in rows]]

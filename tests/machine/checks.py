@@ -58,8 +58,23 @@ class Checks:
                 if (push.company_id, push.connection_id) == (link.company_id, link.connection_id):
                     self._overtaken_by_somebody(push, str(link.there))
         self._connections(connections)
+        self._forget_failed(pushes)
         self._before = {push.pk: push for push in pushes}
         self._remember(pushes, connections, links)
+
+    def _forget_failed(self, pushes: list[Push]) -> None:
+        """What a person was told not to have been sent need not arrive, unless a later push carries it."""
+        for push in pushes:
+            before = self._before.get(push.pk)
+            if push.state == PushState.FAILED and (before is None or before.is_open):
+                later = {
+                    name
+                    for one in pushes
+                    if one.pk > push.pk and one.company_id == push.company_id
+                    for name in one.confirmed
+                }
+                for name in push.confirmed.keys() - later:
+                    self._people.wished.get(push.company_id, {}).pop(name, None)
 
     def _remember(self, pushes: list[Push], connections: dict[int, Connection], links: list[CustomerLink]) -> None:
         current = next(row for row in connections.values() if row.is_current)

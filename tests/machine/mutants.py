@@ -40,6 +40,16 @@ MUTANTS = {
     "an update writes only its own fields": Mutant(
         "only_our_own_fields", "integrations.mapping.replace_payload", ("tests/integrations/test_updating.py", MACHINE)
     ),
+    "our own write is somebody's change": Mutant(
+        "no_history",
+        "integrations.delivery.updating._written_since",
+        ("tests/integrations/test_newest_wins.py", MACHINE),
+    ),
+    "what we wrote once is ours for ever": Mutant(
+        "endless_history",
+        "integrations.delivery.updating._written_since",
+        ("tests/integrations/test_newest_wins.py",),
+    ),
 }
 
 
