@@ -84,6 +84,8 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         for name in Company.EDITABLE:
             if country or name not in _BY_COUNTRY:
                 _check(self, name, country)
+        if "registration_number" in self.errors:
+            self["registration_number"].help_text = ""  # what is refused is not kept
 
     def values(self) -> dict[str, FieldValue]:
         """The checked values, by their names in Company.EDITABLE."""
