@@ -73,7 +73,7 @@ def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
 def _stumble(push: Push, clock: Clock) -> None:
     """Give the row back, so that it does not hang until its lease ends; without a database it has to."""
     with suppress(LostLease, AnyDatabaseError):
-        # A session that PostgreSQL has ended would not even be asked again. In a caller's transaction it is the caller's.
+        # A session that PostgreSQL has ended would not even be asked again. A caller's transaction is the caller's.
         if not database.in_atomic_block:
             database.close_if_unusable_or_obsolete()
         push.stumble(until=times.next_try(push, now=clock()))
