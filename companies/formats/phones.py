@@ -14,7 +14,9 @@ _WORDS = (
     r"|durchwahl|app|ext(?:ension|n)?|x(?:tn)?|int|anexo|доб"
 )
 _LETTER = r"[^\W\d_]"
-_EXTENSION = re.compile(rf"[\s,;.:(]*(?<!{_LETTER})(?:{_WORDS})[\s.:=]*(?:nr[\s.:]*)?(\d{{1,7}})\)?", re.IGNORECASE)
+_EXTENSION = re.compile(
+    rf"(?<![\s,;.:(])[\s,;.:(]*(?<!{_LETTER})(?:{_WORDS})[\s.:=]*(?:nr[\s.:]*)?(\d{{1,7}})\)?", re.IGNORECASE
+)
 # A word before the number that says no more than the label of the field.
 _LABEL = re.compile(r"(?:tel(?:efone?|ephone)?|t[fl][nf]|phone|puh(?:elin)?)[\s.:]+", re.IGNORECASE)
 _NORWEGIAN, _NORWAY = ("NO", "SJ"), 47

@@ -264,3 +264,10 @@ def test_a_local_part_that_is_too_long_is_told_its_length() -> None:
 def test_the_longest_phone_number_fits_where_it_is_sent() -> None:
     extensions = [formats.check_phone(f"+49 30 12345678901 ankn {digits}", "DE") for digits in ("1", "1234567")]
     assert max(map(len, extensions)) <= 50
+
+
+@pytest.mark.parametrize("filler", [",", ".", "(", " ;", "x.", "ext", "nr.", "1x", "tel "])
+def test_an_endless_phone_number_is_read_in_one_pass(filler: str) -> None:
+    """The create sheet takes texts of any length: begun anew at each sign, this would take ten minutes."""
+    value = f"1{filler * 50_000}!"
+    assert formats.phone(value, "SE") == value
