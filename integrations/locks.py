@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
 
 from integrations.database_away import sqlstate_of
 
 _LOCK_TIMEOUT = "55P03"
-_TOKENS = 0x656163  # "eac": the first half of our advisory locks' keys
+# The first half of our advisory locks' keys.
+_TOKENS = 0x656163  # "eac"
+_CREATES = 0x656164
 
 
 class LockTaken(Exception):
@@ -36,3 +38,9 @@ def token_lock(account_id: int, *, patience: float) -> Iterator[None]:
             yield
     finally:
         session.close()  # and with it the lock
+
+
+def lock_creates(connection_id: int) -> None:
+    """Wait until no other transaction is about to begin a create on this connection; held until ours ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [_CREATES, connection_id])

@@ -16,13 +16,15 @@ from integrations.constraints import breaks
 from integrations.crashpoints import Point, reach
 from integrations.delivery import numbering, outcomes, times
 from integrations.delivery.calls import LEASE_SLACK, Calls
-from integrations.delivery.look import Look, look
+from integrations.delivery.look import Look, linked_since, look
 from integrations.delivery.outcomes import CannotSend
+from integrations.duplicates import in_common
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import Conflict, NotFound, Refused
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer
+from integrations.locks import lock_creates
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment, WaitReason
 from integrations.tokens import NotConnected
 
@@ -87,6 +89,10 @@ class _LateLook(Exception):
     """A twin ended after our look: what it created was not seen yet."""
 
 
+class _TwinUnderWay(Exception):
+    """A create of a company that may be the same is being sent, or nobody knows yet what became of it."""
+
+
 def _send(push: Push, found: Look, calls: Calls, *, looked: datetime) -> None:
     """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
@@ -96,6 +102,9 @@ def _send(push: Push, found: Look, calls: Calls, *, looked: datetime) -> None:
         payload = _commit_sending(push, found, calls, looked=looked)
     except _LateLook:
         push.wait(WaitReason.TWIN, until=calls.clock())
+        return
+    except _TwinUnderWay:
+        push.wait(WaitReason.TWIN, until=times.next_twin_try(push, now=calls.clock()))
         return
     except IntegrityError as error:
         if not breaks(error, "push_no_twin_create"):
@@ -122,8 +131,8 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
     """Check once more under the company's lock, fix the payload and commit SENDING.
 
     Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
-    CannotSend, NotConnected, LostLease, IntegrityError while a twin is under way, _LateLook when one ended
-    after our look.
+    CannotSend, NotConnected, LostLease, IntegrityError or _TwinUnderWay while a twin is under way, _LateLook when one
+    ended after our look.
     """
     now = calls.clock()
     with transaction.atomic():
@@ -137,6 +146,9 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
         if push.contact_id:  # erased since the claim, perhaps
             push.contact = Contact.objects.filter(pk=push.contact_id).first()
         values = _values(push)
+        lock_creates(connection.pk)  # of two that begin at once, one sees the other
+        if _twin_under_way(push, values):
+            raise _TwinUnderWay
         number = numbering.number_for(push, connection=connection)
         payload = mapping.create_payload(
             values,
@@ -154,8 +166,8 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
             looked_at=found.server_time,
             seen_ids=[customer.id for customer in found.same],
         )
-        # Asked only now: the constraint has made sure that no twin can be on its way to its end unseen.
-        if _twin_ended(push, since=looked):
+        # Asked only now: it is certain that no twin can be on its way to its end unseen.
+        if _twin_ended(push, since=looked) or linked_since(connection.pk, values, since=looked):
             raise _LateLook
         reach(Point.SENDING_UNCOMMITTED)
     return payload
@@ -172,6 +184,16 @@ def _terms(push: Push, connection: Connection) -> TermsOfPayment:
     if not (chosen.is_choosable and chosen.offered):
         raise CannotSend("terms_not_allowed")
     return chosen
+
+
+def _twin_under_way(push: Push, values: mapping.Values) -> bool:
+    """Tell whether another create may be of the same company, by what the look before it goes by.
+
+    A fingerprint cannot say it: one company may be here with its number and, under the same name, without.
+    """
+    sent = Push.objects.filter(connection_id=push.connection_id, kind=Kind.CREATE)
+    sent = sent.filter(state__in=(PushState.SENDING, PushState.UNKNOWN)).exclude(pk=push.pk)
+    return any(in_common(values, other or {}) for other in sent.values_list("values", flat=True))
 
 
 def _twin_ended(push: Push, *, since: datetime) -> bool:

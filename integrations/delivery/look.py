@@ -73,6 +73,12 @@ def look(client: Client, connection: Connection, values: Values, *, deadline: fl
     return Look(answered=page.customers, same=(*same, *added), server_time=page.server_time)
 
 
+def linked_since(connection_id: int, values: Values, *, since: datetime) -> bool:
+    """Whether a company here was linked, after a moment, to a customer that may be the one with these values."""
+    rows = _Index.of(connection_id).alike(values).filter(link__linked_at__gte=since)
+    return any(in_common(values, row.answered) for row in rows.only("answered"))
+
+
 def _asked(
     client: Client, connection: Connection, reference: str, values: Values, *, deadline: float
 ) -> list[Customer]:
@@ -131,12 +137,16 @@ class _Index:
         if self.read_until is None:
             return
         keys = formats.registration_keys(values["CorporateIdentityNumber"], values.get(COUNTRY, ""))
-        name = name_sort(values["Name"], country=self.country)
-        rows = self._rows().filter(Q(registration_key__in=keys) | Q(name_sort=name)).order_by("pk")
-        found = rows.only("customer_id", "registration_key", "answered")
+        found = self.alike(values).order_by("pk").only("customer_id", "registration_key", "answered")
         for row in sorted(found, key=lambda row: row.registration_key not in keys):
             if str(row.customer_id) not in answered and in_common(values, row.answered):
                 yield str(row.customer_id)
+
+    def alike(self, values: Values) -> QuerySet[RemoteCustomer]:
+        """Return those that `in_common` may find, and few others."""
+        keys = formats.registration_keys(values.get("CorporateIdentityNumber", ""), values.get(COUNTRY, ""))
+        name = name_sort(values["Name"], country=self.country)
+        return self._rows().filter(Q(registration_key__in=keys) | Q(name_sort=name))
 
     def _rows(self) -> QuerySet[RemoteCustomer]:
         return RemoteCustomer.objects.filter(connection=self.connection_id, gone_at=None)

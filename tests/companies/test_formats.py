@@ -270,3 +270,10 @@ def test_a_long_row_of_separators_is_looked_through_once() -> None:
     """Looked through from each of them anew it would take hours; a form of another app may have no limit."""
     for typed in ("," * 500_000, f"1{'(' * 500_000}ankn"):
         assert formats.phone(typed, "SE") == typed
+
+
+@pytest.mark.parametrize("filler", [",", ".", "(", " ;", "x.", "ext", "nr.", "1x", "tel "])
+def test_an_endless_phone_number_is_read_in_one_pass(filler: str) -> None:
+    """The create sheet takes texts of any length: begun anew at each sign, this would take ten minutes."""
+    value = f"1{filler * 50_000}!"
+    assert formats.phone(value, "SE") == value

@@ -8,8 +8,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from companies.models import Company, Contact
-from integrations import connecting, limiter, services
+from companies.models import Company, Contact, FieldValue
+from integrations import connecting, limiter, mapping, services
 from integrations.clock import database_now
 from integrations.delivery import creating, live, upkeep
 from integrations.delivery.calls import Calls
@@ -680,6 +680,56 @@ def test_a_branch_waits_for_the_other_and_is_then_a_persons_to_judge(
     services.create_anyway(user=ulf, push=branch)
     assert settle(branch).state == PushState.DONE
     assert (len(named(sandbox)), len(named(sandbox, "Älvstrand Umeå"))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"registration_number": ""},
+        {"registration_number": "556677-8899"},
+        {"registration_number": "", "name": "älvstrand  SNICKERI ab"},
+        {"country": "NO", "name": "Älvstrand Norge", "postal_code": "0150"},  # the Swedish number, of a branch there
+    ],
+)
+def test_the_same_name_or_number_is_a_twin_whatever_else_differs(
+    ready: Connection,
+    add_company: AddCompany,
+    ulf: User,
+    sandbox: Sandbox,
+    run: Run,
+    settle: Run,
+    other: dict[str, FieldValue],
+) -> None:
+    """One company is here twice, with its number and without: both are added while the first answer is lost."""
+    sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="before")
+    first = run(sheets.create(user=ulf, company=add_company()))
+    company = add_company(**other)
+    values = mapping.values_of(company, None, groups=mapping.groups_for(None))
+    twin = run(services.request_create(user=ulf, company=company, confirmed=values))
+    assert (first.state, twin.wait_reason) == (PushState.UNKNOWN, WaitReason.TWIN)
+    assert settle(first).state == PushState.DONE
+    assert settle(twin).wait_reason == WaitReason.DECISION
+    assert posts(sandbox) == 2  # one of them was reset
+
+
+def test_one_of_the_same_name_that_looked_too_early_looks_again(
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run
+) -> None:
+    first = sheets.create(user=ulf, company=add_company())
+    second = sheets.create(user=ulf, company=add_company(registration_number=""))
+
+    class WhileItWaits(Calls):
+        def book(self, endpoint: Endpoint) -> None:
+            super().book(endpoint)
+            if endpoint == Endpoint.CUSTOMERS and len(sandbox.calls(path=CUSTOMERS)) == 1:
+                assert run(first).state == PushState.DONE
+
+    claimed = Push.claim(second.pk, now=clock(), seconds=60)
+    assert claimed is not None
+    creating.run(claimed, WhileItWaits(connection=ready, clock=clock))
+    assert Push.objects.get(pk=second.pk).wait_reason == WaitReason.TWIN
+    assert run(second).wait_reason == WaitReason.DECISION
+    assert posts(sandbox) == 1
 
 
 def test_a_branch_that_looked_before_the_other_was_created_looks_again(
