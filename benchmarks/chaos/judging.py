@@ -243,12 +243,12 @@ def one_at_a_time(*, writes: Writes, there: dict[str, list[Record]], chosen: lis
     mistaken = Push.objects.filter(kind=Kind.UPDATE, failure="changed_there").values_list("company_id", flat=True)
     many = sum(map(len, writes.values()))
     figure = f"{len(overlaps)} overlapping of {many} writes, {len(old)} of {len(chosen)} not newest"
-    figure += f", {len(mistaken)} taken for somebody's"
+    figure += f", {len(mistaken)} mistaken"
     told = [*(f"writes of {key}" for key in overlaps), *(f"company {pk} holds an older wish" for pk in old)]
     told += [f"company {pk} was told of a change that nobody made" for pk in mistaken]
     return Verdict(
         promise="R7",
-        says="writes at once, older wishes, our own taken for somebody's",
+        says="at once, older, own ones mistaken",
         figure=figure,
         goal="0, 0, 0",
         met=not told,
