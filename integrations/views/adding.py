@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
+from companies import formats
 from companies.models import Company
 from integrations import asking, mapping, services
 from integrations.delivery import live
@@ -158,9 +159,11 @@ def _possible(opening: Opening, *, ask: bool) -> dict[str, object]:
         except (live.TooBusy, NotConnected, EAccountingError):
             could_ask = False
     possible = alike.together(answered, known)
+    number = opening.values["CorporateIdentityNumber"]
     return {
         "possible": possible,
         "was_asked": ask,
+        "was_asked_by_number": bool(number) and not formats.is_placeholder(number),
         "could_ask": could_ask,
         "was_found": bool(answered),
         "must_judge": any(one.is_same for one in possible),

@@ -12,7 +12,7 @@ from integrations import services
 from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, PushState, RemoteCustomer
 from integrations.words.sentences import sentence
-from tests.integrations_face.conftest import LATER, NOW, World, said
+from tests.integrations_face.conftest import LATER, NOW, World, fill_index, said
 from tests.sheets import confirmed
 
 LONG = "Mälarstrand Fastighetsförvaltning och Fastighetsutveckling i Västerås AB"
@@ -319,6 +319,17 @@ def test_when_eaccounting_cannot_be_asked_the_sheet_says_so_and_goes_on(
     again = {**confirmed(world.company), "show": "possible"}
     assert COULD_NOT_ASK in admin.post(_sheet(world), again).content.decode()
     assert not Push.objects.exists()
+
+
+@pytest.mark.parametrize(("number", "asked_by"), [("923609016", "registration number"), ("000000000", "name")])
+def test_what_eaccounting_was_asked_by_is_told(
+    admin: Client, world: World, connection: Connection, number: str, asked_by: str
+) -> None:
+    fill_index(connection)
+    connection.choose_terms(terms=connection.choosable_terms().first(), user=world.admin, now=NOW)
+    typed = {"Name": "Nytt Navn AS", "CorporateIdentityNumber": number, "InvoiceCountryCode": "NO"}
+    answer = admin.get(f"{_sheet(world)}possible/", typed).content.decode()
+    assert f"it has no customer with this {asked_by}." in answer
 
 
 def test_the_part_that_asks_says_when_nothing_can_be_added_any_more(admin: Client, world: World) -> None:
