@@ -21,6 +21,7 @@ from stdnum.se import orgnr as swedish_orgnr
 from companies.formats.text import leniently, text, wrong
 
 LONGEST_KEY = 50
+LONGEST_READ = 300  # characters; no number stands behind so many words, and every form is tried on each of them
 # Whose companies stand in another country's register: Åland's in Finland's, Svalbard's in Norway's.
 _KEPT_IN = {"AX": "FI", "SJ": "NO"}
 # Every hyphen and dash that is pasted for one, the minus sign and the soft hyphen too.
@@ -271,6 +272,7 @@ def written_forms(number: str, country: str) -> list[str]:
 
     The forms with other words around the number cannot be listed: compare by `registration_keys`.
     """
+    number = number[:LONGEST_READ]
     if not registration_key(number, country):
         return []
     register = _REGISTERS.get(register_of(country))
@@ -284,16 +286,20 @@ def registration_key(number: str, country: str) -> str:
 
     What is no number of its country, or says no country, has a key without one: see `registration_keys`.
     """
-    return "".join(_identity(number, country))
+    return "".join(_identity(number[:LONGEST_READ], country))
 
 
-@lru_cache(maxsize=256)  # one number is compared with many
 def registration_keys(number: str, country: str) -> tuple[str, ...]:
     """Return the keys under which the same number may stand: its own first, then those of a less certain writing.
 
     A number whose country is known may have been stored without it, or under another one, where it is none. Without
     a country it may be the number of any register in which it is legal. Nothing for what identifies nobody.
     """
+    return _keys(number[:LONGEST_READ], country)
+
+
+@lru_cache(maxsize=256)  # one number is compared with many
+def _keys(number: str, country: str) -> tuple[str, ...]:
     register, rest = _identity(number, country)
     if register or not rest:
         return (f"{register}{rest}", rest) if rest else ()

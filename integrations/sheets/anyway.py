@@ -60,7 +60,9 @@ class AnywaySheet:
 
     @property
     def _shown(self) -> dict[str, object]:
-        return {"push": self.push.pk, "judged": [one.id for one in self.candidates], "values": self.values}
+        judged, terms = [one.id for one in self.candidates], self.terms.pk if self.terms else None
+        about = {"push": self.push.pk, "contact": self.push.contact_id, "private_person": self.is_private_person}
+        return {**about, "judged": judged, "values": self.values, "terms": terms}
 
     @property
     def seal(self) -> str:

@@ -226,3 +226,9 @@ def test_every_text_has_a_key_that_fits_and_is_the_same_as_itself(number: str, c
     assert bool(key) == bool(keys) == formats.is_same_registration_number(number, country, number, country)
     assert keys[:1] == ((key,) if key else ())
     assert formats.registration_key(formats.registration_number(number, country), country) == key
+
+
+def test_what_is_far_longer_than_a_number_is_not_read_to_its_end() -> None:
+    endless = "1 " * 500_000
+    assert formats.registration_keys(endless, "SE") == formats.registration_keys(endless[:300], "SE")
+    assert formats.written_forms(endless, "SE") == formats.written_forms(endless[:300], "SE")

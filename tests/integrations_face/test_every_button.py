@@ -304,6 +304,17 @@ def test_a_candidate_that_came_meanwhile_is_not_judged(world: World, user: Clien
     assert (push.wait_reason, push.create_anyway) == (WaitReason.DECISION, False)
 
 
+def test_create_anyway_with_other_terms_than_it_showed_is_shown_again(world: World, user: Client) -> None:
+    _deciding(world)
+    address = _address(world, "create-anyway")
+    form = filled(user.get(address).content.decode(), button="Create customer in Visma eAccounting")
+    connection = Connection.objects.get()
+    connection.choose_terms(terms=world.terms(connection, days=90), user=world.admin, now=LATER)
+    page = user.post(address, {**form, "none_of_these": "on"}).content.decode()
+    assert "Nothing was created yet" in page
+    assert Push.objects.get().wait_reason == WaitReason.DECISION
+
+
 def test_what_no_sheet_confirmed_is_sent_as_create_anyway_showed_it(world: World, user: Client) -> None:
     _deciding(world)
     address = _address(world, "create-anyway")
