@@ -82,7 +82,7 @@ class SilentMailServer:
 def _worker(name: str, environment: dict[str, str], log: Path) -> Iterator[None]:
     """Run one of the local launcher's workers on the database of these tests."""
     with log.open("wb") as output:
-        words = dies_with_parent(LOCAL[name])
+        words = [*dies_with_parent(LOCAL[name]), "--loglevel", "INFO"]  # so that it says when it is ready
         process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
         until(lambda: b" ready." in log.read_bytes(), what=f"the start of {log}")
