@@ -252,7 +252,7 @@ class Panel:
     @property
     def repeated_fields(self) -> list[str]:
         """What a repeated update writes, by its labels; a group is written whole, and named once."""
-        confirmed = (self.push.confirmed or {}) if self.push else {}
+        confirmed = self.push.confirmed if self.push else {}
         fields = [field for field in mapping.FIELDS if field.remote in confirmed]
         return list(dict.fromkeys(str(GROUP_LABELS.get(field.group, field.label)) for field in fields))
 
