@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -21,6 +21,7 @@ from integrations.clock import database_now
 from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
 from integrations.models import Connection, CustomerIndex, CustomerLink, Kind, Push, PushState
+from integrations.models.customer_index import FULL_EVERY
 from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
 
@@ -90,15 +91,21 @@ def _connected(account: Account, user: User, key: str) -> Connection:
     terms = made.terms.get()
     connecting.choose_terms(user=user, connection=made, terms=terms)
     # Nobody is there yet, so the copy is complete; the calls of reading it would count among those of a click.
-    now = database_now()
-    rows = CustomerIndex.objects.filter(connection=made)
-    rows.update(full_at=now, watermark=now, due_at=now + timedelta(days=1))
+    take_as_read(made)
     return made
 
 
-def read_index(connection: Connection, *, due: datetime) -> None:
-    """Let the copy of the connection's customers be read from then on, all of them."""
-    CustomerIndex.objects.filter(connection=connection).update(due_at=due, full_at=None)
+def take_as_read(connection: Connection) -> None:
+    """Let the index count as filled with whoever is a customer by now, and be read again tomorrow."""
+    now = database_now()
+    rows = CustomerIndex.objects.filter(connection=connection)
+    rows.update(full_at=now, watermark=now, due_at=now + timedelta(days=1))
+
+
+def read_all_again(connection: Connection) -> None:
+    """Let the daily reading of every customer begin now; meanwhile a create asks for what changed lately, as ever."""
+    now = database_now()
+    CustomerIndex.objects.filter(connection=connection).update(due_at=now, full_at=now - FULL_EVERY)
 
 
 def _consent(url: str, key: str) -> dict[str, str]:
