@@ -45,9 +45,9 @@ def _copied(tenant: Tenant) -> int:
 
 def _beside_filling(desk: Desk, tenant: Tenant, felt: Felt, *, customers: int) -> None:
     """Click until every customer is copied."""
+    before = _copied(tenant)
     read_all_again(tenant.connection)
     tasks.look_after_connections.apply_async()
-    before = _copied(tenant)
     wait_for(lambda: _copied(tenant) > before, seconds=60, what="the first page")
     began = time.monotonic()
     is_filling = True
