@@ -11,6 +11,7 @@ from integrations.eaccounting import jsontext
 from integrations.eaccounting.jsontext import Json
 
 Record = dict[str, Json]
+SHEETS = "(sheets)"  # in the user agent of the process that opens sheets, which is this one
 COMPANY_REGISTRATION = "556677-8899"
 TERMS_30, TERMS_10 = "8f9a8f7b-5ea9-44c6-9725-9b8a1addb036", "8f9a8f7b-5ea9-44c6-9725-9b8a1addb010"
 CUSTOMERS, CUSTOMER = r"/v2/customers", r"/v2/customers/[0-9a-f-]{36}"

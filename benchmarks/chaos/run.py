@@ -13,7 +13,7 @@ from benchmarks.chaos import eaccounting as faults
 from benchmarks.chaos import judging, naive, updating, world
 from benchmarks.chaos.clicking import Clicks, Job, click, moving
 from benchmarks.chaos.disturbing import Disturber
-from benchmarks.chaos.eaccounting import Chance, EAccounting, Record
+from benchmarks.chaos.eaccounting import SHEETS, Chance, EAccounting, Record
 from benchmarks.chaos.judging import Loss, TokenTimes, Verdict
 from benchmarks.chaos.options import Options
 from benchmarks.chaos.stage import Stage, workers
@@ -21,6 +21,7 @@ from benchmarks.chaos.updating import Editors, Target
 from benchmarks.chaos.world import Tenant
 from benchmarks.sheets import confirm_create
 from companies.models import Company
+from integrations import gateway
 from integrations.eaccounting.errors import EAccountingError
 from integrations.locks import LockTaken
 from integrations.models import Connection, Push
@@ -201,6 +202,7 @@ def _ours(writes: judging.Writes) -> judging.Writes:
 
 def main(*, options: Options, stage: Stage) -> bool:
     """Run it all, print the result, and return whether every promise was kept."""
+    gateway.USER_AGENT = f"{gateway.USER_AGENT} {SHEETS}"
     eaccounting = EAccounting(url=stage.stand_in_url)
     chance = Chance(options.seed)
     run = Run(options, stage, eaccounting)
