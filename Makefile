@@ -7,16 +7,16 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
 
 run: install
-	@exec $(BIN)/python -m limego_visma.local
+	@exec $(BIN)/python -m dev.launcher
 
 test: install
-	@$(BIN)/python -m limego_visma.local.browser
+	@$(BIN)/python -m dev.browser
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # The same with branch coverage (at least 95 %), which takes about a third longer.
 .PHONY: coverage
 coverage: install
-	@$(BIN)/python -m limego_visma.local.browser
+	@$(BIN)/python -m dev.browser
 	@$(BIN)/python -m pytest -n 2 --cov
 
 # 2,000 random runs of people, faults, crashes and clocks against the engine, on two cores.
@@ -46,15 +46,15 @@ bench: install
 # on two quiet cores. ARGS=3.13 tries one.
 .PHONY: fresh
 fresh:
-	@$(PYTHON) limego_visma/local/fresh.py $(ARGS)
+	@$(PYTHON) dev/fresh.py $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin limego_visma/local
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin dev
 	$(BIN)/djlint --lint --quiet templates
-	$(BIN)/python -m limego_visma.local.checks
+	$(BIN)/python -m dev.checks
 
 format: install
 	$(BIN)/ruff check --fix .

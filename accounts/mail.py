@@ -11,13 +11,25 @@ from functools import partial
 from smtplib import SMTPException
 
 from django.conf import settings
+from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import get_template
+from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
-from accounts.links import set_password_url
 from accounts.models import Mail, User
+
+
+def set_password_url(*, user: User) -> str:
+    """Make the address where this user chooses a password: the invitation and the password reset.
+
+    It is good for `PASSWORD_RESET_TIMEOUT` seconds and ends with the first password chosen or the first login.
+    """
+    words = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
+    return f"{settings.BASE_URL}{reverse('accounts:password-set', kwargs=words)}"
 
 
 def request_mail(

@@ -9,9 +9,9 @@ import requests
 from benchmarks.bench_rows import PASSWORD, Tenant
 from benchmarks.sheets import SECONDS, Desk
 from companies.models import Company
-from integrations import mapping
 from integrations.clock import database_now
-from integrations.duplicates import look_filter
+from integrations.domain import mapping
+from integrations.domain.duplicates import look_filter
 from integrations.models import Connection
 
 

@@ -12,8 +12,8 @@ from benchmarks.bench_rows import Tenant, await_newest, companies, tenants
 from benchmarks.bench_stack import Stack
 from benchmarks.sheets import CREATE, UPDATE, Desk, Sheet
 from companies.models import Company
+from dev.launcher.stores import free_port
 from integrations.models import CustomerLink, Push, PushState
-from limego_visma.local.stores import free_port
 
 API_DELAY, CONNECT_DELAY = 0.150, 0.060  # seconds
 WARM_UP = 8  # clicks; each of the worker's processes opens its connections meanwhile

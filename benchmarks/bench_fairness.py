@@ -12,9 +12,9 @@ from benchmarks.bench_rows import Tenant, cancel_all, companies, run_of, tenants
 from benchmarks.bench_stack import BULK, Stack
 from benchmarks.sheets import CREATE, Desk
 from companies.models import Company
+from dev.launcher.stores import free_port
 from integrations import tasks
 from integrations.models import Push, PushState
-from limego_visma.local.stores import free_port
 
 RUN = 10_000  # rows
 RATE = 1200  # calls a minute and endpoint, twice eAccounting's: the most that four calls at once can use up
@@ -60,7 +60,7 @@ def _done(run: list[int]) -> int:
 def _first_come(desk: Desk, company: Company, other: Tenant) -> float:
     """The control: nobody pulls, the run's rows are poked one by one as the click is, and it comes last."""
     for push in run_of((other, company) for company in companies(other, QUEUED)):
-        tasks.poke(push)
+        tasks.wake(push)
     return _clicks(desk, [company])[0]
 
 

@@ -23,7 +23,7 @@ from benchmarks.bench_rows import (
 )
 from benchmarks.bench_stack import BULK, Stack
 from benchmarks.sheets import CREATE
-from limego_visma.local.stores import free_port
+from dev.launcher.stores import free_port
 
 MS = 1000.0
 PAUSE = 0.08  # seconds between two clicks, so that several ends of the quiet time after a failed poke are met

@@ -11,9 +11,9 @@ from benchmarks.bench_processes import wait_for
 from benchmarks.bench_rows import Tenant, companies, new_tenant, read_all_again, take_as_read
 from benchmarks.bench_stack import Stack
 from benchmarks.sheets import CREATE, Desk
+from dev.launcher.stores import free_port
 from integrations import tasks
 from integrations.models import RemoteCustomer
-from limego_visma.local.stores import free_port
 
 CUSTOMERS, FEW = 20_000, 3_000
 BATCH = 5_000  # customers that the stand-in is given at a time

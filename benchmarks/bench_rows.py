@@ -16,14 +16,17 @@ from accounts.models import Account, Role, User
 from benchmarks.bench_processes import NotInTime
 from benchmarks.bench_stack import Stack
 from companies.models import Company
-from integrations import connecting, gateway, mapping, tasks
+from integrations import tasks
+from integrations.access import client_factory
 from integrations.clock import database_now
 from integrations.delivery import upkeep
+from integrations.domain import mapping
 from integrations.eaccounting import oauth
 from integrations.models import Connection, CustomerIndex, CustomerLink, Kind, Push, PushState
 from integrations.models.customer_index import FULL_EVERY
 from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
+from integrations.services import connect
 
 PASSWORD = "bench-lime-go"  # noqa: S105  # of rows that live as long as the measurement
 TERMS = {
@@ -83,13 +86,13 @@ def _tenant(stack: Stack, key: str) -> Tenant:
 
 def _connected(account: Account, user: User, key: str) -> Connection:
     """Connect through the consent page and choose the terms, as an admin does."""
-    request = connecting.begin()
+    request = connect.begin()
     query = _consent(request.url, key)
-    code = oauth.parse_callback(config=gateway.oauth_config(), query=query, expected_state=request.state)
-    made = connecting.complete(user=user, account=account, code=code, code_verifier=request.code_verifier, started=None)
+    code = oauth.parse_callback(config=client_factory.oauth_config(), query=query, expected_state=request.state)
+    made = connect.complete(user=user, account=account, code=code, code_verifier=request.code_verifier, started=None)
     upkeep.read_terms(made.pk)
     terms = made.terms.get()
-    connecting.choose_terms(user=user, connection=made, terms=terms)
+    connect.choose_terms(user=user, connection=made, terms=terms)
     # Nobody is there yet, so the copy is complete; the calls of reading it would count among those of a click.
     take_as_read(made)
     return made

@@ -12,9 +12,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from dev.sandbox.faults import Fault
+from dev.sandbox.server import SandboxServer, _Handler
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.sandbox.faults import Fault
-from integrations.eaccounting.sandbox.server import SandboxServer, _Handler
 
 UNLIMITED = 10_000_000
 

@@ -15,11 +15,11 @@ from benchmarks.bench_figures import Result, p95, ratio
 from benchmarks.bench_rows import Tenant, tenants
 from benchmarks.bench_stack import Stack
 from companies.models import Company
-from integrations import mapping
 from integrations.clock import database_now
-from integrations.customer_index import find, similar
+from integrations.domain import mapping
 from integrations.eaccounting.types import Customer
 from integrations.models import RemoteCustomer
+from integrations.services.customer_search import find, similar
 
 CUSTOMERS, FEW = 100_000, 5_000
 BATCH = 2_000

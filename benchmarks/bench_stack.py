@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 from benchmarks.bench_celery import READY
 from benchmarks.bench_processes import ROOT, Running, running
-from limego_visma.local.stores import Store, free_port, postgres, valkey
+from dev.launcher.stores import Store, free_port, postgres, valkey
 
 NO_LIMIT = "6000000"
 # Scaled down, as design.md says: nothing here waits for a real minute.

@@ -8,8 +8,9 @@ import requests
 
 from accounts.models import User
 from companies.models import Company
-from integrations import mapping, services
+from integrations.domain import mapping
 from integrations.models import Push
+from integrations.services.create import request_create
 
 SECONDS = 30.0
 CREATE, UPDATE = "add", "update"  # as in their addresses
@@ -107,4 +108,4 @@ class Unusable(Exception):
 def confirm_create(*, user: User, company: Company) -> Push:
     """Record what the create sheet records when it is confirmed as it stands. Raises as services.request_create."""
     values = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
-    return services.request_create(user=user, company=company, confirmed=values)
+    return request_create(user=user, company=company, confirmed=values)

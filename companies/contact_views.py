@@ -12,13 +12,10 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
+from companies.access import get_company
 from companies.editing import save_contact
 from companies.forms import ContactForm
-from companies.models import Company, Contact
-
-
-def _company(request: SignedInRequest, company_id: int) -> Company:
-    return get_object_or_404(Company.objects.of(request.account), pk=company_id)
+from companies.models import Contact
 
 
 def _contact(request: SignedInRequest, company_id: int, contact_id: int) -> Contact:
@@ -38,7 +35,7 @@ def _gone_is_not_found() -> Iterator[None]:
 @require(Role.USER)
 def add_contact(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Add a person to a company."""
-    company = _company(request, company_id)
+    company = get_company(request, company_id)
     form = ContactForm(request.POST if request.method == "POST" else None, company=company, contact=None)
     if form.is_valid():
         contact = company.add_contact(now=timezone.now(), values=form.values())

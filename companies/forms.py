@@ -13,6 +13,7 @@ from django_countries.fields import Country
 
 from accounts.models import Account
 from companies import formats
+from companies.formats.registration_numbers import PLACEHOLDER_WARNING
 from companies.models import Company, Contact, FieldValue
 
 _BY_COUNTRY: dict[str, Callable[[str, str], str]] = {
@@ -33,11 +34,6 @@ _WIDGETS = {
     "email": forms.EmailInput(attrs=_OFF),
     "website": forms.TextInput(attrs={**_OFF, "inputmode": "url"}),
 }
-# A warning: what is no number may be saved, but finds nothing.
-PLACEHOLDER = gettext_lazy(
-    "This registration number looks like a placeholder. It is kept, but identifies nobody: the company is looked for "
-    "by its name. Leave the field empty if you do not know the number."
-)
 
 
 def _check(form: "CompanyForm | ContactForm", name: str, country: str) -> None:
@@ -76,7 +72,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
             self.initial["version"] = company.changed_at.isoformat()
         shown = self.data.get("registration_number", "") if self.is_bound else self.instance.registration_number
         if formats.is_placeholder(shown):
-            self.fields["registration_number"].help_text = PLACEHOLDER
+            self.fields["registration_number"].help_text = PLACEHOLDER_WARNING
 
     def clean(self) -> None:
         """Check each value by the rules of the country that was chosen."""

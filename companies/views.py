@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -14,8 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies import formats
+from companies.access import get_company
 from companies.editing import open_editor
-from companies.forms import PLACEHOLDER
+from companies.formats.registration_numbers import PLACEHOLDER_WARNING
 from companies.listing import company_page
 from companies.models import Company
 
@@ -53,7 +54,7 @@ def _list_url(*, query: str, is_archive: bool, cursor: str = "") -> str:
 @require_safe
 def company_card(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Show one company: details, contacts, and whatever plugins show beside them."""
-    company = get_object_or_404(Company.objects.of(request.account), pk=company_id)
+    company = get_company(request, company_id)
     context = {
         "company": company,
         "contacts": company.contacts.order_by(F("left_at").asc(nulls_first=True), "id"),
@@ -71,7 +72,7 @@ def create_company(request: SignedInRequest) -> HttpResponse:
 @require(Role.USER)
 def edit_company(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Change a company, and what plugins keep about it."""
-    return _edit_page(request, company=get_object_or_404(Company.objects.of(request.account), pk=company_id))
+    return _edit_page(request, company=get_company(request, company_id))
 
 
 def _edit_page(request: SignedInRequest, *, company: Company | None) -> HttpResponse:
@@ -85,7 +86,7 @@ def _edit_page(request: SignedInRequest, *, company: Company | None) -> HttpResp
                 if section.told:
                     messages.info(request, section.told)
             if saved.has_placeholder_number:
-                messages.warning(request, PLACEHOLDER)
+                messages.warning(request, PLACEHOLDER_WARNING)
             _warn_of_same_number(request, saved)
             return redirect("companies:card", company_id=saved.pk)
     return render(request, "companies/edit.html", {"company": company, "editor": editor, "form": editor.form})
@@ -105,7 +106,7 @@ def _warn_of_same_number(request: HttpRequest, company: Company) -> None:
 @require_POST
 def archive_company(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Take a company out of the list."""
-    company = get_object_or_404(Company.objects.of(request.account), pk=company_id)
+    company = get_company(request, company_id)
     company.archive(now=timezone.now())
     messages.success(request, _("%(name)s is archived. You find it in the list under Archived.") % {"name": company})
     return redirect("companies:card", company_id=company.pk)
@@ -115,7 +116,7 @@ def archive_company(request: SignedInRequest, company_id: int) -> HttpResponse:
 @require_POST
 def restore_company(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Put a company back into the list."""
-    company = get_object_or_404(Company.objects.of(request.account), pk=company_id)
+    company = get_company(request, company_id)
     company.restore()
     messages.success(request, _("%(name)s is back in the list of companies.") % {"name": company})
     return redirect("companies:card", company_id=company.pk)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Notice
 
-from integrations.eaccounting.http import is_loopback
+from integrations.eaccounting.transport import is_loopback
 
 POOLER_PORT = "6432"  # where PgBouncer listens unless told otherwise
 NEW_KEY = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"

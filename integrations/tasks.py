@@ -11,16 +11,15 @@ from kombu.exceptions import KombuError, OperationalError
 from kombu.pools import producers
 from redis.exceptions import RedisError
 
-from integrations import offers
 from integrations.clock import database_now
-from integrations.crashpoints import Point, reach
-from integrations.delivery import indexing, upkeep
-from integrations.delivery.deliver import deliver, deliver_next
+from integrations.crash_points import Point, reach
+from integrations.delivery import customer_index, other_company, upkeep
+from integrations.delivery.worker import deliver, deliver_next
 from integrations.models import Push
 
 log = logging.getLogger(__name__)
 
-POKE_SECONDS = 0.04  # each for connecting and for answering
+WAKE_SECONDS = 0.04  # each for connecting and for answering
 QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a click must not wait for the broker
 PULL_SECONDS = 2.0  # after which a worker that pulls hands over to the next message
 PULL_PAUSE = 0.1  # seconds, when all accounts that have due rows have enough of them in hand
@@ -32,29 +31,29 @@ _quiet = {"until": 0.0}
 
 
 @cache
-def _poke_broker() -> Broker:
+def _wake_broker() -> Broker:
     """How pokes reach the broker: giving up quickly, unlike the workers' patient connections."""
-    options = {"socket_timeout": POKE_SECONDS, "socket_connect_timeout": POKE_SECONDS, "max_retries": 0}
+    options = {"socket_timeout": WAKE_SECONDS, "socket_connect_timeout": WAKE_SECONDS, "max_retries": 0}
     return current_app.connection_for_write(transport_options=options)
 
 
-def poke(push_id: int) -> None:
+def wake(push_id: int) -> None:
     """Tell a worker about a row that is due."""
     reach(Point.WISH_COMMITTED)
-    _poke(deliver_push, {"push_id": push_id})
+    _wake(deliver_push, {"push_id": push_id})
 
 
-def poke_upkeep() -> None:
+def wake_upkeep() -> None:
     """Tell a worker that there are terms of payment to fetch."""
-    _poke(look_after_connections, {})
+    _wake(look_after_connections, {})
 
 
-def _poke(task: "Task[..., None]", arguments: dict[str, int | str]) -> None:
+def _wake(task: "Task[..., None]", arguments: dict[str, int | str]) -> None:
     """Send a message. Never fails and never takes long: the sweeper finds the row anyway."""
     if time.monotonic() < _quiet["until"]:
         return
     try:
-        with producers[_poke_broker()].acquire(block=True, timeout=POKE_SECONDS) as producer:
+        with producers[_wake_broker()].acquire(block=True, timeout=WAKE_SECONDS) as producer:
             options = {"producer": producer, "retry": False}
             task.apply_async(kwargs=arguments, **options)
     except (KombuError, OperationalError, RedisError, OSError) as error:
@@ -81,7 +80,7 @@ def pull(**_later: object) -> None:
         if not Push.unattended(now=database_now()).exists():
             return
         time.sleep(PULL_PAUSE)
-    _poke(pull, {})
+    _wake(pull, {})
 
 
 @shared_task
@@ -111,8 +110,8 @@ def look_after_connections(**_later: object) -> None:
     """Hand each connection that is due for upkeep on to a task of its own."""
     now = database_now()
     upkeep.look_after(now=now, hand_on=_hand_on)
-    indexing.look_after(now=now, hand_on=_index)
-    for account_id in offers.expired(now=now):
+    customer_index.look_after(now=now, hand_on=_index)
+    for account_id in other_company.expired(now=now):
         end_offer.apply_async(kwargs={"account_id": account_id}, expires=UPKEEP_EXPIRES)
 
 
@@ -128,20 +127,20 @@ def look_after(*, connection_id: int, **_later: object) -> None:
 
 def _index(connection_id: int, lease: datetime) -> None:
     """A message that is lost is sent again once the lease is over."""
-    _poke(index_customers, {"connection_id": connection_id, "lease": lease.isoformat()})
+    _wake(index_customers, {"connection_id": connection_id, "lease": lease.isoformat()})
 
 
 @shared_task
 def index_customers(*, connection_id: int, lease: str, **_later: object) -> None:
     """Read one page of a connection's customers; the next one is another message, so that others get their turn."""
-    following = indexing.step(connection_id, lease=datetime.fromisoformat(lease))
+    following = customer_index.step(connection_id, lease=datetime.fromisoformat(lease))
     if following:
         _index(connection_id, following)
     else:
-        indexing.look_after(now=database_now(), hand_on=_index)
+        customer_index.look_after(now=database_now(), hand_on=_index)
 
 
 @shared_task
 def end_offer(*, account_id: int, **_later: object) -> None:
     """Give back the grant of a company that nobody decided about."""
-    offers.drop_expired(account_id, now=database_now())
+    other_company.drop_expired(account_id, now=database_now())

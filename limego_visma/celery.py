@@ -9,7 +9,7 @@ import os
 from celery import Celery, Task
 from django.db import close_old_connections
 
-from integrations.shielding import shielded
+from integrations.access.token_lock import uninterrupted
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "limego_visma.settings")
 
@@ -32,7 +32,7 @@ class WorkerTask(Task):  # type: ignore[type-arg]  # it takes type arguments for
         Celery asks only the parent and lets it wait for its children; a supervisor that signals the whole group of
         processes asks these too, and they would end in the middle of a call.
         """
-        with shielded():
+        with uninterrupted():
             return self.run(*arguments, **named)
 
 

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import translation
 from django.views.defaults import server_error
 
-from integrations.database_away import database_is_away
+from integrations.database import database_is_away
 
 
 def failed(request: HttpRequest) -> HttpResponse:

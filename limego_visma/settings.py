@@ -254,7 +254,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- The seam: companies/ never names its plugins ---------------------------------------------------
-COMPANY_FORM_SECTIONS = ["integrations.sheets.reference_section.CompanyReferenceSection"]
+COMPANY_FORM_SECTIONS = ["integrations.forms.company_reference.CompanyReferenceSection"]
 
 # --- Workers ---------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

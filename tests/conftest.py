@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from accounts.models import Account, Role, User
-from integrations import limiter, tasks
+from integrations import tasks
+from integrations.access import rate_limit
 from limego_visma import heartbeat
 
 PASSWORD = "correct horse battery staple"
@@ -30,8 +31,8 @@ def pytest_runtest_setup() -> None:
 def patient_with_redis() -> Iterator[None]:
     """Redis answers when the machine lets it. What tests these time-outs sets them to the product's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limiter, "ANSWER_SECONDS", 30.0)
-        patch.setattr(tasks, "POKE_SECONDS", 30.0)
+        patch.setattr(rate_limit, "ANSWER_SECONDS", 30.0)
+        patch.setattr(tasks, "WAKE_SECONDS", 30.0)
         patch.setattr(heartbeat, "ANSWER_SECONDS", 30.0)
         yield
 

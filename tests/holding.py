@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.faults import Answer, Fault
-from integrations.eaccounting.sandbox.messages import Delivery, Response
+from dev.sandbox.core import Sandbox
+from dev.sandbox.faults import Answer, Fault
+from dev.sandbox.messages import Delivery, Response
 
 LONGEST = 120.0  # seconds; a net: a test that ends badly lets go on at once
 

@@ -1,6 +1,6 @@
 """Who may do what at the addresses of accounts, and at the root."""
 
-from accounts.links import set_password_url
+from accounts.mail import set_password_url
 from accounts.models import Role, User
 from tests.conftest import PASSWORD
 from tests.rights import Case, Cast, Words

@@ -6,9 +6,13 @@ from uuid import uuid4
 
 from accounts.models import Account, Role, User
 from companies.models import Company, Contact
-from integrations import mapping
-from integrations.card.link_rows import rows_of
-from integrations.connection_page.terms_form import TermsForm
+from integrations.delivery.other_company import mark_of
+from integrations.domain import mapping
+from integrations.domain.link_diff import rows_of
+from integrations.forms.create import CreateAnywaySheet
+from integrations.forms.diff import DiffForm
+from integrations.forms.snapshot import Remote
+from integrations.forms.terms import TermsForm
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -21,10 +25,6 @@ from integrations.models import (
     WaitReason,
 )
 from integrations.models.push_row import ASKED_LONG_AGO
-from integrations.offers import mark_of
-from integrations.sheets.anyway import AnywaySheet
-from integrations.sheets.sides_form import SidesForm
-from integrations.sheets.there import There
 from tests.rights import Case, Cast, Words
 from tests.sheets import confirmed
 
@@ -127,7 +127,7 @@ def _asked_long_ago(account: Account) -> Words:
 def _judged(cast: Cast) -> Words:
     """What the sheet *Create anyway* posts when a person says that none of the candidates is the company."""
     push = Push.objects.select_related("company", "contact", "connection").filter(account=cast.account).first()
-    return {"seen": AnywaySheet(push).seal, "none_of_these": "on"} if push else {}
+    return {"seen": CreateAnywaySheet(push).seal, "none_of_these": "on"} if push else {}
 
 
 def _link_seen(cast: Cast) -> Words:
@@ -209,7 +209,7 @@ def _chosen_sides(_cast: Cast) -> Words:
     link = CustomerLink.objects.select_related("company", "customer", "contact").order_by("-pk").first()
     if link is None:
         return {}
-    form = SidesForm(rows=rows_of(link.company, link, there={}), about=str(link.reference))
+    form = DiffForm(rows=rows_of(link.company, link, there={}), about=str(link.reference))
     return {"seen": form["seen"].value(), **{choice.row.key: "ours" for choice in form.choices}}
 
 
@@ -221,7 +221,7 @@ def _foreign_person(cast: Cast) -> Words:
 def _seen(account: Account, **beside: object) -> Words:
     """What a sheet showed of the account's customer, in the form that it carries along."""
     link = CustomerLink.objects.filter(account=account).first()
-    return {"seen": There(link.pk, {}, NOW).sealed(**beside)} if link else {}
+    return {"seen": Remote(link.pk, {}, NOW).sealed(**beside)} if link else {}
 
 
 def _seen_person(cast: Cast) -> Words:
@@ -333,17 +333,17 @@ CASES = [
         foreign_data=lambda cast: _start_over(cast.other_account),
     ),
     _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
-    _card("integrations:add-customer", _connected, get=200, data=_create, foreign_data=_create_with_foreign_person),
+    _card("integrations:create", _connected, get=200, data=_create, foreign_data=_create_with_foreign_person),
     # eAccounting is asked who the company could be, and does not answer here.
-    _card("integrations:possible-customers", _connected, get=200, post=405),
-    _card("integrations:update-customer", _linked, get=200, data=_chosen_sides),
+    _card("integrations:create-possible-duplicates", _connected, get=200, post=405),
+    _card("integrations:update", _linked, get=200, data=_chosen_sides),
     # eAccounting does not answer here: nothing new is known.
-    _card("integrations:check-customer", _linked, changes=False),
+    _card("integrations:check", _linked, changes=False),
     _card("integrations:contact-person", _linked, get=200, data=_seen_person, foreign_data=_foreign_seen_person),
-    _card("integrations:former-values", _updated, get=200, data=_put_back),
+    _card("integrations:undo", _updated, get=200, data=_put_back),
     _card("integrations:create-anyway", _deciding, get=200, data=_judged),
     _card("integrations:link", _connected, get=200, post=405),
-    _card("integrations:reference", _connected, get=200, post=405),
+    _card("integrations:company-reference", _connected, get=200, post=405),
     # eAccounting is asked who it is before anything is linked, and does not answer here.
     _card("integrations:link-customer", _somebody, get=200, post=200, changes=False),
     _card("integrations:look-again", _lost),

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from limego_visma.local.environment import FORKING_ON_MACOS
-from limego_visma.local.stores import postgres, valkey
+from dev.launcher.environment import FORKING_ON_MACOS
+from dev.launcher.stores import postgres, valkey
 
 _running = ExitStack()
 

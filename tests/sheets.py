@@ -12,16 +12,15 @@ from django.http import QueryDict
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import mapping, services
-from integrations.card.link_rows import rows_of
-from integrations.comparing import Row, Side, decide
+from integrations.domain import mapping
+from integrations.domain.diff import Row, Side, decide
+from integrations.domain.link_diff import rows_of
+from integrations.forms.contact_person import NOBODY, ContactSheet
+from integrations.forms.create import CreateForm, create_sheet_of
+from integrations.forms.update import UpdateSheet
 from integrations.models import Push, TermsOfPayment
-from integrations.services import current_connection, link_of
-from integrations.sheets.adding import opening_of
-from integrations.sheets.adding_form import AddForm
-from integrations.sheets.contact_choice import NOBODY
-from integrations.sheets.contact_sheet import ContactSheet
-from integrations.sheets.updating import UpdateSheet
+from integrations.services.create import check_create
+from integrations.services.preconditions import current_connection, link_of
 
 
 class NotTaken(Exception):
@@ -64,9 +63,9 @@ def create(
 ) -> Push:
     """Open the create sheet, choose, type, and confirm it. Raises the Refusal that the card would show, NotTaken."""
     company = Company.objects.get(pk=company.pk)
-    opening = opening_of(company, *services.check_create(company=company))
+    opening = create_sheet_of(company, *check_create(company=company))
     data = _posted(confirmed(company, contact=contact, terms=terms, **typed))
-    form = AddForm(data, opening=replace(opening, typed=data))
+    form = CreateForm(data, opening=replace(opening, typed=data))
     if not form.is_valid():
         raise NotTaken(form.errors)
     return form.request(user=user)

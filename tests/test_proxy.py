@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import redis
 
+from dev.sandbox.server import SandboxServer
 from integrations.eaccounting.errors import Unreachable
-from integrations.eaccounting.http import Http
-from integrations.eaccounting.sandbox.server import SandboxServer
+from integrations.eaccounting.transport import Http
 from tests.integrations.workers import until
 from tests.proxy import Proxy
 

@@ -21,12 +21,12 @@ from redis import Redis
 from accounts.mail import request_mail
 from accounts.models import Account, User
 from accounts.tasks import send_due_mail
+from dev.launcher.__main__ import _commands
+from dev.launcher.environment import LocalEnvironment
+from dev.launcher.processes import dies_with_parent
 from integrations.clock import database_now
 from integrations.models import Push
 from integrations.tasks import sweep
-from limego_visma.local.__main__ import _commands
-from limego_visma.local.environment import LocalEnvironment
-from limego_visma.local.processes import dies_with_parent
 from tests.integrations.workers import until
 from tests.outbox import due_push
 

@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.forms import LoginForm
 from accounts.models import Account, Role, User
 from companies.models import Company, Contact
-from integrations.references import Kind, parse
+from integrations.domain.references import Kind, parse
 from limego_visma.forms import SeenField
 
 SIGNS = ["\u200b", "\u00ad", "\ufeff", "\u2060", "\u200e", "\u202e", "\u3164", "\ufe0f", "\U000e0041", "\x07"]

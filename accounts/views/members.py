@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import members
 from accounts.access import SignedInRequest, require
 from accounts.forms import InviteForm, RoleForm
-from accounts.links import set_password_url
+from accounts.mail import set_password_url
 from accounts.models import Role, User
 
 SHOW_LINK_OF = "show_link_of"  # in the session: whose link the members page shows once. The link itself is not stored.

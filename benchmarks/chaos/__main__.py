@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 from benchmarks.chaos import options as command_line
 from benchmarks.chaos.options import Options
 from benchmarks.chaos.stage import prepared
-from limego_visma.local.stores import StoreError
+from dev.launcher.stores import StoreError
 
 
 def _run(options: Options, folder: Path) -> bool:

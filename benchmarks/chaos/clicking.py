@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from django.db import connections
 
+from integrations.exceptions import Refusal
 from integrations.models import Push, WaitReason
 from integrations.models.states import OPEN
-from integrations.refusing import Refusal
 
 Job = Callable[[], list[int]]
 CLICKERS = 2

@@ -9,12 +9,12 @@ from benchmarks.chaos.eaccounting import EAccounting, Record, number
 from benchmarks.chaos.updating import Edit, Target
 from benchmarks.chaos.world import Tenant
 from companies.models import Company
-from integrations import mapping
-from integrations.mapping import Group
+from integrations.domain import mapping
+from integrations.domain.mapping import Group
+from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED
 from integrations.models.states import OPEN
-from integrations.words.sentences import sentence
 
 # How late a commit may be: the call's deadline and the settle time, as scaled in stage.py.
 PROMISED_LATENESS = 2.0

@@ -8,8 +8,9 @@ import requests
 
 from benchmarks.chaos.eaccounting import TERMS_30, EAccounting
 from benchmarks.chaos.world import values
-from integrations import connecting, gateway
+from integrations.access import client_factory
 from integrations.eaccounting import oauth
+from integrations.services import connect
 
 KEY = "naive"
 FIRST = 900_000  # its companies have numbers of their own
@@ -68,9 +69,9 @@ class _Loop:
             self._token = self._new_token()
 
     def _new_token(self) -> str:
-        request = connecting.begin()
+        request = connect.begin()
         query = self._eaccounting.consent(url=request.url, company=KEY)
-        config = gateway.oauth_config()
+        config = client_factory.oauth_config()
         code = oauth.parse_callback(config=config, query=query, expected_state=request.state)
         return oauth.exchange_code(config=config, code=code, code_verifier=request.code_verifier).access_token
 

@@ -21,11 +21,11 @@ from benchmarks.chaos.updating import Editors, Target
 from benchmarks.chaos.world import Tenant
 from benchmarks.sheets import confirm_create
 from companies.models import Company
-from integrations import gateway
+from integrations.access import client_factory
+from integrations.access.token_lock import LockTaken
 from integrations.eaccounting.errors import EAccountingError
-from integrations.locks import LockTaken
+from integrations.exceptions import Refusal
 from integrations.models import Connection, Push
-from integrations.refusing import Refusal
 
 LONGEST_SETTLING = 180.0
 SHARE_OF_CREATES = 0.8  # so many of the kills, wipes and stops meet the creates, the others the updates
@@ -202,7 +202,7 @@ def _ours(writes: judging.Writes) -> judging.Writes:
 
 def main(*, options: Options, stage: Stage) -> bool:
     """Run it all, print the result, and return whether every promise was kept."""
-    gateway.USER_AGENT = f"{gateway.USER_AGENT} {SHEETS}"
+    client_factory.USER_AGENT = f"{client_factory.USER_AGENT} {SHEETS}"
     eaccounting = EAccounting(url=stage.stand_in_url)
     chance = Chance(options.seed)
     run = Run(options, stage, eaccounting)

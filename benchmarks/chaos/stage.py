@@ -15,8 +15,8 @@ import psutil
 import psycopg
 from cryptography.fernet import Fernet
 
-from limego_visma.local.processes import dies_with_parent
-from limego_visma.local.stores import LOOPBACK, free_port, postgres, valkey
+from dev.launcher.processes import dies_with_parent
+from dev.launcher.stores import LOOPBACK, free_port, postgres, valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The product's times, scaled down; its limit of calls is out of the way.

@@ -1,6 +1,6 @@
 """The sandbox in a process of its own, with an observer: what was written, when it was committed, by whom read.
 
-The sandbox itself is the project's own (`manage.py eaccounting_sandbox` runs the same class). Added are three
+The sandbox itself is the project's own (`python -m dev.sandbox` runs the same class). Added are three
 controls that only a judge needs: /_chaos/record, /_chaos/customers and /_chaos/edit.
 """
 
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.chaos.eaccounting import SHEETS
+from dev.sandbox.core import Sandbox
+from dev.sandbox.identity import GRANT, REFRESH
+from dev.sandbox.messages import Request, Response, json_response
+from dev.sandbox.server import SandboxServer
+from dev.sandbox.world import Settings
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.identity import GRANT, REFRESH
-from integrations.eaccounting.sandbox.messages import Request, Response, json_response
-from integrations.eaccounting.sandbox.server import SandboxServer
-from integrations.eaccounting.sandbox.world import Settings
 
 LOOPBACK, ANYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104  # in network namespaces of a benchmark
 CUSTOMERS, TOKEN = "/v2/customers", "/connect/token"

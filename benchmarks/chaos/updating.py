@@ -13,7 +13,7 @@ from benchmarks.chaos.clicking import Job
 from benchmarks.chaos.eaccounting import TERMS_10, Chance, EAccounting, Record
 from benchmarks.chaos.world import Tenant
 from companies.models import Company
-from integrations.comparing import Side
+from integrations.domain.diff import Side
 from integrations.models import CustomerLink, Push
 from tests import sheets
 

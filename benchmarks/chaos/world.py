@@ -9,10 +9,12 @@ from stdnum import luhn
 from accounts.models import Account, Role, User
 from benchmarks.chaos.eaccounting import EAccounting, Record
 from companies.models import Company
-from integrations import connecting, gateway, services
+from integrations.access import client_factory
 from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
 from integrations.models import Connection
+from integrations.services import connect as connecting
+from integrations.services.preconditions import current_connection
 
 TWIN_EVERY = 200  # every so many companies there is a customer already: a person has to decide
 BATCH = 1000
@@ -69,10 +71,10 @@ def tenants(*, eaccounting: EAccounting, count: int) -> list[Tenant]:
 
 def connect(*, eaccounting: EAccounting, account: Account, user: User, key: str) -> Connection:
     """Connect, or reconnect, as an admin does."""
-    current = services.current_connection(account.pk)
+    current = current_connection(account.pk)
     request = connecting.begin()
     query = eaccounting.consent(url=request.url, company=key)
-    code = oauth.parse_callback(config=gateway.oauth_config(), query=query, expected_state=request.state)
+    code = oauth.parse_callback(config=client_factory.oauth_config(), query=query, expected_state=request.state)
     return connecting.complete(
         user=user,
         account=account,

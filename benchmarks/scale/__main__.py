@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 
 from benchmarks.chaos.stage import prepared
 from benchmarks.scale.hosts import STORES, NoHosts, hosts
-from limego_visma.local.stores import StoreError
+from dev.launcher.stores import StoreError
 
 TOKEN_LIFETIME = 30  # seconds
 

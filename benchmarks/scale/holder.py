@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 def main(account_id: int) -> int:
     """Take the lock and keep it until killed."""
     django.setup()
-    with import_string("integrations.locks.token_lock")(account_id, patience=10):
+    with import_string("integrations.access.token_lock.token_lock")(account_id, patience=10):
         sys.stdout.write("held\n")
         sys.stdout.flush()
         time.sleep(600)

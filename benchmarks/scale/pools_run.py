@@ -59,7 +59,7 @@ def _wake(case: Case, pushes: list[int]) -> None:
             tasks.pull.delay()
         return
     for pk in Push.objects.filter(pk__in=pushes, state__in=OPEN).values_list("pk", flat=True):
-        tasks.poke(pk)
+        tasks.wake(pk)
 
 
 def _wait_a_while() -> None:

@@ -19,7 +19,7 @@ from benchmarks.chaos.stage import ROOT, Node, Stage
 from benchmarks.chaos.world import Tenant
 from benchmarks.scale.hosts import Host
 from benchmarks.scale.people import People, accepted
-from integrations.locks import LockTaken, token_lock
+from integrations.access.token_lock import LockTaken, token_lock
 from integrations.models import Connection, Push
 
 ACCOUNTS = 10

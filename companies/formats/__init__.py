@@ -20,6 +20,7 @@ from companies.formats.postal_codes import (
 )
 from companies.formats.registration_numbers import (
     check_registration_number,
+    check_vat_number,
     countries_of_register,
     is_placeholder,
     is_registration_number,
@@ -28,10 +29,10 @@ from companies.formats.registration_numbers import (
     registration_key,
     registration_keys,
     registration_number,
+    vat_number,
     written_forms,
 )
 from companies.formats.text import text, visible, without_case
-from companies.formats.vat_numbers import check_vat_number, vat_number
 from companies.formats.web import check_email, check_website, email, email_key, website, website_key
 
 __all__ = [

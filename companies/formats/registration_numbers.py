@@ -13,8 +13,11 @@ from functools import cached_property, lru_cache
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from stdnum.dk import cvr
+from stdnum.eu import vat as eu_vat
 from stdnum.fi import ytunnus
+from stdnum.no import mva
 from stdnum.no import orgnr as norwegian_orgnr
 from stdnum.se import orgnr as swedish_orgnr
 
@@ -338,3 +341,63 @@ def _readings(number: str) -> list[tuple[str, str]]:
 
 def _letters_and_digits(tidy: str) -> str:
     return re.sub(r"[^0-9A-Z]", "", tidy)
+
+
+_EUROPEAN_UNION = frozenset(
+    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905  # short
+)
+_VAT_EXAMPLES = {
+    "SE": "SE556677889901",
+    "NO": "NO 923 609 016 MVA",
+    "FI": "FI01120389",
+    "DK": "DK13585628",
+    "NL": "NL004495445B01",
+}
+
+
+def check_vat_number(value: str, country: str) -> str:
+    """Return the VAT number with its country in front (EU), as NO 923 609 016 MVA (NO), else tidied.
+
+    Raises ValidationError.
+    """
+    value = text(value)
+    kept_in = register_of(country)
+    if not value or (kept_in not in _EUROPEAN_UNION and kept_in != "NO"):
+        return value
+    try:
+        return _norwegian_vat(tidy_number(value)) if kept_in == "NO" else _european_vat(tidy_number(value), kept_in)
+    except ValueError as error:
+        if kept_in in _VAT_EXAMPLES:
+            sentence = _("That is not a VAT number in %(country)s. It looks like %(example)s.")
+        else:
+            sentence = _("That is not a VAT number in %(country)s. It starts with %(example)s.")
+        raise wrong(sentence, country, _VAT_EXAMPLES.get(kept_in, _vat_prefix(kept_in))) from error
+
+
+def _vat_prefix(country: str) -> str:
+    return "EL" if country == "GR" else country
+
+
+def _norwegian_vat(value: str) -> str:
+    match = NORWEGIAN_TAX.fullmatch(bare_number(value))
+    if match is None:
+        raise ValueError(value)
+    return str(mva.format(mva.validate(f"{match[1]}MVA")))
+
+
+def _european_vat(value: str, country: str) -> str:
+    prefix = _vat_prefix(country)
+    number = bare_number(value).removeprefix(prefix)
+    return str(eu_vat.validate(prefix + (eight_digits(number) if country == "FI" else number)))
+
+
+def vat_number(value: str, country: str) -> str:
+    """Return `value` in the written form of `country`, or tidied; never raises."""
+    return leniently(value, lambda: check_vat_number(value, country))
+
+
+# A warning: what is no number may be saved, but finds nothing.
+PLACEHOLDER_WARNING = gettext_lazy(
+    "This registration number looks like a placeholder. It is kept, but identifies nobody: the company is looked for "
+    "by its name. Leave the field empty if you do not know the number."
+)

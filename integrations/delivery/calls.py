@@ -1,15 +1,35 @@
-"""The calls of one worker on one connection: a token, the budget, the client."""
+"""How the product calls eAccounting: a worker's calls for one push, and reads in the background."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
-from integrations import limiter, tokens
-from integrations.clock import Clock
-from integrations.crashpoints import Point, reach
+from integrations.access import rate_limit, tokens
+from integrations.access.client_factory import http
+from integrations.clock import Clock, database_now
+from integrations.crash_points import Point, reach
+from integrations.domain import mapping
+from integrations.eaccounting import filters
 from integrations.eaccounting.client import Client, Endpoint
-from integrations.gateway import http
-from integrations.models import Connection, Push
+from integrations.eaccounting.errors import (
+    Conflict,
+    Forbidden,
+    Intercepted,
+    NotFound,
+    RateLimited,
+    Refused,
+    ServerError,
+    Unauthorized,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from integrations.eaccounting.types import Customer
+from integrations.models import Connection, Event, EventKind, Push, RemoteCustomer
 
 LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
 
@@ -20,8 +40,8 @@ class Calls:
 
     connection: Connection
     clock: Clock
-    patience: float = limiter.PATIENCE  # seconds to wait for a slot, or for another's refresh
-    ahead: float = limiter.CLICK_AHEAD  # seconds that a slot may be booked ahead
+    patience: float = rate_limit.PATIENCE  # seconds to wait for a slot, or for another's refresh
+    ahead: float = rate_limit.CLICK_AHEAD  # seconds that a slot may be booked ahead
     endpoint: Endpoint = Endpoint.COMPANY_SETTINGS  # of the last booked call: a 429 silences it
     access: tokens.Access | None = field(default=None, init=False)
 
@@ -41,7 +61,7 @@ class Calls:
     def book(self, endpoint: Endpoint) -> None:
         """Book one call and wait for its time. Raises BudgetError."""
         self.endpoint = endpoint
-        limiter.book(endpoint, connection_id=self.connection.pk, ahead=self.ahead, patience=self.patience)
+        rate_limit.book(endpoint, connection_id=self.connection.pk, ahead=self.ahead, patience=self.patience)
 
     @property
     def token(self) -> str:
@@ -81,3 +101,100 @@ class Calls:
     def token_seconds(self) -> float:
         """The longest that `open` or `replace_refused_token` take: another's refresh, then our own."""
         return self.patience + settings.EACCOUNTING_TOKEN_SECONDS
+
+
+Answer = TypeVar("Answer")
+
+
+def read(
+    connection: Connection,
+    call: Callable[[Client, float], Answer],
+    *,
+    seconds: float,
+    patience: float,
+    ahead: float = rate_limit.CLICK_AHEAD,
+) -> Answer:
+    """Make one read that takes at most `seconds`, waiting at most `patience` seconds for its turn.
+
+    What nobody waits for books its slot less far `ahead` (limiter.BULK_AHEAD) and so stands in nobody's way.
+    Raises NotConnected, BudgetError and every EAccountingError.
+    """
+    end = time.monotonic() + seconds
+    calls = Calls(connection=connection, clock=database_now, patience=patience, ahead=ahead)
+    try:
+        answer = _attempt(calls, call, end)
+    except Forbidden as error:
+        if error.connection_wide:
+            note_blocked(connection, reason=error.kind)
+        raise
+    except RateLimited as error:
+        rate_limit.silence(calls.endpoint, connection_id=connection.pk, seconds=error.retry_after)
+        raise
+    calls.answered()
+    return answer
+
+
+def note_blocked(connection: Connection, *, reason: str) -> None:
+    """Stop everything on the connection, and say so once in its timeline."""
+    with transaction.atomic():
+        if connection.block(reason=reason, now=database_now()):
+            Event.add(EventKind.BLOCKED, connection=connection, parameters={"reason": reason})
+
+
+def _attempt(calls: Calls, call: Callable[[Client, float], Answer], end: float) -> Answer:
+    try:
+        return _once(calls, call, end)
+    except Unauthorized:
+        calls.replace_refused_token()
+    try:
+        return _once(calls, call, end)
+    except Unauthorized:
+        calls.replace_refused_token()  # raises ConnectionRevoked: a new token is refused too
+        raise
+
+
+def _once(calls: Calls, call: Callable[[Client, float], Answer], end: float) -> Answer:
+    calls.open_within(seconds=_left(end))
+    return call(calls.booking(), _left(end))
+
+
+def _left(end: float) -> float:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise Unreachable("too_slow", retryable=True)
+    return left
+
+
+# --- One customer ------------------------------------------------------------------------------------------
+
+
+def get_customer(client: Client, connection: Connection, *, customer_id: str, deadline: float) -> Customer:
+    """Return one customer. Raises NotFound only when eAccounting says so, or its list does not name it either."""
+    end = time.monotonic() + deadline
+    try:
+        return client.get_customer(customer_id=customer_id, deadline=deadline)
+    except Intercepted as answer:
+        if not is_deleted(answer, client, connection, customer_id=customer_id, deadline=_left(end)):
+            raise
+    raise NotFound("not_found", status=404)
+
+
+def is_deleted(
+    answer: Intercepted, client: Client, connection: Connection, *, customer_id: str, deadline: float
+) -> bool:
+    """Tell whether a customer is gone whose address answered 404 without eAccounting's body: one look in the list.
+
+    It is gone when a list that can be read does not name it under its number. Raises what the look says of the
+    connection or the moment: Unauthorized, RateLimited, Forbidden, Unreachable …
+    """
+    wanted = UUID(customer_id)
+    number = RemoteCustomer.number_of(wanted, connection=connection)
+    if answer.status != 404 or not number:
+        return False
+    try:
+        found = client.customer_page(page=1, filter=filters.eq(mapping.NUMBER, number), deadline=deadline)
+    except (NotFound, Refused, Conflict, ServerError, UnexpectedAnswer):
+        return False  # the list does not work either
+    named = [customer.id for customer in found.customers]
+    is_whole = found.is_last and not found.unread and found.results in (None, len(named))
+    return is_whole and str(wanted) not in named

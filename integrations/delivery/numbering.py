@@ -9,16 +9,16 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from integrations import mapping
 from integrations.delivery import outcomes
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
+from integrations.domain import mapping
 from integrations.eaccounting import filters
 from integrations.eaccounting.errors import Conflict, Refused
 from integrations.eaccounting.refusals import is_number_taken
 from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerLink, Push
-from integrations.models.numbers import number_of
+from integrations.models.connection import number_of
 
 
 def number_for(push: Push, *, connection: Connection) -> str:

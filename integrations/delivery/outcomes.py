@@ -1,18 +1,22 @@
-"""What an answer, or the lack of one, means for the row. One table of errors, one record of a success."""
+"""What an answer, or the lack of one, means for the row, and when it is tried or looked for again.
+
+One table of errors, one record of a success.
+"""
 
 import logging
+import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from companies.models import Company, Contact
-from integrations import limiter, mapping
-from integrations.constraints import breaks
-from integrations.crashpoints import Point, reach
-from integrations.delivery import times
-from integrations.delivery.calls import LEASE_SLACK, Calls
-from integrations.delivery.reads import note_blocked
+from integrations.access import rate_limit
+from integrations.crash_points import Point, reach
+from integrations.database import breaks
+from integrations.delivery.calls import LEASE_SLACK, Calls, note_blocked
+from integrations.domain import mapping
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
     ConnectionRevoked,
@@ -30,12 +34,64 @@ from integrations.models import (
     CustomerLink,
     Event,
     EventKind,
+    Kind,
     Origin,
     Push,
     PushState,
     RemoteCustomer,
     WaitReason,
 )
+from integrations.models.connection import TERMS_PROBLEMS
+
+FIRST_BACK_OFF, LONGEST_BACK_OFF, LONGEST_TWIN_WAIT = 2.0, 900.0, 30.0  # seconds
+DAILY_AFTER, GIVE_UP_AFTER = timedelta(days=1), timedelta(days=7)
+
+
+def absent_from(push: Push) -> datetime:
+    """The moment after which a look that finds nothing proves that nothing was stored."""
+    unsent = push.send_by or push.requested_at
+    return unsent + timedelta(seconds=settings.EACCOUNTING_CALL_SECONDS + settings.EACCOUNTING_SETTLE_SECONDS)
+
+
+def next_try(push: Push, *, now: datetime) -> datetime:
+    """Return when to try again after another failure: 2 s, doubling to 15 min; after a day once a day."""
+    if push.retrying_since and now - push.retrying_since > DAILY_AFTER:
+        return now + timedelta(days=1)
+    return _about(now, FIRST_BACK_OFF * 2 ** min(push.attempts, 10))
+
+
+def _about(now: datetime, seconds: float) -> datetime:
+    """Return the moment in so many seconds, give or take a quarter: what failed together shall not return together."""
+    jitter = random.uniform(0.75, 1.25)  # noqa: S311  # no secret
+    return now + timedelta(seconds=min(LONGEST_BACK_OFF, seconds) * jitter)
+
+
+def next_twin_try(push: Push, *, now: datetime) -> datetime:
+    """Return when to see whether an equal create has ended: soon at first, since nobody may tell us."""
+    waited = (now - push.requested_at).total_seconds()
+    return _about(now, min(LONGEST_TWIN_WAIT, max(FIRST_BACK_OFF, waited)))
+
+
+def next_look(push: Push, *, now: datetime) -> datetime:
+    """Return when to look again for what may have been stored: after as long as it has been unknown.
+
+    That is soon at first and doubles by itself; and surely right after settling.
+    """
+    since = push.unknown_since or now
+    look = _about(now, max(FIRST_BACK_OFF, (now - since).total_seconds()))
+    settled = absent_from(push) + timedelta(milliseconds=100)
+    return min(look, settled) if now < settled else look
+
+
+def is_given_up(push: Push, *, now: datetime) -> bool:
+    """Whether it has been tried in vain for so long that a person has to take over."""
+    return push.retrying_since is not None and now - push.retrying_since > GIVE_UP_AFTER
+
+
+def is_lost_for_good(push: Push, *, now: datetime) -> bool:
+    """As is_given_up, for answers that are lost again and again; one lost long ago is a try like any other."""
+    return push.attempts > 1 and is_given_up(push, now=now)
+
 
 Candidate = dict[str, str]
 
@@ -75,7 +131,7 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
     failure = failure_of(error.code, {**error.parameters, **_problems(error)}, error)
     if push.state == PushState.SENDING and error.may_have_been_done:
         reach(Point.ANSWER_LOST)
-        soon = min(now + timedelta(seconds=times.FIRST_BACK_OFF), times.absent_from(push))
+        soon = min(now + timedelta(seconds=FIRST_BACK_OFF), absent_from(push))
         push.lose_answer(now=now, until=soon, failure=failure)
     elif isinstance(error, Unauthorized):
         push.take_back(now=now, seconds=calls.token_seconds + LEASE_SLACK)
@@ -89,23 +145,23 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
         note_blocked(calls.connection, reason=error.kind)
         wait_for_connection(push, failure=failure, now=now)
     elif isinstance(error, RateLimited):
-        limiter.silence(calls.endpoint, connection_id=push.connection_id, seconds=error.retry_after)
+        rate_limit.silence(calls.endpoint, connection_id=push.connection_id, seconds=error.retry_after)
         push.wait(WaitReason.BUDGET, until=now + timedelta(seconds=error.retry_after), failure=failure)
     elif isinstance(error, (NotSent, ClientMisconfigured)) or error.retryable or push.state == PushState.UNKNOWN:
-        retry(push, failure=failure, now=now)
+        try_later(push, failure=failure, now=now)
     else:
         refuse(push, failure=failure, now=now)
 
 
-def retry(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
+def try_later(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
     """Wait for a better moment; after seven days say that it was given up. UNKNOWN is never given up."""
     if push.state == PushState.UNKNOWN:
-        push.wait(WaitReason.SETTLING, until=times.next_look(push, now=now), failure=failure)
+        push.wait(WaitReason.SETTLING, until=next_look(push, now=now), failure=failure)
         return
-    if times.is_given_up(push, now=now):
+    if is_given_up(push, now=now):
         refuse(push, failure={**failure, "failure": "gave_up"}, now=now)
     else:
-        push.wait_to_retry(WaitReason.RETRY, now=now, until=times.next_try(push, now=now), failure=failure)
+        push.wait_to_retry(WaitReason.RETRY, now=now, until=next_try(push, now=now), failure=failure)
 
 
 def _wait_in_doubt(push: Push, *, until: datetime, failure: dict[str, Any], now: datetime) -> None:
@@ -118,10 +174,10 @@ def _wait_in_doubt(push: Push, *, until: datetime, failure: dict[str, Any], now:
 
 def send_again(push: Push, *, now: datetime) -> None:
     """It is proven that nothing was stored: send again, at once the first time. Raises LostLease."""
-    if times.is_lost_for_good(push, now=now):
+    if is_lost_for_good(push, now=now):
         refuse(push, failure=failure_of("gave_up"), now=now)
     else:
-        push.prove_absent(until=now if push.attempts <= 1 else times.next_try(push, now=now))
+        push.prove_absent(until=now if push.attempts <= 1 else next_try(push, now=now))
 
 
 def refuse(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
@@ -323,3 +379,19 @@ def _note_other_values(push: Push, sent: mapping.Values, customer: Customer) -> 
 
 def _event(push: Push, kind: EventKind, parameters: dict[str, Any]) -> None:
     Event.add(kind, connection=push.connection, company=push.company, actor=push.requested_by, parameters=parameters)
+
+
+def is_for_admin(push: Push, code: str) -> bool:
+    """Whether a create that has been waiting for an admin is stopped by the terms of payment: it goes on waiting."""
+    return push.kind == Kind.CREATE and push.waits_for_admin and code in TERMS_PROBLEMS
+
+
+def wait_for_terms(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
+    """Wait until an admin has chosen or confirmed the terms. The caller is in a transaction. Raises LostLease.
+
+    Choosing changes the connection's row before it wakes what waits. So its lock decides who is first: either this
+    row is seen waiting, or it sees that there is nothing to wait for any more.
+    """
+    # The terms are read by a query of their own: joined, they would be those of before the wait.
+    connection = Connection.without_tokens().select_for_update(no_key=True).get(pk=push.connection_id)
+    push.wait(WaitReason.TERMS, until=None if connection.terms_problem else now, failure=failure)

@@ -3,21 +3,22 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from integrations import tokens
+from accounts.models import Account
+from integrations.access import tokens
+from integrations.access.rate_limit import PATIENCE, NoSlot
+from integrations.access.tokens import NotConnected
 from integrations.clock import database_now
-from integrations.crashpoints import Point, reach
-from integrations.delivery.nights import last_night, not_since_last_night
-from integrations.delivery.reads import note_blocked, read
+from integrations.crash_points import Point, reach
+from integrations.delivery.calls import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
-from integrations.limiter import PATIENCE, BudgetError
 from integrations.models import BlockedReason, Connection, Event, EventKind, Push, WaitReason
-from integrations.tokens import NotConnected
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def look_after_one(connection_id: int) -> None:
             read_terms(connection.pk)
         else:
             tokens.access(connection.pk, clock=database_now, patience=PATIENCE)
-    except (EAccountingError, BudgetError, NotConnected) as error:
+    except (EAccountingError, NoSlot, NotConnected) as error:
         log.info("connection %s: %s", connection.pk, error)
 
 
@@ -125,3 +126,22 @@ def problem_in(answered: CompanySettings, connection: Connection) -> str:
         return BlockedReason.PRODUCT_VARIANT
     granted = connection.scope.split()
     return BlockedReason.SCOPE if granted and "ea:sales" not in granted else ""
+
+
+HOUR = 3  # of the night, by the account's clock
+
+
+def last_night(*, now: datetime, zone: ZoneInfo) -> datetime:
+    """Return the latest moment at which it was three in the morning there."""
+    here = now.astimezone(zone)
+    night = here.replace(hour=HOUR, minute=0, second=0, microsecond=0, fold=0)
+    return night if night <= here else night - timedelta(days=1)
+
+
+def not_since_last_night(column: str, *, now: datetime) -> Q:
+    """Tell which rows of accounts have a moment in this column that lies before their last night."""
+    found = Q(pk__in=[])
+    for zone in Account.objects.order_by("time_zone").values_list("time_zone", flat=True).distinct():
+        night = last_night(now=now, zone=ZoneInfo(zone))
+        found |= Q(account__time_zone=zone, **{f"{column}__lt": night})
+    return found

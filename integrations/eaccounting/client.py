@@ -13,9 +13,9 @@ from uuid import UUID
 
 from integrations.eaccounting import jsontext
 from integrations.eaccounting.errors import NotSent, UnexpectedAnswer
-from integrations.eaccounting.http import Answer, Http
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.refusals import error_for
+from integrations.eaccounting.transport import Answer, Http
 from integrations.eaccounting.types import (
     CompanySettings,
     Customer,

@@ -22,7 +22,8 @@ from integrations.eaccounting.errors import (
     ServerError,
     UnexpectedAnswer,
 )
-from integrations.eaccounting.http import (
+from integrations.eaccounting.refusals import silence
+from integrations.eaccounting.transport import (
     Answer,
     Http,
     Response,
@@ -32,7 +33,6 @@ from integrations.eaccounting.http import (
     basic_authorization,
     check_url,
 )
-from integrations.eaccounting.refusals import silence
 from integrations.eaccounting.types import SCOPES, TokenSet
 
 # The picker then lists only companies that have eAccounting; it activates nothing (facts.md, OAuth).

@@ -25,8 +25,8 @@ from integrations.eaccounting.errors import (
     Unauthorized,
     UnexpectedAnswer,
 )
-from integrations.eaccounting.http import Answer
-from integrations.eaccounting.reading import storable
+from integrations.eaccounting.transport import Answer
+from integrations.eaccounting.types import storable
 
 DEFAULT_SILENCE, LEAST_SILENCE, MOST_SILENCE = 60, 1, 3600
 LONGEST_TEXT = 500

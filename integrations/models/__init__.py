@@ -1,14 +1,13 @@
 """The bridge's rows. Every row of a tenant carries its account."""
 
-from integrations.models.connection import Connection
-from integrations.models.connection_row import BlockedReason
+from integrations.models.connection import BlockedReason, Connection
 from integrations.models.customer_index import CustomerIndex
-from integrations.models.customers import CustomerLink, Origin
+from integrations.models.customer_link import CustomerLink, Origin
 from integrations.models.event import Event, EventKind
 from integrations.models.push import Push
 from integrations.models.remote_customer import RemoteCustomer
 from integrations.models.states import Kind, PushState, WaitReason
-from integrations.models.terms import TermsOfPayment
+from integrations.models.terms_of_payment import TermsOfPayment
 
 __all__ = [
     "BlockedReason",

@@ -1,18 +1,234 @@
-"""An account's connection to one eAccounting company."""
+"""An account's connection to one eAccounting company, and its tokens."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
 from django.db.models import Case, F, Q, When
+from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
-from integrations.eaccounting.types import CompanySettings, TokenSet
+from accounts.models import Account, User
+from integrations.eaccounting.types import (
+    LONGEST_COMPANY_NAME,
+    LONGEST_COMPANY_NUMBER,
+    LONGEST_IDENTITY,
+    CompanySettings,
+    TokenSet,
+)
 from integrations.eaccounting.types import TermsOfPayment as AnsweredTerms
-from integrations.models.connection_row import LONGEST_SCOPE, ConnectionRow
-from integrations.models.terms import LONGEST_NAME as LONGEST_TERMS_NAME
-from integrations.models.terms import TermsOfPayment
+from integrations.models.encrypted_text import EncryptedTextField
+from integrations.models.terms_of_payment import LONGEST_NAME as LONGEST_TERMS_NAME
+from integrations.models.terms_of_payment import TermsOfPayment
+
+# Why no customer can get the chosen terms: codes of sentences (sentences.py).
+TERMS_PROBLEMS = frozenset({"terms_not_chosen", "terms_gone", "terms_changed"})
+
+
+class ChosenTerms(models.Model):
+    """What a connection knows about the terms of payment for new customers."""
+
+    default_terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    terms_confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    terms_confirmed_at = models.DateTimeField(null=True, blank=True)
+    terms_read_at = models.DateTimeField(null=True, blank=True)
+    # What the chosen terms were called and meant when eAccounting renamed or changed them since; None: unchanged.
+    terms_were = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def terms_problem(self) -> str:
+        """Why no customer can get the chosen terms: one of TERMS_PROBLEMS, or ""."""
+        terms = self.default_terms
+        if terms is None:
+            return "terms_not_chosen"
+        if not terms.is_choosable:
+            return "terms_gone"
+        if self.terms_confirmed_at is None:
+            return "terms_changed" if self.terms_were else "terms_not_chosen"
+        return ""
+
+    @property
+    def terms_particulars(self) -> dict[str, Any]:
+        """What the sentence of a problem tells: what the chosen terms were, and what they are now."""
+        terms = self.default_terms
+        now = terms.meaning if terms else {}
+        return {"was": self.terms_were or now, "now": now}
+
+    def choose_terms(self, *, terms: TermsOfPayment, user: User, now: datetime) -> None:
+        """Confirm the terms of payment that new customers get."""
+        self.default_terms, self.terms_confirmed_by, self.terms_confirmed_at = terms, user, now
+        self.terms_were = None
+        self.save(update_fields=["default_terms", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
+
+    def note_terms_read(self, *, was: TermsOfPayment | None, now: datetime) -> None:
+        """Record that the list was read just now, and what it says of the chosen terms.
+
+        `was`: these, as they were before. When they are called or mean something else than what was confirmed, they
+        have to be confirmed anew; what was confirmed is kept until then.
+        """
+        self.terms_read_at = now
+        if was is not None:
+            self.default_terms = TermsOfPayment.objects.get(pk=was.pk)
+            if self.terms_confirmed_at and self.default_terms.meaning != was.meaning:
+                self.terms_were, self.terms_confirmed_at = was.meaning, None
+        self.save(update_fields=["terms_read_at", "terms_were", "terms_confirmed_at"])
+
+
+LONGEST_NUMBER = 16  # docs/eaccounting/openapi.yaml, CustomerNumber
+LONGEST_PREFIX = 5
+# A letter first keeps our numbers out of eAccounting's own series, no digit last keeps prefix and id apart.
+PREFIX = re.compile(r"[A-Z](?:[A-Z0-9-]{0,3}[A-Z-])?", re.ASCII)
+MOST_NUMBERS = 5  # tried for one customer before a person is told
+
+
+def number_of(*, prefix: str, push_id: int, given_up: int) -> str:
+    """Return the customer number of a push after some were found taken: LG17, LG17-2 …; blank when none is left."""
+    number = f"{prefix}{push_id}" + (f"-{given_up + 1}" if given_up else "")
+    return number if given_up < MOST_NUMBERS and len(number) <= LONGEST_NUMBER else ""
+
+
+class NumberSeries(models.Model):
+    """What a connection knows about customer numbers, and what its admin chose."""
+
+    number_prefix = models.CharField(max_length=LONGEST_PREFIX, blank=True, default="", db_default="")
+    # Whether eAccounting refuses a number that is in use; `eaccounting_smoke --write` finds out. None: never asked.
+    duplicates_refused = models.BooleanField(null=True, blank=True)
+    duplicates_asked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def own_prefix(self) -> str:
+        """The prefix of our own customer numbers; blank when eAccounting numbers new customers."""
+        return self.number_prefix if self.duplicates_refused else ""
+
+    def note_duplicates(self, *, refused: bool, now: datetime) -> None:
+        """Record whether eAccounting refuses a customer number in use. Without that our numbers prove nothing."""
+        self.duplicates_refused, self.duplicates_asked_at = refused, now
+        self.save(update_fields=["duplicates_refused", "duplicates_asked_at"])
+
+    def choose_numbers(self, *, prefix: str) -> None:
+        """Let new customers get numbers with this prefix; blank lets eAccounting number them."""
+        self.number_prefix = prefix
+        self.save(update_fields=["number_prefix"])
+
+
+LONGEST_MARGIN = timedelta(minutes=10)
+LONGEST_SCOPE = 255
+# A token that is refused within so long after it was issued was never good.
+NEW_FOR = timedelta(minutes=1)
+
+
+class BlockedReason(models.TextChoices):
+    """Why eAccounting refuses everything on a connection (errors that concern the whole connection)."""
+
+    MODULE = "module", _("The integration is not activated in Visma eAccounting")
+    STARTUP_GUIDE = "startup_guide", _("The start-up guide is not completed")
+    COMPANY_INACTIVE = "company_inactive", _("The company is not active")
+    SCOPE = "scope", _("A right is missing")
+    PERMISSION = "permission", _("The connected user lacks a permission")
+    COMPANY_READ_ONLY = "company_read_only", _("The company may only be read")
+    PRODUCT_VARIANT = "product_variant", _("The product variant has no customers")
+    USER = "user", _("The connected user has no access")
+    LICENCE = "licence", _("The licence agreement is not accepted")
+    READ_ONLY_USER = "read_only_user", _("The connected user may only read")
+    SANDBOX_CLIENT = "sandbox_client", _("A sandbox client meets a live company")
+
+
+class ConnectionRow(NumberSeries, ChosenTerms):
+    """One (account, eAccounting company)."""
+
+    class State(models.TextChoices):
+        CONNECTED = "connected", _("Connected")
+        NEEDS_RECONNECT = "needs_reconnect", _("Needs reconnecting")
+        DISCONNECTED = "disconnected", _("Disconnected")
+        # Its grant is kept until a person has decided between this company and the current one (offers.py).
+        OFFERED = "offered", _("Waiting for a decision")
+
+    class IdentityKind(models.TextChoices):
+        """What tells eAccounting companies apart; compared within its kind only."""
+
+        CLAIM = "claim"
+        IDENTIFIER = "identifier"
+        REGISTRATION_NUMBER = "registration_number"
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    identity_kind = models.CharField(max_length=20, choices=IdentityKind.choices)
+    identity = models.CharField(max_length=LONGEST_IDENTITY)
+    is_current = models.BooleanField(default=True)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
+    blocked_reason = models.CharField(max_length=20, choices=BlockedReason.choices, blank=True)
+    blocked_at = models.DateTimeField(null=True, blank=True)
+    probe_at = models.DateTimeField(null=True, blank=True)
+
+    access_token = EncryptedTextField(blank=True)
+    refresh_token = EncryptedTextField(blank=True)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    refresh_intent_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)  # a 401 since the last good answer
+    # When the identity server refused the grant (`invalid_grant`), and has not been asked again since (tokens.py).
+    grant_doubted_at = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveIntegerField(default=0)
+    scope = models.CharField(max_length=LONGEST_SCOPE, blank=True)
+
+    name = models.CharField(max_length=LONGEST_COMPANY_NAME, blank=True)
+    registration_number = models.CharField(max_length=LONGEST_COMPANY_NUMBER, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    company_terms_id = models.UUIDField(null=True, blank=True)
+
+    connected_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    connected_at = models.DateTimeField()
+    last_ok_at = models.DateTimeField(null=True, blank=True)
+    served_at = models.DateTimeField(null=True, blank=True)  # when one of its rows was last taken in turn
+    last_error = models.CharField(max_length=50, blank=True)
+    broken_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name or str(_("your eAccounting company"))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether tokens are believed to work."""
+        return self.state == self.State.CONNECTED
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether a person still has to choose between this company and the connected one."""
+        return self.state == self.State.OFFERED
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether calls may be made now."""
+        return self.is_connected and not self.blocked_reason
+
+    @property
+    def refresh_margin(self) -> timedelta:
+        """How long before its end a token is refreshed: a sixth of its life, at most ten minutes."""
+        return min(LONGEST_MARGIN, (self.expires_at - self.issued_at) / 6)
+
+    def is_ending(self, *, now: datetime) -> bool:
+        """Whether the token in use has reached its margin: a refusal from then on says nothing."""
+        return now >= self.expires_at - self.refresh_margin
+
+    def was_renewed_in_vain(self, *, now: datetime) -> bool:
+        """Whether the token in use is new, was issued because its forerunner was refused, and nothing worked since.
+
+        A refusal that a failed refresh followed does not count: the token in use is still the old one. Nor does one
+        of long ago: eAccounting may end a token early that nobody had used.
+        """
+        was_refused = self.refused_at is not None and self.refused_at < self.issued_at
+        return was_refused and now < self.issued_at + NEW_FOR
+
 
 PROBE_EVERY = timedelta(minutes=15)
 UPKEEP_EVERY = timedelta(minutes=1)

@@ -6,10 +6,9 @@ from django.db.models import Value
 from accounts.models import Account, User
 from companies.models import Company, Contact
 from integrations.clock import database_now
-from integrations.models.connection import Connection
-from integrations.models.numbers import LONGEST_NUMBER
+from integrations.models.connection import LONGEST_NUMBER, Connection
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
-from integrations.models.terms import TermsOfPayment
+from integrations.models.terms_of_payment import TermsOfPayment
 
 ASKED_LONG_AGO = "asked_long_ago"  # the code of its sentence
 

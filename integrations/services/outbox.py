@@ -4,11 +4,12 @@ from django.db import transaction
 
 from accounts.models import User
 from companies.models import Company
-from integrations import mapping, tasks
+from integrations import tasks
 from integrations.clock import database_now
-from integrations.mapping import Values
-from integrations.models import Connection, Push
-from integrations.refusing import CannotSendValues
+from integrations.domain import mapping
+from integrations.domain.mapping import Values
+from integrations.exceptions import CannotSendValues, NothingToDecide
+from integrations.models import Connection, Event, EventKind, Push
 
 
 def record(user: User, company: Company, connection: Connection, **wish: object) -> Push:
@@ -23,13 +24,13 @@ def record(user: User, company: Company, connection: Connection, **wish: object)
         next_attempt_at=now,
         **wish,
     )
-    poke_when_committed(push)
+    wake_when_committed(push)
     return push
 
 
-def poke_when_committed(push: Push) -> None:
+def wake_when_committed(push: Push) -> None:
     """Tell a worker. The wish is recorded by then, so nothing that goes wrong here may fail the click."""
-    transaction.on_commit(lambda: tasks.poke(push.pk), robust=True)
+    transaction.on_commit(lambda: tasks.wake(push.pk), robust=True)
 
 
 def refuse_problems(values: Values) -> None:
@@ -37,3 +38,19 @@ def refuse_problems(values: Values) -> None:
     problems = mapping.problems(values)
     if problems:
         raise CannotSendValues(problems)
+
+
+def recheck_push(*, push: Push) -> None:
+    """A person has looked in eAccounting, or wants us to: look once more. Raises NothingToDecide."""
+    with transaction.atomic():
+        if not push.look_again(now=database_now()):
+            raise NothingToDecide
+        wake_when_committed(push)
+
+
+def cancel_push(*, user: User, push: Push) -> None:
+    """Take a waiting wish back. Raises NothingToDecide when it is being sent or was sent."""
+    with transaction.atomic():
+        if not push.cancel(now=database_now()):
+            raise NothingToDecide
+        Event.add(EventKind.CANCELLED, connection=push.connection, company=push.company, actor=user)

@@ -10,19 +10,18 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from companies.models import Company, Contact
-from integrations.card.badges import panels_of
-from integrations.card.panel import Panel, panel_of
-from integrations.card.successor import Orphan, orphan_of
-from integrations.connection_page.number_series import why_not_offered
-from integrations.customer_index import state_of
-from integrations.due_dates import due_date
+from integrations.domain.mapping import contact_in_one_line
+from integrations.domain.previous_values import is_undoable
+from integrations.messages.customer_index import customer_index_words
+from integrations.messages.sentences import ago, event_words, moment, sentence
+from integrations.messages.terms_of_payment import facts
 from integrations.models import Connection, CustomerLink, Event, EventKind, TermsOfPayment
-from integrations.sheets.contact_choice import in_one_line
-from integrations.undoing import is_undoable
-from integrations.words.ages import ago, moment
-from integrations.words.index_words import index_words
-from integrations.words.sentences import event_words, sentence
-from integrations.words.terms_words import facts
+from integrations.models.terms_of_payment import due_date
+from integrations.panel.badges import panels_of
+from integrations.panel.panel import Panel, panel_of
+from integrations.panel.successor import Orphan, orphan_of
+from integrations.services.customer_index import state_of
+from integrations.services.numbers import why_not_offered
 
 register = template.Library()
 
@@ -64,7 +63,7 @@ def orphan(panel: Panel) -> Orphan | None:
 @register.filter
 def contact_line(values: dict[str, str]) -> str:
     """What a customer's contact slot holds, in one line."""
-    return in_one_line(values)
+    return contact_in_one_line(values)
 
 
 @register.filter
@@ -73,7 +72,7 @@ def overwrote(panel: Panel) -> bool:
     return panel.push is not None and panel.may_act_on_link and is_undoable(panel.push, panel.link)
 
 
-@register.inclusion_tag("integrations/contact_in_use.html")
+@register.inclusion_tag("integrations/contact_person_in_use.html")
 def contact_in_use(contact: Contact) -> dict[str, Any]:
     """Whether this person fills the contact slot of the company's customer."""
     links = CustomerLink.objects.filter(contact=contact, broken="", connection__is_current=True)
@@ -136,7 +135,7 @@ register.filter("ago", ago)
 @register.filter
 def index_state(connection: Connection) -> str:
     """How old the copy of its customers is."""
-    return index_words(state_of(connection))
+    return customer_index_words(state_of(connection))
 
 
 @register.inclusion_tag("integrations/activity.html", takes_context=True)

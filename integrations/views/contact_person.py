@@ -2,15 +2,15 @@
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from companies.models import Company
-from integrations import services
-from integrations.sheets.contact_sheet import ContactSheet
-from integrations.views.sheets import leave_sheet, render_sheet, stopped
-from integrations.words.sentences import sentence
+from companies.access import get_company
+from integrations.exceptions import Refusal
+from integrations.forms.contact_person import ContactSheet
+from integrations.messages.sentences import sentence
+from integrations.views.sheet import leave_sheet, render_sheet, stopped
 
 SIDES = "contact-person-sides"  # the part of the sheet that follows the choice
 
@@ -18,11 +18,11 @@ SIDES = "contact-person-sides"  # the part of the sheet that follows the choice
 @require(Role.USER)
 def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Add a contact person: choose one of the company's people, add one, or empty the slot."""
-    company = get_object_or_404(Company.objects.of(request.account), pk=company_id)
+    company = get_company(request, company_id)
     data = request.POST if request.method == "POST" else None
     try:
         sheet = ContactSheet.of(company, data)
-    except services.Refusal as refusal:
+    except Refusal as refusal:
         messages.error(request, sentence(refusal.code, refusal.parameters))
         return leave_sheet(request, company)
     sends = data is not None and "look" not in data
@@ -30,5 +30,5 @@ def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
         return leave_sheet(request, company)
     context = {"sheet": sheet, "company": company, **stopped(request, sheet.stop, was_sent=True)}
     if request.headers.get("HX-Target") == SIDES:
-        return render(request, "integrations/contact_person_sides.html", context)
+        return render(request, "integrations/contact_person_diff.html", context)
     return render_sheet(request, "integrations/contact_person.html", context)

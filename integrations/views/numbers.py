@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from integrations import connecting, offers
-from integrations.connection_page import number_series
-from integrations.connection_page.number_form import NumbersForm
+from integrations.delivery import other_company
+from integrations.forms.numbers import NumbersForm
+from integrations.messages.sentences import sentence
 from integrations.models import Connection
-from integrations.words.sentences import sentence
+from integrations.services import connect, numbers
 
 
 @require(Role.ADMIN)
@@ -19,15 +19,15 @@ def choose_numbers(request: SignedInRequest) -> HttpResponse:
     """Choose who numbers new customers; where own numbers are not offered, say why."""
     rows = Connection.without_tokens().filter(account=request.account, is_current=True)
     connection = get_object_or_404(rows)
-    if request.method == "POST" and request.POST.get("mark") != offers.mark_of(connection):
-        messages.error(request, sentence(connecting.Superseded.code))
+    if request.method == "POST" and request.POST.get("mark") != other_company.mark_of(connection):
+        messages.error(request, sentence(connect.Superseded.code))
         return redirect("integrations:connection")
-    reason = number_series.why_not_offered(connection)
+    reason = numbers.why_not_offered(connection)
     form = NumbersForm(request.POST if request.method == "POST" else None, connection=connection)
     if request.method == "POST" and form.is_valid():
         try:
-            number_series.choose(user=request.user, connection=connection, prefix=form.cleaned_data["number_prefix"])
-        except number_series.NumbersNotOffered as refusal:
+            numbers.choose(user=request.user, connection=connection, prefix=form.cleaned_data["number_prefix"])
+        except numbers.NumbersNotOffered as refusal:
             messages.error(request, sentence(refusal.code))
         else:
             messages.success(request, _said(connection))
@@ -35,7 +35,7 @@ def choose_numbers(request: SignedInRequest) -> HttpResponse:
     context = {
         "section": "settings",
         "connection": connection,
-        "mark": offers.mark_of(connection),
+        "mark": other_company.mark_of(connection),
         "form": form,
         "reason": reason and sentence(reason),
     }

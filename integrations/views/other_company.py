@@ -8,11 +8,15 @@ from django.utils.translation import ngettext
 
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
-from integrations import connecting, offers, services, tasks
-from integrations.connection_page.waiting import unknown_count, waiting_count
-from integrations.locks import LockTaken
+from integrations import tasks
+from integrations.access.token_lock import LockTaken
+from integrations.delivery import other_company as offers
+from integrations.exceptions import Refusal
+from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink
-from integrations.words.sentences import sentence
+from integrations.panel.waiting import unknown_count, waiting_count
+from integrations.services import connect
+from integrations.services.preconditions import current_connection
 
 
 @require(Role.ADMIN)
@@ -21,7 +25,7 @@ def other_company(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST":
         return _decided(request)
     offered = offers.open_to(request.user, request.account)
-    current = services.current_connection(request.account.pk)
+    current = current_connection(request.account.pk)
     if offered is None or current is None:
         messages.error(request, sentence("offer_gone"))
         return redirect("integrations:connection")
@@ -49,7 +53,7 @@ def _decided(request: SignedInRequest) -> HttpResponse:
     act = _start_over if request.POST.get("decision") == "start_over" else _go_back
     try:
         act(request, request.POST.get("offer", ""))
-    except services.Refusal as refusal:
+    except Refusal as refusal:
         messages.error(request, sentence(refusal.code))
     except LockTaken:
         messages.error(request, sentence("lock_taken"))
@@ -58,8 +62,8 @@ def _decided(request: SignedInRequest) -> HttpResponse:
 
 
 def _go_back(request: SignedInRequest, mark: str) -> None:
-    connecting.go_back(user=request.user, account=request.account, mark=mark)
-    current = services.current_connection(request.account.pk)
+    connect.go_back(user=request.user, account=request.account, mark=mark)
+    current = current_connection(request.account.pk)
     if current and current.is_connected:
         words = _("Nothing was changed: you are still connected to %(company)s.")
     else:
@@ -68,10 +72,10 @@ def _go_back(request: SignedInRequest, mark: str) -> None:
 
 
 def _start_over(request: SignedInRequest, mark: str) -> None:
-    left = services.current_connection(request.account.pk)
-    cancelled = connecting.start_over(user=request.user, account=request.account, mark=mark)
-    tasks.poke_upkeep()
-    current = services.current_connection(request.account.pk)
+    left = current_connection(request.account.pk)
+    cancelled = connect.start_over(user=request.user, account=request.account, mark=mark)
+    tasks.wake_upkeep()
+    current = current_connection(request.account.pk)
     parts = [_("Connected to %(company)s.") % {"company": current}]
     links = _link_count(left) if left else 0
     if links:

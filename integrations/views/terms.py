@@ -11,16 +11,15 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.listing import company_page
-from integrations import connecting
-from integrations.connection_page.terms_form import TermsForm
-from integrations.connection_page.terms_report import companies_with_other_terms, rows_of
+from integrations.access.rate_limit import NoSlot
+from integrations.access.tokens import NotConnected
 from integrations.delivery import upkeep
 from integrations.eaccounting.errors import EAccountingError
-from integrations.limiter import BudgetError
-from integrations.tokens import NotConnected
-from integrations.views.connection import current_of, show
-from integrations.words.no_answer import why
-from integrations.words.sentences import sentence
+from integrations.forms.terms import TermsForm
+from integrations.messages.sentences import sentence, why
+from integrations.panel.terms import companies_with_other_terms, rows_of
+from integrations.services import connect
+from integrations.views.connect import current_of, show
 
 
 @require(Role.ADMIN)
@@ -33,8 +32,8 @@ def choose_terms(request: SignedInRequest) -> HttpResponse:
         return show(request, connection, form)
     terms, offered = form.cleaned_data["terms"], form.cleaned_data["offered"]
     try:
-        connecting.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
-    except connecting.Superseded as refusal:
+        connect.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
+    except connect.Superseded as refusal:
         messages.error(request, sentence(refusal.code))
         return redirect("integrations:connection")
     words = _("New customers get the terms of payment %(terms)s. Check that this is right.")
@@ -49,7 +48,7 @@ def reload_terms(request: SignedInRequest) -> HttpResponse:
     connection = current_of(request)
     try:
         upkeep.read_terms(connection.pk)
-    except BudgetError:
+    except NoSlot:
         messages.error(request, sentence("too_busy"))
     except (NotConnected, EAccountingError) as error:
         messages.error(request, why(error))

@@ -14,8 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.links import set_password_url
-from accounts.mail import send_due
+from accounts.mail import send_due, set_password_url
 from accounts.members import invite
 from accounts.models import Account, Mail, Role, User
 from accounts.views.login import RESET_ANSWER_SECONDS

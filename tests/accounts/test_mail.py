@@ -14,7 +14,7 @@ from pytest_django import Settings
 from accounts.mail import request_mail, send_due
 from accounts.models import Mail, User
 from accounts.tasks import send_due_mail
-from limego_visma.local.stores import free_port
+from dev.launcher.stores import free_port
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from benchmarks.bench_rows import Tenant, run_of, updates_of
 from benchmarks.scale.people import session_of
 from benchmarks.sheets import CREATE, UPDATE, Desk, Unusable, confirm_create, fields_of
 from companies.models import Company
-from integrations.eaccounting.sandbox.core import Sandbox
+from dev.sandbox.core import Sandbox
 from integrations.models import Connection, Push, PushState
 from tests.integrations.conftest import AddCompany, Run, named
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
-from limego_visma.local.browser import chromium
+from dev.browser import chromium
 from tests.browser.eaccounting import SETTLED, connected, demo, eaccounting, sandbox_server, workers
 
 __all__ = ["connected", "demo", "eaccounting", "sandbox_server", "workers"]  # fixtures of every module here
@@ -34,7 +34,7 @@ def browser_type_launch_args() -> dict[str, object]:
     """Start the machine's own Chromium; root may only do so without its sandbox."""
     path = chromium()
     if path is None:
-        pytest.fail("There is no Chromium: python -m limego_visma.local.browser says how to get one.")
+        pytest.fail("There is no Chromium: python -m dev.browser says how to get one.")
     return {"executable_path": path, "args": [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]}
 
 

@@ -10,23 +10,26 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.conf import settings as configuration
-from django.core.management import call_command
 from django.db import connection
 from playwright.sync_api import Page, expect
 from pytest_django import Settings as DjangoSettings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
-from integrations import connecting, gateway, limiter, services, tasks
+from dev.demo.load import load_demo
+from dev.launcher.processes import dies_with_parent
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from dev.sandbox.store import Document
+from dev.sandbox.world import Settings
+from integrations import tasks
+from integrations.access import client_factory, rate_limit
 from integrations.clock import database_now
 from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
-from integrations.eaccounting.sandbox.store import Document
-from integrations.eaccounting.sandbox.world import Settings
 from integrations.models import Connection
-from limego_visma.local.processes import dies_with_parent
+from integrations.services import connect as connecting
+from integrations.services.preconditions import current_connection
 from tests.integrations.workers import until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,7 +43,7 @@ def sandbox_server(live_server: LiveServer) -> Iterator[SandboxServer]:
     registered = Settings(
         client_id=configuration.EACCOUNTING_CLIENT_ID,
         client_secret=configuration.EACCOUNTING_CLIENT_SECRET,
-        redirect_uris=(f"{live_server.url}{gateway.CALLBACK_PATH}",),
+        redirect_uris=(f"{live_server.url}{client_factory.CALLBACK_PATH}",),
     )
     with SandboxServer(settings=registered) as server:
         yield server
@@ -104,10 +107,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
 
 def _forget() -> None:
     """What this process keeps between tests: the client, the OAuth client, the budget, the broker's bad minute."""
-    if gateway.http.cache_info().currsize:
-        gateway.http().close()
-    gateway.http.cache_clear()
-    gateway.oauth_config.cache_clear()
+    if client_factory.http.cache_info().currsize:
+        client_factory.http().close()
+    client_factory.http.cache_clear()
+    client_factory.oauth_config.cache_clear()
     tasks._quiet["until"] = 0.0
 
 
@@ -124,7 +127,7 @@ def eaccounting(
     allowed = {**rules, "form-action": ["'self'", sandbox_server.url]}
     settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": allowed}
     sandbox_server.sandbox.reset()
-    limiter._redis().flushdb()
+    rate_limit._redis().flushdb()
     _forget()
     yield sandbox_server.sandbox
     _forget()
@@ -134,7 +137,7 @@ def eaccounting(
 @pytest.fixture
 def demo(eaccounting: Sandbox) -> dict[str, User]:
     """The demo's people of Nordvik Sales, by their first names."""
-    call_command("load_demo", verbosity=0)
+    load_demo()
     return {user.email.split("@")[0]: user for user in User.objects.filter(email__endswith="@nordvik.example")}
 
 
@@ -148,8 +151,8 @@ def connect(user: User, *, company: str = "1") -> Connection:
     """Connect through the real OAuth code, and choose what eAccounting suggests."""
     request = connecting.begin()
     answer = _consent(request.url, company)
-    code = oauth.parse_callback(config=gateway.oauth_config(), query=answer, expected_state=request.state)
-    started = connecting.started_from(services.current_connection(user.account_id))
+    code = oauth.parse_callback(config=client_factory.oauth_config(), query=answer, expected_state=request.state)
+    started = connecting.started_from(current_connection(user.account_id))
     made = connecting.complete(
         user=user, account=user.account, code=code, code_verifier=request.code_verifier, started=started
     )

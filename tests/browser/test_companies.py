@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from django.core.management import call_command
 from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
 from companies.models import Company, Contact
+from dev.demo.load import load_demo
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def ulf(transactional_db: None) -> User:
     """The demo's user."""
-    call_command("load_demo", verbosity=0)
+    load_demo()
     return User.objects.get(email="ulf@nordvik.example")
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from companies.models import Company
-from integrations.eaccounting.sandbox.core import Sandbox
+from dev.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 from tests.browser.eaccounting import ADD, SETTLED, add_customer, connect, customer_named, open_card, open_edit

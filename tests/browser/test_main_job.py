@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.models import User
-from integrations.eaccounting.sandbox.core import Sandbox
+from dev.launcher.environment import FIRST_PATH, LOGINS, PASSWORD
+from dev.sandbox.core import Sandbox
 from integrations.models import Connection
-from limego_visma.local.environment import FIRST_PATH, LOGINS, PASSWORD
 from tests.browser.conftest import LogIn, assert_accessible
 from tests.browser.eaccounting import ADD, SETTLED, add_customer, customer_named, open_card, open_edit
 

@@ -10,7 +10,7 @@ from accounts.models import Account, User
 from companies.models import Company
 from integrations.models import Connection
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
-from tests.integrations_face.conftest import COMPLETE, NOW, World
+from tests.integrations.pages.conftest import COMPLETE, NOW, World
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from companies.models import Company
-from integrations.eaccounting.sandbox.core import Sandbox
+from dev.sandbox.core import Sandbox
 from integrations.models import Connection
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 from tests.browser.eaccounting import SETTLED, customer_named, open_card, open_edit

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.store import Document
-from integrations.eaccounting.sandbox.world import TERMS
+from dev.sandbox.core import Sandbox
+from dev.sandbox.store import Document
+from dev.sandbox.world import TERMS
 from integrations.models import Connection, RemoteCustomer
 from tests.browser.conftest import LogIn, assert_accessible
 from tests.browser.eaccounting import SETTLED, customer_named, open_card, open_edit

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from accounts.mail import send_due
 from accounts.models import User
+from dev.sandbox.core import Sandbox
 from integrations.clock import database_now
-from integrations.eaccounting.sandbox.core import Sandbox
 from integrations.models import Connection
 from tests.browser.conftest import LogIn, assert_accessible
 from tests.browser.eaccounting import SETTLED, customer_named, open_card

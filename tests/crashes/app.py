@@ -4,8 +4,8 @@ import os
 
 from celery.signals import task_postrun, task_prerun
 
-from integrations import crashpoints
-from integrations.crashpoints import Point
+from integrations import crash_points
+from integrations.crash_points import Point
 from limego_visma.celery import app
 from tests.crashes.orders import AT_WORK, MET, SIGNALS, TRACE, Fate, armed, store
 
@@ -39,4 +39,4 @@ def end(**_: object) -> None:
 
 
 app.autodiscover_tasks(["tests.crashes"])
-crashpoints.arm(act)
+crash_points.arm(act)

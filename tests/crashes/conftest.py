@@ -11,9 +11,9 @@ from pytest_django import Settings as DjangoSettings
 
 from accounts.models import User
 from companies.models import Company
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
 from integrations import tasks
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection
 from tests.crashes.orders import own_redis_url, store
 from tests.crashes.stage import SEND_BY_SECONDS, Stage, thaw_all
@@ -76,14 +76,14 @@ def broker(settings: DjangoSettings) -> Iterator[Broker]:
     with Broker(url) as broker:
         yield broker
     for pools in (producers, connections):
-        pools[tasks._poke_broker()].force_close_all()
-        del pools[tasks._poke_broker()]
+        pools[tasks._wake_broker()].force_close_all()
+        del pools[tasks._wake_broker()]
     _poke_through(before)
 
 
 def _poke_through(url: str) -> None:
     current_app.conf.broker_url = current_app.conf.broker_write_url = url
-    tasks._poke_broker.cache_clear()
+    tasks._wake_broker.cache_clear()
     tasks._quiet["until"] = 0.0
 
 

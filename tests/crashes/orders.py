@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import redis
 from django.conf import settings
 
-from integrations.crashpoints import Point
+from integrations.crash_points import Point
 
 TRACE, MET, AT_WORK = "crashes:trace", "crashes:met", "crashes:at work"
 OWN_DATABASES = 8  # other tests use the first ones

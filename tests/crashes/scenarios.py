@@ -6,13 +6,12 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from integrations import connecting, offers, services
+from dev.sandbox.store import Document
 from integrations.clock import database_now
-from integrations.comparing import Side
-from integrations.crashpoints import Point
-from integrations.delivery import live
-from integrations.delivery.indexing import LONGEST_PAUSE, lease_seconds
-from integrations.eaccounting.sandbox.store import Document
+from integrations.crash_points import Point
+from integrations.delivery import live_reads, other_company
+from integrations.delivery.customer_index import LONGEST_PAUSE, lease_seconds
+from integrations.domain.diff import Side
 from integrations.models import (
     BlockedReason,
     Connection,
@@ -24,7 +23,10 @@ from integrations.models import (
     RemoteCustomer,
     WaitReason,
 )
-from integrations.models.numbers import number_of
+from integrations.models.connection import number_of
+from integrations.services import connect
+from integrations.services.link import link_company
+from integrations.services.preconditions import current_connection
 from tests import sheets
 from tests.crashes.orders import Fate
 from tests.crashes.stage import Stage
@@ -84,8 +86,8 @@ def _theirs(stage: Stage) -> Document:
 
 def _link(stage: Stage) -> None:
     """Link the company to a customer, equal in everything, then edit its phone number here."""
-    customer = live.read_customer(stage.connection, customer_id=str(_theirs(stage)["Id"]))
-    services.link(
+    customer = live_reads.read_customer(stage.connection, customer_id=str(_theirs(stage)["Id"]))
+    link_company(
         user=stage.user, company=stage.company, connection=stage.connection, customer=customer, origin=Origin.PASTED
     )
     stage.company.save_changes(now=timezone.now(), values={"phone": NEW_PHONE})
@@ -244,11 +246,11 @@ def _connect(stage: Stage) -> None:
 
 def _judge_connect(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
     """Either it is connected, or nothing is and the person connects again."""
-    connection = services.current_connection(stage.newcomer.account_id)
+    connection = current_connection(stage.newcomer.account_id)
     assert (connection is None) == (fate in {Fate.KILL, Fate.RAISE})
     connection = connection or connect_as(stage.newcomer, company="2")
     assert stage.holds_good_tokens(connection)
-    assert connecting.test(connection) == ""
+    assert connect.test(connection) == ""
 
 
 def _reconnect(stage: Stage) -> None:
@@ -284,15 +286,15 @@ def _judge_disconnect(stage: Stage, _point: Point | None, _fate: Fate | None) ->
 def _start_over(stage: Stage) -> None:
     offered = connect_as(stage.user, company="2")
     assert offered.pk != stage.connection.pk
-    stage.send("tests.crashes.tasks.start_over", user_id=stage.user.pk, mark=offers.mark_of(offered))
+    stage.send("tests.crashes.tasks.start_over", user_id=stage.user.pk, mark=other_company.mark_of(offered))
 
 
 def _judge_start_over(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
-    connection = services.current_connection(stage.user.account_id)
+    connection = current_connection(stage.user.account_id)
     assert connection is not None
     assert connection.pk != stage.connection.pk
     assert stage.holds_good_tokens(connection)
-    assert connecting.test(connection) == ""
+    assert connect.test(connection) == ""
     assert Connection.objects.get(pk=stage.connection.pk).state == Connection.State.DISCONNECTED
 
 

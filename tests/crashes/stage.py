@@ -21,11 +21,11 @@ from kombu import Connection as Broker
 
 from accounts.models import User
 from companies.models import Company
+from dev.sandbox.core import Sandbox
+from dev.sandbox.identity import GRANT, REFRESH
 from integrations import tasks
 from integrations.clock import database_now
-from integrations.crashpoints import Point
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.identity import GRANT, REFRESH
+from integrations.crash_points import Point
 from integrations.models import Connection, CustomerIndex, Push
 from integrations.models.push_queue import HEAD_START
 from tests import sheets

@@ -12,7 +12,7 @@ import time
 
 from billiard.common import reset_signals
 
-from integrations import tokens
+from integrations.access import tokens
 from integrations.clock import database_now
 
 PROGRAM = "import django; django.setup(); from tests.crashes.stopping import main; main()"

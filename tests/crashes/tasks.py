@@ -4,8 +4,8 @@ from celery import shared_task
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting
 from integrations.models import Connection
+from integrations.services import connect as connecting
 from tests import sheets
 
 

@@ -6,7 +6,7 @@ A new point has to be given to a scenario here: `test_every_point_has_its_cases`
 
 import pytest
 
-from integrations.crashpoints import Point
+from integrations.crash_points import Point
 from tests.crashes.orders import Fate
 from tests.crashes.scenarios import SCENARIOS
 from tests.crashes.stage import Stage

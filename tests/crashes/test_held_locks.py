@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from integrations.crashpoints import Point
+from integrations.crash_points import Point
 from tests.crashes.orders import Fate
 from tests.crashes.scenarios import SCENARIOS
 from tests.crashes.stage import Stage, frozen

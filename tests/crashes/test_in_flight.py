@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from integrations.crashpoints import Point
+from integrations.crash_points import Point
 from tests.crashes.orders import SIGNALS, Fate
 from tests.crashes.scenarios import SCENARIOS
 from tests.crashes.stage import Stage, at_work

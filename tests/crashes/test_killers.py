@@ -2,10 +2,11 @@
 
 import pytest
 
-from integrations import services
-from integrations.crashpoints import Point
+from integrations.crash_points import Point
 from integrations.models import CustomerLink, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED
+from integrations.services.outbox import recheck_push
+from integrations.services.try_again import repeat_push
 from tests.crashes.orders import Fate
 from tests.crashes.scenarios import SCENARIOS, Scenario
 from tests.crashes.stage import Stage
@@ -33,7 +34,7 @@ def test_three_ends_before_anything_was_sent_are_a_technical_failure(stage: Stag
     push = die_again_and_again(stage, SCENARIOS["create"], Point.CLAIMED, fate)
     assert (push.state, push.failure) == (PushState.FAILED, "crashed")
     assert posts(stage.sandbox) == 0
-    services.try_again(user=stage.user, push=push)
+    repeat_push(user=stage.user, push=push)
     stage.settle(within=LONG)
     assert (len(named(stage.sandbox)), posts(stage.sandbox)) == (1, 1)
 
@@ -43,7 +44,7 @@ def test_after_three_ends_when_a_create_may_have_been_sent_a_person_decides(stag
     push = die_again_and_again(stage, SCENARIOS["create"], Point.SENDING_COMMITTED, fate)
     assert (push.state, push.wait_reason, push.failure) == (PushState.UNKNOWN, WaitReason.DECISION, "crashed")
     assert posts(stage.sandbox) == 0
-    services.look_again(push=push)
+    recheck_push(push=push)
     stage.settle(within=LONG)
     assert Push.objects.get().state == PushState.DONE
     assert str(CustomerLink.objects.get().reference) == named(stage.sandbox)[0]["Id"]
@@ -55,6 +56,6 @@ def test_after_three_ends_when_an_update_may_have_been_sent_a_person_decides(sta
     push = die_again_and_again(stage, SCENARIOS["update"], Point.SENDING_COMMITTED, fate)
     assert (push.state, push.wait_reason, push.failure) == (PushState.UNKNOWN, WaitReason.DECISION, "crashed")
     assert puts(stage.sandbox) == 0
-    services.look_again(push=push)
+    recheck_push(push=push)
     stage.settle(within=LONG)
     SCENARIOS["update"].judge(stage, Point.SENDING_COMMITTED, fate)

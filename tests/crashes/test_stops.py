@@ -13,9 +13,9 @@ import pytest
 
 from accounts.models import User
 from companies.models import Company
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
 from integrations.clock import database_now
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
 from tests import sheets
 from tests.crashes.stage import holds_good_tokens

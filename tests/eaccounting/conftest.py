@@ -6,15 +6,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 import responses
 
+from dev.sandbox.core import Sandbox
+from dev.sandbox.inprocess import mount
+from dev.sandbox.messages import Request
+from dev.sandbox.server import SandboxServer
+from dev.sandbox.world import Settings
 from integrations.eaccounting import oauth
 from integrations.eaccounting.client import Client
-from integrations.eaccounting.http import Http
 from integrations.eaccounting.oauth import OAuthConfig
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.inprocess import mount
-from integrations.eaccounting.sandbox.messages import Request
-from integrations.eaccounting.sandbox.server import SandboxServer
-from integrations.eaccounting.sandbox.world import Settings
+from integrations.eaccounting.transport import Http
 from integrations.eaccounting.types import TokenSet
 from tests.eaccounting.contract import API_URL, IDENTITY_URL, Contract
 

@@ -9,9 +9,9 @@ from openapi_core import OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 from openapi_core.exceptions import OpenAPIError
 
-from integrations.eaccounting.sandbox.contract import document
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.messages import Delivery, Response
+from dev.sandbox.contract import document
+from dev.sandbox.core import Sandbox
+from dev.sandbox.messages import Delivery, Response
 
 API_URL = "https://eaccountingapi.vismaonline.com/v2"
 IDENTITY_URL = "https://identity.vismaonline.com"

@@ -9,6 +9,8 @@ from functools import partial
 
 import pytest
 
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
 from integrations.eaccounting import filters
 from integrations.eaccounting.client import Client, Endpoint
 from integrations.eaccounting.errors import (
@@ -21,10 +23,8 @@ from integrations.eaccounting.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from integrations.eaccounting.http import Http
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from integrations.eaccounting.transport import Http
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES, CustomerSlice
 from tests.eaccounting.payloads import payload
 from tests.eaccounting.raw_server import RawServer, answer, says

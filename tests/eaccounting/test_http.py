@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from integrations.eaccounting import connection, http
+from integrations.eaccounting import transport
 from integrations.eaccounting.errors import EAccountingError, NotSent, UnexpectedAnswer, Unreachable
-from integrations.eaccounting.http import Http, check_url
+from integrations.eaccounting.transport import Http, check_url
 from tests.eaccounting.raw_server import RawServer, Script, answer, drips, resets, says, silent, then
 from tests.integrations.workers import until
 
@@ -96,7 +96,7 @@ def test_a_body_that_cannot_be_unpacked_is_unexpected() -> None:
 
 
 def test_an_answer_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MOST_BYTES", 1000)
+    monkeypatch.setattr(transport, "MOST_BYTES", 1000)
     with RawServer(says(answer(gzip.compress(b"0" * 200_000), extra=b"Content-Encoding: gzip\r\n"))) as server:
         error = fails(lambda: client(server).request("GET", "/", deadline=60))
     assert (type(error), error.code) == (UnexpectedAnswer, "answer_too_long")
@@ -157,7 +157,7 @@ def test_past_send_by_nothing_is_sent() -> None:
 
 def test_send_by_is_looked_at_after_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that was frozen, or a connection that took long, must not send late."""
-    connect, soon = connection._connected, time.monotonic() + 1.0
+    connect, soon = transport._connected, time.monotonic() + 1.0
 
     def slow(host: str, port: int, timeout: float) -> socket.socket:
         sock = connect(host, port, timeout)
@@ -165,7 +165,7 @@ def test_send_by_is_looked_at_after_connecting(monkeypatch: pytest.MonkeyPatch) 
             time.sleep(0.05)
         return sock
 
-    monkeypatch.setattr(connection, "_connected", slow)
+    monkeypatch.setattr(transport, "_connected", slow)
     with RawServer(says(answer())) as server:
         error = fails(lambda: client(server).request("POST", "/", deadline=60, json={}, send_by=soon))
         until(lambda: server.connections == 1, what="the connection to be accepted")
@@ -182,9 +182,9 @@ def test_a_deadline_that_is_over_before_sending_is_not_sent() -> None:
 
 def test_head_and_body_leave_in_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[bytes] = []
-    send = connection.socket.socket.sendall
+    send = transport.socket.socket.sendall
     monkeypatch.setattr(
-        connection.socket.socket,
+        transport.socket.socket,
         "sendall",
         lambda sock, data: writes.append(bytes(data)) or send(sock, data),
     )
@@ -216,7 +216,7 @@ def test_a_post_uses_no_connection_that_was_idle_for_long(monkeypatch: pytest.Mo
         http_client.request("GET", "/", deadline=60)
         http_client.request("POST", "/", deadline=60, json={}, fresh=True)
         assert server.connections == 1
-        monkeypatch.setattr(http, "FRESH_IDLE_SECONDS", 0.05)
+        monkeypatch.setattr(transport, "FRESH_IDLE_SECONDS", 0.05)
         time.sleep(0.1)
         http_client.request("GET", "/", deadline=60)
         assert server.connections == 1

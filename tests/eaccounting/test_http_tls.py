@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from integrations.eaccounting.errors import Unreachable
-from integrations.eaccounting.http import Http
+from integrations.eaccounting.transport import Http
 from tests.eaccounting.raw_server import RawServer, answer, drips, says
 
 

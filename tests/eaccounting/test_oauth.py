@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
@@ -21,8 +23,6 @@ from integrations.eaccounting.errors import (
     Unreachable,
 )
 from integrations.eaccounting.oauth import OAuthConfig
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
 from tests.eaccounting.conftest import config_for, connect, consent
 from tests.eaccounting.raw_server import RawServer, answer, says, silent
 

@@ -7,8 +7,8 @@ from email.utils import format_datetime
 import pytest
 
 from integrations.eaccounting import errors
-from integrations.eaccounting.http import Answer
 from integrations.eaccounting.refusals import BY_ERROR_CODE, error_for, silence
+from integrations.eaccounting.transport import Answer
 
 ERROR_ID = "3fa7da17-eeb2-48f6-997d-0be158f4cba4"
 

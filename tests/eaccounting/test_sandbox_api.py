@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from dev.sandbox.core import Sandbox
+from dev.sandbox.messages import Request, Response
 from integrations.eaccounting.client import Client
 from integrations.eaccounting.errors import RateLimited
 from integrations.eaccounting.oauth import OAuthConfig
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.messages import Request, Response
 from tests.eaccounting.conftest import connect
 from tests.eaccounting.payloads import SWEDISH_30_DAYS, payload
 

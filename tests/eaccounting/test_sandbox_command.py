@@ -1,4 +1,4 @@
-"""`manage.py eaccounting_sandbox`, as make run starts it."""
+"""`python -m dev.sandbox`, as make run starts it."""
 
 import http.client
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def command(*options: str) -> list[str]:
-    return [sys.executable, str(ROOT / "manage.py"), "eaccounting_sandbox", *options]
+    return [sys.executable, "-m", "dev.sandbox", *options]
 
 
 @contextmanager

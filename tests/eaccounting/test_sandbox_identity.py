@@ -5,12 +5,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from dev.sandbox.core import Sandbox
+from dev.sandbox.messages import Request, Response
 from integrations.eaccounting import oauth
 from integrations.eaccounting.client import Client
 from integrations.eaccounting.errors import ConnectionRevoked, Unauthorized
 from integrations.eaccounting.oauth import OAuthConfig
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.messages import Request, Response
 from tests.eaccounting.conftest import REDIRECT_URI, connect, consent
 
 GOOD = {

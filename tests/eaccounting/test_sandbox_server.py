@@ -9,6 +9,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from dev.sandbox.core import Sandbox
+from dev.sandbox.messages import Request, Response
+from dev.sandbox.seed import demo
+from dev.sandbox.server import SandboxServer
 from integrations.eaccounting import oauth
 from integrations.eaccounting.client import Client
 from integrations.eaccounting.errors import (
@@ -20,10 +24,6 @@ from integrations.eaccounting.errors import (
     Unreachable,
 )
 from integrations.eaccounting.oauth import OAuthConfig
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.messages import Request, Response
-from integrations.eaccounting.sandbox.seed import demo
-from integrations.eaccounting.sandbox.server import SandboxServer
 from tests.eaccounting.conftest import config_for, connect
 from tests.eaccounting.contract import Contract
 from tests.eaccounting.payloads import payload

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.db import connection
 
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.sandbox.server import SandboxServer
 from tests.integrations.workers import QUEUES, Workers
 
 # Python runs a module of this name at its start: the clock of the whole process is moved before anybody looks at it.

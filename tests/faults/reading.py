@@ -5,7 +5,7 @@ from collections.abc import Callable
 from html import unescape
 
 from companies.models import Company
-from integrations.eaccounting.sandbox.core import Sandbox
+from dev.sandbox.core import Sandbox
 from integrations.models import CustomerLink, Push, PushState
 from tests.integrations.conftest import named, posts
 

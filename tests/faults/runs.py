@@ -4,8 +4,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.mapping import COMPANY_GROUPS, values_of
+from dev.sandbox.core import Sandbox
+from integrations.domain.mapping import COMPANY_GROUPS, values_of
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
 from tests.integrations.workers import until
 

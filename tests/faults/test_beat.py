@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from celery import Celery, current_app
 
-from integrations import limiter
+from integrations.access import rate_limit
 from limego_visma.beat import SteadyScheduler
 from tests.integrations.workers import until
 from tests.proxy import Proxy
@@ -25,19 +25,19 @@ TASKS = {
 def scheduler() -> Iterator[SteadyScheduler]:
     """The scheduler that beat runs, with a quick schedule."""
     before, current_app.conf.beat_schedule = current_app.conf.beat_schedule, TASKS
-    limiter._redis().flushdb()
+    rate_limit._redis().flushdb()
     yield SteadyScheduler(app=current_app)
     current_app.conf.beat_schedule = before
-    limiter._redis().flushdb()
+    rate_limit._redis().flushdb()
 
 
 def assert_in_time(scheduler: SteadyScheduler) -> None:
     """Let it tick as beat does until it has asked for each task three times: at its pace, and in no flood."""
-    limiter._redis().delete("sweep", "upkeep")
+    rate_limit._redis().delete("sweep", "upkeep")
     began = time.monotonic()
 
     def asked() -> list[int]:
-        return [limiter._redis().llen(queue) for queue in ("sweep", "upkeep")]
+        return [rate_limit._redis().llen(queue) for queue in ("sweep", "upkeep")]
 
     def asked_thrice() -> bool:
         time.sleep(min(EVERY, max(0.0, scheduler.tick())))
@@ -73,4 +73,4 @@ def test_a_broker_away_is_one_line_in_the_log_and_one_when_it_is_back(caplog: py
             ("WARNING", "Periodic tasks are asked for again.")
         ]
         app.pool.force_close_all()
-    limiter._redis().flushdb()
+    rate_limit._redis().flushdb()

@@ -20,12 +20,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, tasks
-from integrations.delivery.deliver import deliver
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.launcher.stores import free_port
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from integrations import tasks
+from integrations.access import rate_limit
+from integrations.delivery.worker import deliver
 from integrations.models import Connection, Event, Push, PushState
-from limego_visma.local.stores import free_port
 from tests import sheets
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words, words_of
@@ -42,7 +43,7 @@ SENDING = "Sending The company is being added as a customer in Visma eAccounting
 
 
 def add(company: Company) -> str:
-    return f"/companies/{company.pk}/visma-eaccounting/add/"
+    return f"/companies/{company.pk}/visma-eaccounting/create/"
 
 
 def press(browser: Client, company: Company) -> str:
@@ -86,7 +87,7 @@ def test_a_broker_behind_a_bad_line_holds_no_click_up(
     browser, sheet = as_user(ulf), confirmed(company)
     with Proxy.before(configuration.REDIS_URL) as line:
         poke_through(line.url)
-        tasks.poke(0)
+        tasks.wake(0)
         for trouble in ("silence", "reset", "slow bytes", "latency"):
             line.heal()
             line.reset()
@@ -249,7 +250,7 @@ def test_the_web_process_killed_between_commit_and_publish_loses_nothing(
         finally:
             os.killpg(web.pid, signal.SIGKILL)
             web.wait()
-    assert limiter._redis().llen("clicks") == 0
+    assert rate_limit._redis().llen("clicks") == 0
     with FaultyWorkers(folder=tmp_path, server=server):
         until(lambda: Push.objects.get().state == PushState.DONE, what="the wish to be sent")
     assert_one_customer(sandbox, company, sent=1)

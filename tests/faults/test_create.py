@@ -11,10 +11,10 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
+from dev.sandbox.core import Sandbox
+from dev.sandbox.world import TERMS
 from integrations.clock import database_now
 from integrations.delivery import upkeep
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.world import TERMS
 from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
 from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer

@@ -14,10 +14,10 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter
-from integrations.delivery.deliver import deliver, deliver_next
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from integrations.access import rate_limit
+from integrations.delivery.worker import deliver, deliver_next
 from integrations.models import Connection, Push, PushState, WaitReason
 from tests import sheets
 from tests.faults.processes import FaultyWorkers
@@ -54,7 +54,7 @@ def test_a_429_with_text_only_quiets_all_workers_for_that_endpoint(
     at_once([lambda push=push: deliver(push.pk) for push in others])
     assert len(sandbox.calls(path=CUSTOMERS)) == 1
     assert "Many calls are waiting for Visma eAccounting." in card(ulf, others[0].company)
-    limiter._redis().flushdb()  # 55 seconds later
+    rate_limit._redis().flushdb()  # 55 seconds later
     for push in (wish, *others):
         run(push, forward=60)
         assert_one_customer(sandbox, push.company)
@@ -89,12 +89,12 @@ def test_retry_after_is_taken_as_it_is_written_and_clamped(
     row = run(wish)
     assert row.next_attempt_at is not None
     assert (row.state, row.wait_reason) == (PushState.WAITING, WaitReason.BUDGET)
-    silent = limiter._redis().pttl(limiter._keys(CUSTOMERS.removeprefix("/v2"), 0)[1]) / 1000
+    silent = rate_limit._redis().pttl(rate_limit._keys(CUSTOMERS.removeprefix("/v2"), 0)[1]) / 1000
     passed = (clock() - before).total_seconds() + 1  # the header tells whole seconds, and was made a moment before
     assert -passed < (row.next_attempt_at - before).total_seconds() - seconds < passed
     assert -passed < silent - seconds <= 0
     assert LESS_OFTEN in card(ulf, wish.company)
-    limiter._redis().flushdb()
+    rate_limit._redis().flushdb()
     run(wish, forward=seconds + 1)
     assert_one_customer(sandbox, wish.company)
 
@@ -105,13 +105,13 @@ def test_retry_after_is_taken_as_it_is_written_and_clamped(
 @pytest.fixture
 def line_to_redis(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The store of the budget, behind a line that can break."""
-    monkeypatch.setattr(limiter, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(rate_limit, "ANSWER_SECONDS", 1.0)
     with Proxy.before(configuration.REDIS_URL) as line:
         settings.REDIS_URL = line.url
-        limiter._redis.cache_clear()
+        rate_limit._redis.cache_clear()
         yield line
-        limiter._redis().close()
-        limiter._redis.cache_clear()
+        rate_limit._redis().close()
+        rate_limit._redis.cache_clear()
 
 
 @pytest.mark.parametrize("trouble", ["silence", "reset", "closed", "slow bytes"])
@@ -145,7 +145,7 @@ def test_a_budget_wiped_in_a_run_costs_nothing(
 
     def wipe() -> None:
         while not over.wait(0.1):
-            limiter._redis().flushdb()
+            rate_limit._redis().flushdb()
 
     def pull() -> None:
         while deliver_next() or Push.unattended(now=datetime.now(UTC)).exists():
@@ -218,5 +218,5 @@ def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_th
 
 def click_and_wait(user: User, company: Company, browser: Client) -> None:
     """Click Create customer in Visma, and wait until the customer is there."""
-    assert browser.post(f"/companies/{company.pk}/visma-eaccounting/add/", confirmed(company)).status_code == 302
+    assert browser.post(f"/companies/{company.pk}/visma-eaccounting/create/", confirmed(company)).status_code == 302
     until(lambda: Push.objects.filter(company=company, state=PushState.DONE).exists(), what=f"{company} to be done")

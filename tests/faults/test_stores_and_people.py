@@ -22,13 +22,15 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import limiter, services, tasks
+from dev.launcher.stores import Store, postgres
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from integrations import tasks
+from integrations.access import rate_limit
 from integrations.clock import database_now
-from integrations.delivery.deliver import deliver
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from integrations.delivery.worker import deliver
 from integrations.models import Connection, CustomerLink, Push, PushState
-from limego_visma.local.stores import Store, postgres
+from integrations.services.try_again import repeat_push
 from tests import sheets
 from tests.faults.processes import FaultyWorkers
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words
@@ -136,13 +138,13 @@ def test_a_broker_that_is_wiped_again_and_again_while_many_wait_loses_nothing(
     names = begin_run(ready, ulf, count=150)
     for push_id in Push.objects.values_list("pk", flat=True):
         tasks.deliver_push.apply_async(kwargs={"push_id": push_id})
-    assert limiter._redis().llen("clicks") == 150
-    limiter._redis().flushdb()
+    assert rate_limit._redis().llen("clicks") == 150
+    rate_limit._redis().flushdb()
     over = threading.Event()
 
     def wipe() -> None:
         while not over.wait(0.7):
-            limiter._redis().flushdb()
+            rate_limit._redis().flushdb()
 
     wiping = in_thread(wipe)
     with FaultyWorkers(folder=tmp_path, server=server):
@@ -271,7 +273,7 @@ def test_a_user_deactivated_in_a_run_stops_what_was_not_sent_and_others_can_go_o
     for company in companies[:2]:
         assert_one_customer(sandbox, company)
     assert posts(sandbox) == 2
-    run(services.try_again(user=anna, push=Push.objects.get(pk=pushes[2].pk)))
+    run(repeat_push(user=anna, push=Push.objects.get(pk=pushes[2].pk)))
     assert len(named(sandbox, companies[2].name)) == 1
 
 

@@ -16,11 +16,13 @@ from pytest_django import Settings
 
 from accounts.models import Mail, User
 from companies.models import Company
-from integrations import connecting, crashpoints, database_away
-from integrations.crashpoints import Point
-from integrations.delivery.deliver import deliver
-from integrations.eaccounting.sandbox.core import Sandbox
+from dev.sandbox.core import Sandbox
+from integrations import crash_points
+from integrations import database as database_away
+from integrations.crash_points import Point
+from integrations.delivery.worker import deliver
 from integrations.models import Connection, Event, EventKind, Push, PushState
+from integrations.services import connect
 from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, words_of
 from tests.holding import held
@@ -245,7 +247,7 @@ def test_disconnecting_while_many_wait_and_four_are_being_sent_cancels_only_what
     with held(sandbox, method="POST", path="/v2/customers", when="after", count=4) as requests:
         hands = [in_thread(lambda push=push: deliver(push.pk)) for push in pushes[:4]]
         requests.wait_for(4)
-        assert connecting.disconnect(user=anna, connection=ready) == 20
+        assert connect.disconnect(user=anna, connection=ready) == 20
     for hand in hands:
         hand.result(60)
     for push in pushes[:4]:
@@ -338,7 +340,7 @@ def test_connected_although_the_answer_to_the_commit_was_lost(
     begun = browser.post(CONNECT).headers["Location"]
     query = consent(begun, company=company)
     lose_the_answer = partial(line_to_database.to_client.end_after, 0, how="reset")
-    monkeypatch.setattr(crashpoints, "_armed", at(Point.CONNECTION_SAVING, lose_the_answer))
+    monkeypatch.setattr(crash_points, "_armed", at(Point.CONNECTION_SAVING, lose_the_answer))
     page = words_of(browser.get(CALLBACK, query, follow=True).content.decode())
     expected = "Connected to Nordvik Bygg AB." if company == "1" else "Fjordlys AS"
     assert expected in page
@@ -355,7 +357,7 @@ def test_a_database_that_goes_away_before_the_commit_leaves_no_grant_behind(
 ) -> None:  # fmt: skip
     browser = as_user(anna)
     query = consent(browser.post(CONNECT).headers["Location"])
-    monkeypatch.setattr(crashpoints, "_armed", at(Point.CODE_EXCHANGED, line_to_database.reset))
+    monkeypatch.setattr(crash_points, "_armed", at(Point.CODE_EXCHANGED, line_to_database.reset))
     page = words_of(browser.get(CALLBACK, query, follow=True).content.decode())
     assert "nothing was connected, and the access was given back. Connect again." in page
     assert not Connection.objects.exists()
@@ -376,7 +378,7 @@ def test_a_database_that_stays_away_while_connecting_is_told_as_not_known(
         line_to_database.down()
         line_to_database.reset()
 
-    monkeypatch.setattr(crashpoints, "_armed", at(Point.CONNECTION_SAVING, go_away))
+    monkeypatch.setattr(crash_points, "_armed", at(Point.CONNECTION_SAVING, go_away))
     answer = browser.get(CALLBACK, query)
     assert answer.status_code == 503
     assert "We cannot tell yet whether your last change was saved." in words_of(answer.content.decode())

@@ -6,14 +6,16 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services
+from dev.sandbox.core import Sandbox
+from dev.sandbox.store import Document
 from integrations.clock import database_now
-from integrations.delivery import live
-from integrations.delivery.deliver import deliver
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.store import Document
-from integrations.mapping import BY_PROPERTY
+from integrations.delivery import live_reads
+from integrations.delivery.worker import deliver
+from integrations.domain.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from integrations.services.link import link_company
+from integrations.services.outbox import recheck_push
+from integrations.services.try_again import repeat_push
 from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card
 from tests.holding import committed_late, held
@@ -39,8 +41,8 @@ def foreign(row: Document) -> Document:
 @pytest.fixture
 def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> CustomerLink:
     """The company is linked to a customer that differs in nearly everything."""
-    customer = live.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
-    link = services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+    customer = live_reads.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    link = link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     sandbox.forget_calls()
     return link
 
@@ -185,7 +187,7 @@ def test_an_update_that_kills_three_workers_after_its_bytes_may_have_left_is_a_p
     assert "Your decision Sending stopped three times before it was done. Nothing is lost." in shown
     assert "We can look again whether the information was stored. Look again" in shown
     assert puts(sandbox) == 0
-    services.look_again(push=wish)
+    recheck_push(push=wish)
     assert settle(wish).state == PushState.DONE
     assert (there(sandbox)["Name"], puts(sandbox)) == (wish.company.name, 1)
 
@@ -247,7 +249,7 @@ def test_terms_of_the_customer_that_are_gone_there_are_told_and_the_link_stays(
     assert "Create again" not in shown
     assert "Link broken" not in shown
     sandbox.world.put("terms", "1", row)
-    again = services.try_again(user=ulf, push=Push.objects.get(pk=wish.pk))
+    again = repeat_push(user=ulf, push=Push.objects.get(pk=wish.pk))
     assert run(again).state == PushState.DONE
     assert UP_TO_DATE in card(ulf, wish.company)
 
@@ -284,8 +286,8 @@ def test_what_is_missing_there_and_here_is_named(
 ) -> None:
     company = add_company(address_line1="", postal_code="", city="")
     sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), InvoicePostalCode=None, TermsOfPaymentId=None)
-    customer = live.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
-    services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+    customer = live_reads.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     run(sheets.update_all(user=ulf, company=company))
     assert "Nothing was sent, because values are missing or too long. Postal code is missing." in card(ulf, company)
     edit(company, postal_code="111 22", city="Stockholm")

@@ -7,11 +7,12 @@ import pytest
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services, tasks
-from integrations.delivery.deliver import deliver_next
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from integrations import tasks
+from integrations.delivery.worker import deliver_next
 from integrations.models import Connection, CustomerLink, Push, PushState
+from integrations.services.outbox import recheck_push
 from tests import sheets
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer
@@ -156,7 +157,7 @@ def test_a_row_that_kills_three_workers_after_its_bytes_may_have_left_is_a_perso
     assert "Create anyway" not in shown
     assert "Look again" in shown
     assert (Push.objects.get().state, posts(sandbox)) == (PushState.UNKNOWN, 0)
-    services.look_again(push=push)
+    recheck_push(push=push)
     run(push, times=3, forward=100)
     assert_one_customer(sandbox, company, sent=1)
     assert CustomerLink.objects.count() == 1

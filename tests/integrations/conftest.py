@@ -12,17 +12,20 @@ from pytest_django import Settings as DjangoSettings
 
 from accounts.models import Account, User
 from companies.models import Company, Contact, FieldValue
-from integrations import connecting, crashpoints, gateway, limiter, services, tasks
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from dev.sandbox.store import Document
+from dev.sandbox.world import Settings
+from integrations import crash_points, tasks
+from integrations.access import client_factory, rate_limit
 from integrations.clock import database_now
-from integrations.crashpoints import Point
+from integrations.crash_points import Point
 from integrations.delivery import upkeep
-from integrations.delivery.deliver import deliver
+from integrations.delivery.worker import deliver
 from integrations.eaccounting import oauth
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
-from integrations.eaccounting.sandbox.store import Document
-from integrations.eaccounting.sandbox.world import Settings
 from integrations.models import Connection, Push
+from integrations.services import connect
+from integrations.services.preconditions import current_connection
 
 MAY = datetime(2026, 5, 3, 12, tzinfo=UTC)
 SWEDISH_30_DAYS = "8f9a8f7b-5ea9-44c6-9725-9b8a1addb036"
@@ -54,7 +57,7 @@ def clock() -> MovableClock:
 @pytest.fixture(scope="session")
 def server() -> Iterator[SandboxServer]:
     """One sandbox for all tests; each begins with its demo rows (see `sandbox`)."""
-    redirect_uri = f"http://testserver{gateway.CALLBACK_PATH}"
+    redirect_uri = f"http://testserver{client_factory.CALLBACK_PATH}"
     settings = Settings(
         client_id="test-client", client_secret="test-secret", redirect_uris=(redirect_uri,), rate_limit=1_000_000
     )
@@ -64,10 +67,10 @@ def server() -> Iterator[SandboxServer]:
 
 def forget_gateway() -> None:
     """The gateway reads the settings once a process."""
-    if gateway.http.cache_info().currsize:
-        gateway.http().close()
-    gateway.http.cache_clear()
-    gateway.oauth_config.cache_clear()
+    if client_factory.http.cache_info().currsize:
+        client_factory.http().close()
+    client_factory.http.cache_clear()
+    client_factory.oauth_config.cache_clear()
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def sandbox(server: SandboxServer, settings: DjangoSettings) -> Iterator[Sandbox
     settings.EACCOUNTING_RATE_LIMIT = 600_000
     server.sandbox.reset()
     server.sandbox.set_up(token_lifetime=3600)
-    limiter._redis().flushdb()
+    rate_limit._redis().flushdb()
     tasks._quiet["until"] = 0.0
     forget_gateway()
     yield server.sandbox
@@ -101,22 +104,22 @@ def consent(url: str, *, company: str = "1") -> dict[str, str]:
 
 def granted_code(*, company: str = "1") -> tuple[str, str]:
     """Return a code and its verifier, as the callback gets them."""
-    request = connecting.begin()
+    request = connect.begin()
     query = consent(request.url, company=company)
-    code = oauth.parse_callback(config=gateway.oauth_config(), query=query, expected_state=request.state)
+    code = oauth.parse_callback(config=client_factory.oauth_config(), query=query, expected_state=request.state)
     return code, request.code_verifier
 
 
-def connect_as(user: User, *, company: str = "1", started: connecting.StartedFrom = None) -> Connection:
+def connect_as(user: User, *, company: str = "1", started: connect.StartedFrom = None) -> Connection:
     """Connect through the real OAuth code."""
-    current = services.current_connection(user.account_id)
+    current = current_connection(user.account_id)
     code, verifier = granted_code(company=company)
-    return connecting.complete(
+    return connect.complete(
         user=user,
         account=user.account,
         code=code,
         code_verifier=verifier,
-        started=started or connecting.started_from(current),
+        started=started or connect.started_from(current),
     )
 
 
@@ -138,9 +141,9 @@ def confirm_terms(connection: Connection, user: User) -> None:
     """Fetch the terms, and choose eAccounting's own default."""
     upkeep.read_terms(connection.pk)
     connection.refresh_from_db()
-    terms = connecting.suggested_terms(connection)
+    terms = connect.suggested_terms(connection)
     assert terms is not None
-    connecting.choose_terms(user=user, connection=connection, terms=terms)
+    connect.choose_terms(user=user, connection=connection, terms=terms)
 
 
 COMPLETE: dict[str, FieldValue] = {
@@ -190,7 +193,7 @@ def contact(company: Company) -> Contact:
 @pytest.fixture
 def at_point() -> Iterator[Callable[[Point, Callable[[], object]], None]]:
     """Return a function that lets something happen once, when a place in the engine is reached."""
-    before = list(crashpoints._armed)
+    before = list(crash_points._armed)
 
     def arm(point: Point, act: Callable[[], object]) -> None:
         left = [act]
@@ -199,10 +202,10 @@ def at_point() -> Iterator[Callable[[Point, Callable[[], object]], None]]:
             if reached == point and left:
                 left.pop()()
 
-        crashpoints.arm(once)
+        crash_points.arm(once)
 
     yield arm
-    crashpoints._armed[:] = before
+    crash_points._armed[:] = before
 
 
 Run = Callable[..., Push]

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from integrations.due_dates import CARD, CASH, CURRENT_MONTH, NORMAL, due_date
+from integrations.models.terms_of_payment import CARD, CASH, CURRENT_MONTH, NORMAL, due_date
 
 TODAY = date(2026, 11, 22)
 

@@ -12,14 +12,14 @@ from django.utils import timezone
 from pytest_django import Settings as DjangoSettings
 
 from accounts.models import User
-from integrations import connecting, gateway, limiter
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from dev.sandbox.switches import Switches
+from dev.sandbox.world import COMPANY, CUSTOMER, INVOICE, Settings
+from integrations.access import client_factory, rate_limit
 from integrations.clock import database_now
 from integrations.eaccounting import oauth
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
-from integrations.eaccounting.sandbox.switches import Switches
-from integrations.eaccounting.sandbox.world import COMPANY, CUSTOMER, INVOICE, Settings
 from integrations.eaccounting.smoke import limits
 from integrations.eaccounting.smoke.reads import LAST
 from integrations.eaccounting.smoke.reads import QUESTIONS as READS
@@ -27,6 +27,7 @@ from integrations.eaccounting.smoke.writes import NAME
 from integrations.eaccounting.smoke.writes import QUESTIONS as WRITES
 from integrations.management.commands import eaccounting_smoke
 from integrations.models import Connection
+from integrations.services import connect
 from tests.eaccounting.conftest import consent
 
 TOKENS = ["rotation", "scope", "access_token"]
@@ -36,20 +37,20 @@ Smoke = Callable[..., Report]
 
 def forget_gateway() -> None:
     """The gateway reads the settings once a process."""
-    if gateway.http.cache_info().currsize:
-        gateway.http().close()
-    gateway.http.cache_clear()
-    gateway.oauth_config.cache_clear()
+    if client_factory.http.cache_info().currsize:
+        client_factory.http().close()
+    client_factory.http.cache_clear()
+    client_factory.oauth_config.cache_clear()
 
 
 @pytest.fixture
 def sandbox(settings: DjangoSettings) -> Iterator[Sandbox]:
-    redirect_uri = f"{settings.BASE_URL}{gateway.CALLBACK_PATH}"
+    redirect_uri = f"{settings.BASE_URL}{client_factory.CALLBACK_PATH}"
     client = {"client_id": settings.EACCOUNTING_CLIENT_ID, "client_secret": settings.EACCOUNTING_CLIENT_SECRET}
     with SandboxServer(settings=Settings(**client, redirect_uris=(redirect_uri,), rate_limit=100_000)) as server:
         settings.EACCOUNTING_API_URL, settings.EACCOUNTING_IDENTITY_URL = server.api_url, server.identity_url
         settings.EACCOUNTING_RATE_LIMIT = 600_000
-        limiter._redis().flushdb()
+        rate_limit._redis().flushdb()
         forget_gateway()
         yield server.sandbox
         forget_gateway()
@@ -57,16 +58,16 @@ def sandbox(settings: DjangoSettings) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def connection(sandbox: Sandbox, anna: User) -> Connection:
-    config = gateway.oauth_config()
+    config = client_factory.oauth_config()
     request = oauth.authorization_request(config=config)
     query = consent(sandbox, request.url)
     code = oauth.parse_callback(config=config, query=query, expected_state=request.state)
-    return connecting.complete(
+    return connect.complete(
         user=anna,
         account=anna.account,
         code=code,
         code_verifier=request.code_verifier,
-        started=connecting.started_from(None),
+        started=connect.started_from(None),
     )
 
 
@@ -193,7 +194,7 @@ def test_a_call_too_many_is_made_on_purpose_only_of_an_idle_endpoint(
     assert told["answer"].startswith("429, ErrorCode 4010 after 60 calls, for ")
     assert told["answer"].endswith("other endpoints go on")
     assert report["findings"]["retry_after"]["is_answered"]
-    assert not limiter._redis().keys("eaccounting:silent:*")  # nobody else's work waits for it
+    assert not rate_limit._redis().keys("eaccounting:silent:*")  # nobody else's work waits for it
 
 
 def test_a_limit_that_is_not_met_is_not_told(smoke: Smoke, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +341,7 @@ def test_a_429_that_happens_is_looked_at_and_silences_the_endpoint(
     assert report["switches"]["retry_after_header"] is header
     # The first call too many is the last one: whoever comes next finds the endpoint silenced.
     assert [call.status for call in sandbox.calls(path="/v2/customers")].count(429) == 1
-    assert limiter._redis().keys("eaccounting:silent:*:/customers")
+    assert rate_limit._redis().keys("eaccounting:silent:*:/customers")
     assert report["findings"]["receivables"]["is_answered"]
 
 

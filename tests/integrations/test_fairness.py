@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
+from dev.sandbox.core import Sandbox
 from integrations import tasks
-from integrations.delivery.deliver import deliver_next
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.mapping import COMPANY_GROUPS, values_of
+from integrations.delivery.worker import deliver_next
+from integrations.domain.mapping import COMPANY_GROUPS, values_of
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push_queue import AT_ONCE
 from tests import sheets

@@ -9,8 +9,8 @@ from django.db import connection as database
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.messages import Request, Response
+from dev.sandbox.core import Sandbox
+from dev.sandbox.messages import Request, Response
 from integrations.models import Connection, CustomerLink, PushState
 from tests import sheets
 from tests.integrations.conftest import Run, named

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from companies.models import Company, Contact
-from integrations import mapping
+from integrations.domain import mapping
+from integrations.domain.mapping import BY_PROPERTY, FIELDS, Group
 from integrations.eaccounting import jsontext
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES
-from integrations.mapping import BY_PROPERTY, FIELDS, Group
 from tests.companies.written_forms import EMAIL, PHONE, POSTAL, REGISTRATION, SAME, TEXT, WEBSITE, Same, cases
 
 ALL = list(Group)

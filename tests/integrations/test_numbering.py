@@ -7,16 +7,16 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
-from integrations import services
-from integrations.delivery import creating
+from dev.sandbox import customers
+from dev.sandbox.core import Sandbox
+from dev.sandbox.store import Document
+from integrations.delivery import create
 from integrations.delivery.calls import Calls
 from integrations.eaccounting.client import Endpoint
-from integrations.eaccounting.sandbox import customers
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.store import Document
+from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, RemoteCustomer, WaitReason
-from integrations.models.numbers import MOST_NUMBERS, number_of
-from integrations.words.sentences import sentence
+from integrations.models.connection import MOST_NUMBERS, number_of
+from integrations.services.create import confirm_create_anyway
 from tests import sheets
 from tests.integrations.conftest import CUSTOMERS, AddCompany, MovableClock, Run, named, posts
 
@@ -127,7 +127,7 @@ def test_a_request_that_is_stored_late_between_look_and_sending_is_adopted(
     clock.forward(60)
     claimed = Push.claim(wish.pk, now=clock(), seconds=60)
     assert claimed is not None
-    creating.run(claimed, StoredMeanwhile(connection=own, clock=clock))
+    create.run(claimed, StoredMeanwhile(connection=own, clock=clock))
     assert_one(sandbox, Push.objects.get(), f"LG{wish.pk}")
     assert posts(sandbox) == 2  # the second one was refused: the number is taken
 
@@ -161,7 +161,7 @@ def test_a_customer_with_our_number_that_a_person_edited_is_a_persons_to_judge(
     push = settle(wish)
     assert (push.state, push.wait_reason) == (PushState.WAITING, WaitReason.DECISION)
     assert [candidate["number"] for candidate in push.candidates] == [f"LG{wish.pk}"]
-    services.create_anyway(user=ulf, push=push)
+    confirm_create_anyway(user=ulf, push=push)
     assert settle(wish).state == PushState.DONE
     numbers = [row["CustomerNumber"] for row in named(sandbox)]
     assert numbers == [f"LG{wish.pk}", f"LG{wish.pk}-2"]
@@ -201,7 +201,7 @@ def test_a_worker_that_dies_when_its_number_was_refused_is_followed_by_the_next_
     claimed = Push.claim(wish.pk, now=clock(), seconds=5)
     assert claimed is not None
     with pytest.raises(KeyboardInterrupt):
-        creating.run(claimed, Killed(connection=own, clock=clock))
+        create.run(claimed, Killed(connection=own, clock=clock))
     Push.objects.update(state=PushState.SENDING)  # killed a moment earlier still
     clock.forward(60)
     assert_one(sandbox, settle(wish, seconds=120), f"LG{wish.pk}-2")

@@ -10,13 +10,16 @@ from pytest_django import Settings as DjangoSettings
 
 from accounts.models import Role, User
 from companies.models import Company
-from integrations import connecting, offers, services
+from dev.sandbox.core import Sandbox
+from integrations.access.key_rotation import prove, rotate
+from integrations.access.token_lock import LockTaken, token_lock
 from integrations.clock import database_now
-from integrations.delivery.deliver import deliver
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.locks import LockTaken, token_lock
+from integrations.delivery import other_company
+from integrations.delivery.worker import deliver
+from integrations.exceptions import AlreadyUnderWay, TermsNotConfirmed
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
-from integrations.rotation import prove, rotate
+from integrations.services import connect
+from integrations.services.preconditions import current_connection, link_of
 from tests import sheets
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named
 from tests.integrations.threads import at_once, in_thread
@@ -33,15 +36,15 @@ def offered(ready: Connection, anna: User) -> Connection:
 
 
 def start_over(user: User, offered: Connection) -> int:
-    return connecting.start_over(user=user, account=user.account, mark=offers.mark_of(offered))
+    return connect.start_over(user=user, account=user.account, mark=other_company.mark_of(offered))
 
 
 def go_back(user: User, offered: Connection) -> None:
-    connecting.go_back(user=user, account=user.account, mark=offers.mark_of(offered))
+    connect.go_back(user=user, account=user.account, mark=other_company.mark_of(offered))
 
 
 def current(user: User) -> Connection:
-    found = services.current_connection(user.account_id)
+    found = current_connection(user.account_id)
     assert found is not None
     return found
 
@@ -51,8 +54,8 @@ def grants(sandbox: Sandbox) -> int:
 
 
 def drop_expired() -> None:
-    for account_id in offers.expired(now=database_now()):
-        offers.drop_expired(account_id, now=database_now())
+    for account_id in other_company.expired(now=database_now()):
+        other_company.drop_expired(account_id, now=database_now())
 
 
 def age(offered: Connection, **past: int) -> None:
@@ -78,7 +81,7 @@ def test_going_back_gives_the_new_grant_back_and_leaves_no_trace(
     assert Connection.objects.get() == ready
     assert current(anna).is_connected
     assert len(sandbox.calls(path=REVOCATION)) == grants(sandbox) == 1
-    assert connecting.test(current(anna)) == ""
+    assert connect.test(current(anna)) == ""
 
 
 def test_starting_over_leaves_the_old_company_and_keeps_its_links(
@@ -99,12 +102,12 @@ def test_starting_over_leaves_the_old_company_and_keeps_its_links(
     assert (ready.state, ready.is_current, ready.refresh_token) == (Connection.State.DISCONNECTED, False, "")
     assert (current(anna), current(anna).state) == (offered, Connection.State.CONNECTED)
     assert current(anna).terms_confirmed_at is None
-    assert services.link_of(company, ready) is not None
-    assert services.link_of(company, current(anna)) is None
+    assert link_of(company, ready) is not None
+    assert link_of(company, current(anna)) is None
     assert Push.objects.get(company=waiting).state == PushState.CANCELLED
     assert Event.objects.get(company=waiting, kind=EventKind.CANCELLED_WITH).actor == anna
     assert grants(sandbox) == 1
-    assert connecting.test(current(anna)) == ""
+    assert connect.test(current(anna)) == ""
 
 
 def test_what_waited_for_one_company_is_never_sent_to_another(
@@ -127,8 +130,8 @@ def test_the_earlier_company_comes_back_with_its_links(
     assert (again.pk, again.is_offered) == (ready.pk, True)
     start_over(anna, again)
     assert current(anna).pk == ready.pk
-    assert services.link_of(company, current(anna)) is not None
-    with pytest.raises(services.TermsNotConfirmed):
+    assert link_of(company, current(anna)) is not None
+    with pytest.raises(TermsNotConfirmed):
         sheets.create(user=ulf, company=add_company(name="Nr 1"))
 
 
@@ -145,7 +148,7 @@ def test_a_connection_that_needs_reconnecting_can_be_left_too(
 def test_a_choice_is_made_once(offered: Connection, anna: User) -> None:
     start_over(anna, offered)
     for decide in (start_over, go_back):
-        with pytest.raises(offers.OfferGone):
+        with pytest.raises(other_company.OfferGone):
             decide(anna, offered)
     assert current(anna).generation == offered.generation + 1
 
@@ -153,23 +156,23 @@ def test_a_choice_is_made_once(offered: Connection, anna: User) -> None:
 def test_only_the_person_who_gave_the_access_can_decide(offered: Connection, anna: User) -> None:
     berit = User.objects.create_user(email="berit@nordvik.example", account=anna.account, role=Role.ADMIN)
     for decide in (start_over, go_back):
-        with pytest.raises(offers.OfferGone):
+        with pytest.raises(other_company.OfferGone):
             decide(berit, offered)
-    assert offers.open_to(anna, anna.account) == offered
-    assert offers.open_to(berit, anna.account) is None
+    assert other_company.open_to(anna, anna.account) == offered
+    assert other_company.open_to(berit, anna.account) is None
 
 
 def test_a_page_of_an_earlier_choice_decides_nothing(
     offered: Connection, ready: Connection, anna: User, sandbox: Sandbox
 ) -> None:
-    old = offers.mark_of(offered)
+    old = other_company.mark_of(offered)
     newer = connect_as(anna, company=FJORDLYS)
     assert grants(sandbox) == 2  # the first offer's grant was given back
-    connecting.go_back(user=anna, account=anna.account, mark=offers.mark_of(newer))
+    connect.go_back(user=anna, account=anna.account, mark=other_company.mark_of(newer))
     newest = connect_as(anna, company=FJORDLYS)
-    assert old not in {offers.mark_of(newer), offers.mark_of(newest)}
-    with pytest.raises(offers.OfferGone):
-        connecting.start_over(user=anna, account=anna.account, mark=old)
+    assert old not in {other_company.mark_of(newer), other_company.mark_of(newest)}
+    with pytest.raises(other_company.OfferGone):
+        connect.start_over(user=anna, account=anna.account, mark=old)
     assert current(anna) == ready
 
 
@@ -177,10 +180,10 @@ def test_after_a_quarter_of_an_hour_it_is_gone_and_its_grant_given_back(
     offered: Connection, ready: Connection, anna: User, sandbox: Sandbox
 ) -> None:
     drop_expired()
-    assert offers.open_to(anna, anna.account) == offered
+    assert other_company.open_to(anna, anna.account) == offered
     age(offered, minutes=15)
-    assert offers.open_to(anna, anna.account) is None
-    with pytest.raises(offers.OfferGone):
+    assert other_company.open_to(anna, anna.account) is None
+    with pytest.raises(other_company.OfferGone):
         start_over(anna, offered)
     drop_expired()
     assert Connection.objects.get() == ready
@@ -201,11 +204,11 @@ def test_an_expired_choice_waits_for_whoever_holds_the_lock(
 
 def test_whatever_changes_the_connection_ends_the_choice(offered: Connection, anna: User, sandbox: Sandbox) -> None:
     connect_as(anna)
-    assert offers.open_to(anna, anna.account) is None
+    assert other_company.open_to(anna, anna.account) is None
     again = connect_as(anna, company=FJORDLYS)
-    connecting.disconnect(user=anna, connection=current(anna))
-    assert offers.open_to(anna, anna.account) is None
-    with pytest.raises(offers.OfferGone):
+    connect.disconnect(user=anna, connection=current(anna))
+    assert other_company.open_to(anna, anna.account) is None
+    with pytest.raises(other_company.OfferGone):
         start_over(anna, again)
     assert not [grant for grant in sandbox.world.store.all("grant").values() if grant["company"] == FJORDLYS]
 
@@ -214,9 +217,9 @@ def test_a_company_of_another_account_is_not_offered(
     ready: Connection, anna: User, olav: User, sandbox: Sandbox
 ) -> None:
     connect_as(olav, company=FJORDLYS)
-    with pytest.raises(connecting.ConnectedElsewhere):
+    with pytest.raises(connect.ConnectedElsewhere):
         connect_as(anna, company=FJORDLYS)
-    assert offers.open_to(anna, anna.account) is None
+    assert other_company.open_to(anna, anna.account) is None
     assert grants(sandbox) == 2
 
 
@@ -224,7 +227,7 @@ def test_a_company_that_another_account_took_meanwhile_is_refused_and_nothing_lo
     offered: Connection, ready: Connection, anna: User, olav: User, sandbox: Sandbox
 ) -> None:
     connect_as(olav, company=FJORDLYS)
-    with pytest.raises(connecting.ConnectedElsewhere):
+    with pytest.raises(connect.ConnectedElsewhere):
         start_over(anna, offered)
     assert current(anna) == ready
     assert current(anna).is_connected
@@ -241,10 +244,10 @@ def test_of_two_clicks_at_once_one_decides(offered: Connection, anna: User) -> N
 def test_no_choice_is_made_while_the_tokens_are_being_renewed(
     offered: Connection, ready: Connection, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(connect, "LOCK_PATIENCE", 0.05)
     with token_lock(ready.account_id, patience=1), pytest.raises(LockTaken):
         in_thread(lambda: start_over(anna, offered)).result(60)
-    assert offers.open_to(anna, anna.account) == offered
+    assert other_company.open_to(anna, anna.account) == offered
 
 
 def test_a_company_that_refuses_everything_is_offered_with_the_reason(
@@ -255,7 +258,7 @@ def test_a_company_that_refuses_everything_is_offered_with_the_reason(
     start_over(anna, offered)
     assert current(anna).blocked_reason == "licence"
     assert Event.objects.filter(kind=EventKind.BLOCKED, connection=offered).exists()
-    assert connecting.test(current(anna)) == ""
+    assert connect.test(current(anna)) == ""
 
 
 def test_its_tokens_are_encrypted_and_move_to_a_new_key(
@@ -265,7 +268,7 @@ def test_its_tokens_are_encrypted_and_move_to_a_new_key(
     assert rotate().moved == 2
     assert prove().on_older_key == []
     start_over(anna, Connection.objects.get(pk=offered.pk))
-    assert connecting.test(current(anna)) == ""
+    assert connect.test(current(anna)) == ""
 
 
 def test_what_is_not_known_of_the_left_company_is_looked_up_when_it_is_chosen_again_at_once(
@@ -277,7 +280,7 @@ def test_what_is_not_known_of_the_left_company_is_looked_up_when_it_is_chosen_ag
     start_over(anna, connect_as(anna, company=FJORDLYS))
     push = run(push, forward=120)
     assert (push.state, push.wait_reason, push.next_attempt_at) == (PushState.UNKNOWN, WaitReason.CONNECTION, None)
-    with pytest.raises(services.AlreadyUnderWay) as refused:
+    with pytest.raises(AlreadyUnderWay) as refused:
         sheets.create(user=ulf, company=company)
     assert refused.value.parameters["left"] == "Nordvik Bygg AB"
     start_over(anna, connect_as(anna, company="1"))
@@ -295,5 +298,5 @@ def test_a_row_that_was_being_sent_when_its_company_was_left_and_was_not_is_canc
     push = run(push)
     assert push.state == PushState.CANCELLED
     assert Event.objects.filter(company=company, kind=EventKind.CANCELLED_WITH).exists()
-    with pytest.raises(services.TermsNotConfirmed):  # nothing of the left company stands in the way
+    with pytest.raises(TermsNotConfirmed):  # nothing of the left company stands in the way
         sheets.create(user=ulf, company=company)

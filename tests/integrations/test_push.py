@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import services
+from integrations.exceptions import NothingToDecide
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
 from integrations.models.push import LostLease
+from integrations.services.outbox import cancel_push
 from tests import sheets
 from tests.integrations.conftest import AddCompany
 from tests.integrations.threads import at_once, in_thread
@@ -156,16 +157,16 @@ def test_two_equal_creates_are_not_sent_at_once(wish: Push, add_company: AddComp
 
 
 def test_cancelling_takes_a_waiting_wish_back(wish: Push, ulf: User) -> None:
-    services.cancel(user=ulf, push=wish)
+    cancel_push(user=ulf, push=wish)
     assert stored(wish).state == PushState.CANCELLED
-    with pytest.raises(services.NothingToDecide):
-        services.cancel(user=ulf, push=wish)
+    with pytest.raises(NothingToDecide):
+        cancel_push(user=ulf, push=wish)
 
 
 def test_a_wish_that_a_worker_holds_is_not_cancelled(wish: Push, ulf: User) -> None:
     claimed(wish)
-    with pytest.raises(services.NothingToDecide):
-        services.cancel(user=ulf, push=wish)
+    with pytest.raises(NothingToDecide):
+        cancel_push(user=ulf, push=wish)
 
 
 def test_a_waiting_update_takes_the_newer_wish(

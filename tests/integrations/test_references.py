@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.references import LONGEST, Kind, Sought, parse
+from integrations.domain.references import LONGEST, Kind, Sought, parse
 
 GUID = "38fe43cc-c843-48e0-9efe-fa7b262a8191"
 OTHER = "11111111-2222-4333-8444-555555555555"

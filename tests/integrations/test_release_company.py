@@ -7,10 +7,10 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.locks import token_lock
+from dev.sandbox.core import Sandbox
+from integrations.access.token_lock import token_lock
 from integrations.models import Connection, Event, EventKind, Push, PushState
+from integrations.services import connect
 from tests import sheets
 from tests.integrations.conftest import connect_as
 from tests.integrations.threads import in_thread
@@ -35,7 +35,7 @@ def test_a_released_company_can_be_connected_in_another_account(
     ready: Connection, company: Company, ulf: User, olav: User, sandbox: Sandbox
 ) -> None:
     push = sheets.create(user=ulf, company=company)
-    with pytest.raises(connecting.ConnectedElsewhere):
+    with pytest.raises(connect.ConnectedElsewhere):
         connect_as(olav)
     assert "Waiting actions cancelled: 1." in release(NUMBER, "--account", str(ready.account_id))
     ready.refresh_from_db()
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_said(connection: Connection, olav: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_while_tokens_are_renewed_it_asks_to_wait(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(connect, "LOCK_PATIENCE", 0.05)
     with token_lock(connection.account_id, patience=1), pytest.raises(CommandError, match="Run this again"):
         in_thread(lambda: release(NUMBER, "--account", str(connection.account_id))).result(60)
     assert Connection.objects.get().is_connected

@@ -10,10 +10,26 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import asking, connecting, services, tasks
-from integrations.delivery import live
-from integrations.delivery.deliver import deliver
-from integrations.eaccounting.sandbox.core import Sandbox
+from dev.sandbox.core import Sandbox
+from integrations import tasks
+from integrations.delivery import live_reads
+from integrations.delivery.worker import deliver
+from integrations.exceptions import (
+    AlreadyLinked,
+    AlreadyUnderWay,
+    Archived,
+    CannotSendValues,
+    ContactGone,
+    LinkedElsewhere,
+    NotConnected,
+    NothingConfirmed,
+    NothingToDecide,
+    NotLinked,
+    Refusal,
+    TermsNotConfirmed,
+)
+from integrations.forms.contact_person import slot_of
+from integrations.messages.sentences import sentence
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -25,26 +41,30 @@ from integrations.models import (
     PushState,
     RemoteCustomer,
 )
-from integrations.sheets.contact_choice import slot_of
-from integrations.words.sentences import sentence
+from integrations.services import ask_admin, connect
+from integrations.services.contact_person import request_contact_person
+from integrations.services.create import confirm_create_anyway, request_create
+from integrations.services.link import link_company, unlink_company
+from integrations.services.outbox import cancel_push, recheck_push
+from integrations.services.try_again import repeat_push
 from tests import sheets
 from tests.integrations.conftest import AddCompany, Run, connect_as, named, posts
 from tests.integrations.threads import at_once, in_thread
 from tests.sheets import seen_by_asking
 
 
-def seeded(connection: Connection, sandbox: Sandbox, number: str = "1001") -> live.Customer:
+def seeded(connection: Connection, sandbox: Sandbox, number: str = "1001") -> live_reads.Customer:
     row = next(row for row in sandbox.customers() if row["CustomerNumber"] == number)
-    return live.read_customer(connection, customer_id=str(row["Id"]))
+    return live_reads.read_customer(connection, customer_id=str(row["Id"]))
 
 
 def link(user: User, company: Company, connection: Connection, sandbox: Sandbox) -> CustomerLink:
     customer = seeded(connection, sandbox)
-    return services.link(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
+    return link_company(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
 
 
 def test_without_a_connection_nothing_is_recorded(company: Company, ulf: User) -> None:
-    with pytest.raises(services.NotConnected) as refused:
+    with pytest.raises(NotConnected) as refused:
         sheets.create(user=ulf, company=company)
     assert refused.value.code == "not_connected"
     assert not Push.objects.exists()
@@ -55,7 +75,7 @@ def test_with_a_connection_that_needs_a_person_the_reason_is_told(
     ready: Connection, company: Company, ulf: User, state: str
 ) -> None:
     Connection.objects.update(state=state)
-    with pytest.raises(services.NotConnected) as refused:
+    with pytest.raises(NotConnected) as refused:
         sheets.create(user=ulf, company=company)
     assert refused.value.code == state
 
@@ -69,7 +89,7 @@ def test_a_blocked_connection_takes_wishes_and_lets_them_wait(
 
 
 def test_terms_that_nobody_confirmed_create_nothing(connection: Connection, company: Company, ulf: User) -> None:
-    with pytest.raises(services.TermsNotConfirmed):
+    with pytest.raises(TermsNotConfirmed):
         sheets.create(user=ulf, company=company)
 
 
@@ -77,8 +97,8 @@ def test_what_is_missing_or_too_long_is_named_before_anything_is_sent(
     ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox
 ) -> None:
     company = add_company(name="N" * 51, postal_code="", city="")
-    with pytest.raises(services.CannotSendValues) as refused:
-        services.request_create(user=ulf, company=company, confirmed={})
+    with pytest.raises(CannotSendValues) as refused:
+        request_create(user=ulf, company=company, confirmed={})
     assert sorted(refused.value.parameters["problems"]) == [  # type: ignore[call-overload]  # a list of triples
         ("InvoiceCity", "missing", 0),
         ("InvoicePostalCode", "missing", 0),
@@ -89,30 +109,30 @@ def test_what_is_missing_or_too_long_is_named_before_anything_is_sent(
 
 def test_a_linked_company_is_not_created(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> None:
     link(ulf, company, ready, sandbox)
-    with pytest.raises(services.AlreadyLinked):
+    with pytest.raises(AlreadyLinked):
         sheets.create(user=ulf, company=company)
 
 
 def test_an_archived_company_takes_no_wish(ready: Connection, company: Company, ulf: User) -> None:
     company.archive(now=timezone.now())
-    with pytest.raises(services.Archived):
+    with pytest.raises(Archived):
         sheets.create(user=ulf, company=company)
 
 
 def test_the_second_click_is_told_who_was_faster(ready: Connection, company: Company, ulf: User, anna: User) -> None:
     sheets.create(user=ulf, company=company)
-    with pytest.raises(services.AlreadyUnderWay) as refused:
+    with pytest.raises(AlreadyUnderWay) as refused:
         sheets.create(user=anna, company=company)
     assert refused.value.parameters == {"by": str(ulf), "kind": "create", "left": ""}
 
 
 def test_an_unlinked_company_is_not_updated(ready: Connection, company: Company, contact: Contact, ulf: User) -> None:
-    with pytest.raises(services.NotLinked):
+    with pytest.raises(NotLinked):
         sheets.update_all(user=ulf, company=company)
-    with pytest.raises(services.NotLinked):
+    with pytest.raises(NotLinked):
         sheets.choose_contact(user=ulf, company=company, contact=contact)
-    with pytest.raises(services.NotLinked):
-        services.unlink(user=ulf, company=company)
+    with pytest.raises(NotLinked):
+        unlink_company(user=ulf, company=company)
 
 
 def test_choosing_a_contact_person_is_refused_as_a_whole(
@@ -120,7 +140,7 @@ def test_choosing_a_contact_person_is_refused_as_a_whole(
 ) -> None:
     found = link(ulf, company, ready, sandbox)
     contact.save_changes(now=timezone.now(), values={"first_name": "Å" * 90, "last_name": "Ö" * 20})
-    with pytest.raises(services.CannotSendValues):
+    with pytest.raises(CannotSendValues):
         choose(contact, seen=found, user=ulf)
     found.refresh_from_db()
     assert found.contact is None
@@ -132,7 +152,7 @@ def test_a_customer_that_another_company_has_is_refused_and_named(
 ) -> None:
     other = add_company(name="Annan AB")
     link(ulf, other, ready, sandbox)
-    with pytest.raises(services.LinkedElsewhere) as refused:
+    with pytest.raises(LinkedElsewhere) as refused:
         link(ulf, company, ready, sandbox)
     assert refused.value.parameters == {"company_id": other.pk, "name": "Annan AB"}
 
@@ -141,11 +161,11 @@ def test_linking_again_takes_the_place_of_the_link_before(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
     link(ulf, company, ready, sandbox)
-    services.link(
+    link_company(
         user=ulf, company=company, connection=ready, customer=seeded(ready, sandbox, "1002"), origin=Origin.PASTED
     )
     assert CustomerLink.objects.get().customer.number == "1002"
-    services.unlink(user=ulf, company=company)
+    unlink_company(user=ulf, company=company)
     assert not CustomerLink.objects.exists()
     assert Event.objects.filter(kind=EventKind.UNLINKED).count() == 2  # by relinking, then by hand
 
@@ -154,8 +174,8 @@ def test_a_link_takes_the_place_only_of_the_one_that_was_seen(
     ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
 ) -> None:
     made = link(anna, company, ready, sandbox)
-    with pytest.raises(services.Refusal) as refused:
-        services.link(
+    with pytest.raises(Refusal) as refused:
+        link_company(
             user=ulf, company=company, connection=ready, customer=seeded(ready, sandbox, "1002"),
             origin=Origin.MATCHED, linked_to="",
         )  # fmt: skip
@@ -165,7 +185,7 @@ def test_a_link_takes_the_place_only_of_the_one_that_was_seen(
 
 
 def _disconnect(connection: Connection, user: User) -> None:
-    connecting.disconnect(user=user, connection=connection)
+    connect.disconnect(user=user, connection=connection)
 
 
 def _connect_another(connection: Connection, user: User) -> None:
@@ -180,8 +200,8 @@ def test_a_customer_read_before_the_connection_was_changed_is_not_linked(
 ) -> None:  # fmt: skip
     customer = seeded(ready, sandbox)
     leave(ready, anna)
-    with pytest.raises(services.NotConnected) as refused:
-        services.link(user=anna, company=company, connection=ready, customer=customer, origin=Origin.MATCHED)
+    with pytest.raises(NotConnected) as refused:
+        link_company(user=anna, company=company, connection=ready, customer=customer, origin=Origin.MATCHED)
     assert refused.value.code == code
     assert not CustomerLink.objects.exists()
 
@@ -190,7 +210,7 @@ def test_linking_and_unlinking_wait_until_a_push_is_done(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:
     sheets.create(user=ulf, company=company)
-    with pytest.raises(services.AlreadyUnderWay):
+    with pytest.raises(AlreadyUnderWay):
         link(ulf, company, ready, sandbox)
 
 
@@ -200,10 +220,10 @@ def test_a_failed_wish_is_repeated_as_it_was_confirmed(
     sandbox.fault(kind="error", error_code=2000, status=400, method="POST", path="/v2/customers", when="before")
     failed = run(sheets.create(user=ulf, company=company))
     company.save_changes(now=timezone.now(), values={"city": "Uppsala"})
-    assert run(services.try_again(user=ulf, push=failed)).state == PushState.DONE
+    assert run(repeat_push(user=ulf, push=failed)).state == PushState.DONE
     assert named(sandbox)[0]["InvoiceCity"] == "Stockholm"
-    with pytest.raises(services.NothingToDecide):
-        services.try_again(user=ulf, push=Push.objects.get(state=PushState.DONE))
+    with pytest.raises(NothingToDecide):
+        repeat_push(user=ulf, push=Push.objects.get(state=PushState.DONE))
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -213,24 +233,24 @@ def test_what_nobody_confirmed_is_not_repeated(
     link(ulf, company, ready, sandbox)
     row = {"account": ready.account, "connection": ready, "company": company, "requested_by": ulf}
     failed = Push.objects.create(**row, kind=kind, state=PushState.FAILED, confirmed={}, finished_at=timezone.now())
-    with pytest.raises(services.NothingConfirmed):
-        services.try_again(user=ulf, push=failed)
+    with pytest.raises(NothingConfirmed):
+        repeat_push(user=ulf, push=failed)
     assert Push.objects.get() == failed
 
 
 def choose(contact: Contact | None, *, seen: CustomerLink, user: User) -> Push:
     """Confirm the contact person past the sheet, which would refuse before the service does."""
     decision = slot_of(seen.company, contact, there=seen.customer.answered).decision()
-    return services.choose_contact(user=user, company=seen.company, contact=contact, decision=decision, seen=seen)
+    return request_contact_person(user=user, company=seen.company, contact=contact, decision=decision, seen=seen)
 
 
 def _create(user: User, company: Company, contact: Contact) -> None:
-    services.request_create(user=user, company=company, contact=contact, confirmed={})
+    request_create(user=user, company=company, contact=contact, confirmed={})
 
 
 def _ask(user: User, company: Company, contact: Contact) -> None:
     Connection.objects.update(state=Connection.State.NEEDS_RECONNECT)
-    asking.ask_admin(user=user, company=company, **seen_by_asking(company, contact=contact))
+    ask_admin.ask_admins(user=user, company=company, **seen_by_asking(company, contact=contact))
 
 
 def _choose(user: User, company: Company, contact: Contact) -> None:
@@ -249,7 +269,7 @@ def test_a_person_who_was_removed_meanwhile_is_told_of_and_nothing_is_recorded(
     ready: Connection, company: Company, contact: Contact, ulf: User, wish: Callable[[User, Company, Contact], None]
 ) -> None:
     Contact.objects.get(pk=contact.pk).remove(now=timezone.now())
-    with pytest.raises(services.ContactGone):
+    with pytest.raises(ContactGone):
         wish(ulf, company, contact)
     assert not Push.objects.exists()
     assert not Event.objects.filter(company=company).exists()
@@ -260,7 +280,7 @@ def test_a_contact_person_is_replaced_only_as_they_were_seen(
 ) -> None:
     seen = link(ulf, company, ready, sandbox)
     choose(contact, seen=seen, user=ulf)
-    with pytest.raises(services.Refusal) as refused:
+    with pytest.raises(Refusal) as refused:
         choose(None, seen=seen, user=ulf)
     assert str(contact) in sentence(refused.value.code, refused.value.parameters)
     assert CustomerLink.objects.get().contact == contact
@@ -269,19 +289,19 @@ def test_a_contact_person_is_replaced_only_as_they_were_seen(
 def test_a_person_of_another_company_is_nobody_here(
     ready: Connection, company: Company, contact: Contact, add_company: AddCompany, ulf: User
 ) -> None:
-    with pytest.raises(services.ContactGone):
-        services.request_create(user=ulf, company=add_company(name="Annan AB"), contact=contact, confirmed={})
+    with pytest.raises(ContactGone):
+        request_create(user=ulf, company=add_company(name="Annan AB"), contact=contact, confirmed={})
 
 
-@pytest.mark.parametrize("decide", [services.create_anyway, services.cancel])
+@pytest.mark.parametrize("decide", [confirm_create_anyway, cancel_push])
 def test_what_was_decided_meanwhile_is_not_decided_again(
     ready: Connection, company: Company, ulf: User, run: Run, decide: Callable[..., None]
 ) -> None:
     push = run(sheets.create(user=ulf, company=company))
-    with pytest.raises(services.NothingToDecide):
+    with pytest.raises(NothingToDecide):
         decide(user=ulf, push=push)
-    with pytest.raises(services.NothingToDecide):
-        services.look_again(push=push)
+    with pytest.raises(NothingToDecide):
+        recheck_push(push=push)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -306,7 +326,7 @@ def test_a_wish_waits_for_whoever_links_or_sends_the_company(ready: Connection, 
         with pytest.raises(TimeoutError):
             wish.result(0.3)
         company.archive(now=timezone.now())
-    assert isinstance(wish.exception(60), services.Archived)
+    assert isinstance(wish.exception(60), Archived)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,12 +10,13 @@ from pytest_django import Settings
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, services
+from dev.sandbox.core import Sandbox
+from integrations.access import rate_limit
 from integrations.clock import database_now
-from integrations.delivery import live
-from integrations.delivery.deliver import deliver
-from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.delivery import live_reads
+from integrations.delivery.worker import deliver
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from integrations.services.link import link_company
 from tests import sheets
 from tests.integrations.conftest import AddCompany, forget_gateway, named
 from tests.integrations.threads import in_thread
@@ -102,10 +103,10 @@ def test_no_update_loses_what_is_not_ours(
     for customer_id, row in before.items():
         if not row["IsActive"] or not row["InvoicePostalCode"]:
             continue
-        limiter._redis().flushdb()  # nobody opens so many sheets at once, and the others wait for the next minute
+        rate_limit._redis().flushdb()  # nobody opens so many sheets at once, and the others wait for the next minute
         company = add_company(name=f"Ny {row['CustomerNumber']}", registration_number="")
-        customer = live.read_customer(ready, customer_id=customer_id)
-        services.link(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
+        customer = live_reads.read_customer(ready, customer_id=customer_id)
+        link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
         sheets.update_all(user=ulf, company=company)
         companies[customer_id] = company
     sandbox.faults[:] = sandbox_faults

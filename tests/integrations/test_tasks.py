@@ -16,22 +16,23 @@ from kombu.pools import connections, producers
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, tasks
+from dev.launcher.stores import free_port
+from integrations import tasks
+from integrations.access import rate_limit
 from integrations.models import Connection, Push, PushState, WaitReason
-from limego_visma.local.stores import free_port
 from tests import sheets
 from tests.integrations.conftest import AddCompany, connect_as
 from tests.integrations.workers import until
 from tests.proxy import Proxy
 
 QUEUE, BULK = "clicks", "bulk"
-POKE_SECONDS = tasks.POKE_SECONDS  # the product's; other tests give the broker as long as it takes (conftest.py)
+POKE_SECONDS = tasks.WAKE_SECONDS  # the product's; other tests give the broker as long as it takes (conftest.py)
 
 
 @pytest.fixture
 def queue() -> Iterator[Callable[[], list[dict[str, object]]]]:
     """Return what stands in the queue of clicks."""
-    store = limiter._redis()
+    store = rate_limit._redis()
     store.flushdb()
     tasks._quiet["until"] = 0.0
 
@@ -46,20 +47,20 @@ def queue() -> Iterator[Callable[[], list[dict[str, object]]]]:
 @pytest.fixture
 def poke_through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Return a function that makes pokes go to another broker, with the patience that the product has."""
-    monkeypatch.setattr(tasks, "POKE_SECONDS", POKE_SECONDS)
+    monkeypatch.setattr(tasks, "WAKE_SECONDS", POKE_SECONDS)
     before = current_app.conf.broker_url
 
     def use(url: str) -> None:
         current_app.conf.broker_url = url
         current_app.conf.broker_write_url = url
-        tasks._poke_broker.cache_clear()
+        tasks._wake_broker.cache_clear()
         tasks._quiet["until"] = 0.0
 
     yield use
     # Only the other broker's: closing all pools would leave the app with a closed one.
     for pools in (producers, connections):
-        pools[tasks._poke_broker()].force_close_all()
-        del pools[tasks._poke_broker()]
+        pools[tasks._wake_broker()].force_close_all()
+        del pools[tasks._wake_broker()]
     use(before)
     current_app.conf.broker_write_url = None
 
@@ -81,18 +82,18 @@ def line_to_broker(poke_through: Callable[[str], None]) -> Iterator[Proxy]:
 
 def waiting(queue: str) -> int:
     """Count the messages that nobody has taken yet."""
-    return int(limiter._redis().llen(queue))
+    return int(rate_limit._redis().llen(queue))
 
 
 def test_a_poke_reaches_the_queue_of_clicks(queue: Callable[[], list[dict[str, object]]]) -> None:
-    tasks.poke(17)
+    tasks.wake(17)
     assert queue() == [{"push_id": 17}]
 
 
 def test_a_closed_broker_does_not_hold_a_click_up(poke_through: Callable[[str], None]) -> None:
     poke_through(f"redis://127.0.0.1:{free_port()}/0")
     before = time.monotonic()
-    tasks.poke(1)
+    tasks.wake(1)
     assert before + tasks.QUIET_SECONDS <= tasks._quiet["until"] <= time.monotonic() + tasks.QUIET_SECONDS
 
 
@@ -100,7 +101,7 @@ def test_a_poke_waits_for_the_broker_as_long_as_it_is_told_and_no_longer(poke_th
     """The time-outs that the socket gets. How long a click takes beside a silent broker: B8 of `make bench`."""
     assert POKE_SECONDS <= 0.04
     poke_through(configuration.REDIS_URL)
-    with producers[tasks._poke_broker()].acquire(block=True) as producer:
+    with producers[tasks._wake_broker()].acquire(block=True) as producer:
         pool = producer.connection.default_channel.client.connection_pool
     kept = pool.connection_kwargs
     assert (kept["socket_timeout"], kept["socket_connect_timeout"]) == (POKE_SECONDS, POKE_SECONDS)
@@ -108,21 +109,21 @@ def test_a_poke_waits_for_the_broker_as_long_as_it_is_told_and_no_longer(poke_th
 
 def test_a_silent_broker_is_asked_once_and_then_left_alone(line_to_broker: Proxy) -> None:
     line_to_broker.to_client.silent = True
-    tasks.poke(1)
+    tasks.wake(1)
     assert tasks._quiet["until"] > 0
     asked = (line_to_broker.accepted, line_to_broker.to_server.passed)
     tasks._quiet["until"] = float("inf")  # however long this machine takes for the next line
-    tasks.poke(2)
+    tasks.wake(2)
     assert (line_to_broker.accepted, line_to_broker.to_server.passed) == asked
 
 
 def test_a_broker_that_falls_silent_later_does_not_hold_a_click_up(
     line_to_broker: Proxy, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
-    tasks.poke(1)
+    tasks.wake(1)
     tasks._quiet["until"] = 0.0
     line_to_broker.to_client.silent = True
-    tasks.poke(2)  # returns although nobody answers
+    tasks.wake(2)  # returns although nobody answers
     assert tasks._quiet["until"] > 0
     line_to_broker.heal()
     line_to_broker.cut()
@@ -132,7 +133,7 @@ def test_a_broker_that_falls_silent_later_does_not_hold_a_click_up(
 def _arrives(push_id: int, queue: Callable[[], list[dict[str, object]]]) -> bool:
     """Poke, and tell whether it arrived: on a busy machine the broker may not answer in time."""
     tasks._quiet["until"] = 0.0
-    tasks.poke(push_id)
+    tasks.wake(push_id)
     return {"push_id": push_id} in queue()
 
 
@@ -214,7 +215,7 @@ def test_upkeep_is_one_message_for_each_connection_and_each_choice_that_ran_out(
     offered.state, offered.is_current = Connection.State.OFFERED, False
     offered.save()
     tasks.look_after_connections()
-    messages = [json.loads(message) for message in reversed(limiter._redis().lrange("upkeep", 0, -1))]
+    messages = [json.loads(message) for message in reversed(rate_limit._redis().lrange("upkeep", 0, -1))]
     sent = [(found["headers"]["task"], json.loads(base64.b64decode(found["body"]))[1]) for found in messages]
     assert sent == [
         ("integrations.tasks.look_after", {"connection_id": connection.pk}),

@@ -7,13 +7,14 @@ import pytest
 
 from accounts.models import Account, User
 from companies.models import Company
-from integrations import connecting, services
+from dev.sandbox.core import Sandbox
 from integrations.clock import database_now
 from integrations.delivery import upkeep
-from integrations.delivery.nights import last_night
-from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.delivery.upkeep import last_night
+from integrations.exceptions import TermsNotConfirmed
+from integrations.messages.sentences import event_words, sentence
 from integrations.models import Connection, Event, EventKind, PushState, TermsOfPayment
-from integrations.words.sentences import event_words, sentence
+from integrations.services import connect
 from tests import sheets
 from tests.integrations.conftest import SWEDISH_30_DAYS, Run, posts
 
@@ -86,14 +87,14 @@ def test_a_changed_default_stops_creating_and_says_what_changed(
     _rename(sandbox, **fields)
     _a_day_passes(ready)
     assert _now().terms_problem == "terms_changed"
-    with pytest.raises(services.TermsNotConfirmed) as refused:
+    with pytest.raises(TermsNotConfirmed) as refused:
         sheets.create(user=ulf, company=company)
     assert words in sentence(refused.value.code, refused.value.parameters)
     event = Event.objects.get(kind=EventKind.TERMS_LOST)
     assert words in event_words(EventKind(event.kind), event.parameters)
     terms = _now().default_terms
     assert terms is not None
-    connecting.choose_terms(user=anna, connection=_now(), terms=terms)
+    connect.choose_terms(user=anna, connection=_now(), terms=terms)
     assert (_now().terms_problem, _now().terms_were) == ("", None)
     sheets.create(user=ulf, company=company)
 
@@ -155,7 +156,7 @@ def test_a_choice_made_while_the_list_is_read_is_kept(ready: Connection, sandbox
     """The picture that the reader began with is older than the row."""
     other = TermsOfPayment.objects.get(name_english="20 days")
     _rename(sandbox, NameEnglish="Thirty")
-    connecting.choose_terms(user=anna, connection=_now(), terms=other)
+    connect.choose_terms(user=anna, connection=_now(), terms=other)
     upkeep.read_terms(ready.pk)
     now = _now()
     assert (now.default_terms, now.terms_problem) == (other, "")
@@ -165,10 +166,10 @@ def test_offered_are_the_default_and_what_the_admin_allows(ready: Connection, an
     default, other, gone = (
         TermsOfPayment.objects.get(name_english=name) for name in ("30 days", "20 days", "Current month end")
     )
-    connecting.choose_terms(user=anna, connection=_now(), terms=default, offered=[other, gone])
+    connect.choose_terms(user=anna, connection=_now(), terms=default, offered=[other, gone])
     TermsOfPayment.objects.filter(pk=gone.pk).update(gone_at=database_now())
     assert list(_now().offered_terms()) == [default, other]
-    connecting.choose_terms(user=anna, connection=_now(), terms=other)
+    connect.choose_terms(user=anna, connection=_now(), terms=other)
     assert list(_now().offered_terms()) == [other]
-    connecting.choose_terms(user=anna, connection=_now(), terms=default, offered=[])
+    connect.choose_terms(user=anna, connection=_now(), terms=default, offered=[])
     assert list(_now().offered_terms()) == [default]

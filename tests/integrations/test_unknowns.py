@@ -15,15 +15,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company
+from dev.sandbox.core import Sandbox
+from dev.sandbox.store import Document
+from dev.sandbox.switches import Switches
+from dev.sandbox.world import COMPANY, INVOICE
 from integrations.clock import database_now
-from integrations.delivery import live
+from integrations.delivery import live_reads
 from integrations.eaccounting.errors import Intercepted, NotFound
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.store import Document
-from integrations.eaccounting.sandbox.switches import Switches
-from integrations.eaccounting.sandbox.world import COMPANY, INVOICE
+from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
-from integrations.words.sentences import sentence
 from tests import sheets
 from tests.integrations.conftest import (
     CUSTOMERS,
@@ -85,7 +85,7 @@ def test_the_whole_road_holds_whichever_way_it_is(
     _update_beside_a_persons_edit(sandbox, anna, company, settle)
     # Nobody knows a number to look for in the list: without eAccounting's words nothing is told.
     with pytest.raises(Intercepted if switch == "unknown_id_body" else NotFound):
-        live.read_customer(connection, customer_id=NOWHERE)
+        live_reads.read_customer(connection, customer_id=NOWHERE)
     [customer] = named(sandbox)
     company.save_changes(now=timezone.now(), values={"city": "Umeå"})
     push = sheets.update_all(user=anna, company=company)

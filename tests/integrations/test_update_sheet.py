@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import limiter, services
-from integrations.card.panel import panel_of
-from integrations.card.panel_states import State
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.store import Document
+from dev.sandbox.core import Sandbox
+from dev.sandbox.store import Document
+from integrations.access import rate_limit
+from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push, PushState, RemoteCustomer
-from integrations.words.sentences import sentence
+from integrations.panel.panel import panel_of
+from integrations.panel.states import State
+from integrations.services.update import check_remote
 from tests import sheets
 from tests.integrations.conftest import Run, named, puts
 
@@ -196,7 +197,7 @@ def test_without_an_answer_the_sheet_shows_what_was_last_seen_and_why(
     edit(company, phone=NEWER)
     if busy:
         for _ in range(20):
-            limiter.count_live_read(company.account_id)
+            rate_limit.count_live_read(company.account_id)
     else:
         sandbox.fault(kind="status", status=500, when="before", count=None, path="/v2/customers/.*")
     page = opened(desk, company)
@@ -308,7 +309,7 @@ def test_while_a_worker_is_at_it_what_was_read_is_not_kept(
     edit(company, phone=NEWER)
     sheets.update(user=ulf, company=company)
     edit_there(sandbox, Telephone=THERE)
-    customer = services.look_there(link=linked, connection=ready)
+    customer = check_remote(link=linked, connection=ready)
     assert customer is not None
     assert customer.phone == THERE
     assert RemoteCustomer.objects.get().answered["Telephone"] != THERE
@@ -376,7 +377,7 @@ def test_what_eaccounting_stored_otherwise_is_accepted_once(
 ) -> None:
     edit_there(sandbox, Telephone=THERE)
     linked.mark_sent(values=linked.sent, answered=linked.answered | {"Telephone": THERE}, user=ulf, now=timezone.now())
-    services.look_there(link=linked, connection=linked.connection)
+    check_remote(link=linked, connection=linked.connection)
     assert state(company, ulf) == State.OTHERWISE
     page = opened(desk, company)
     assert rows_on(page) == {"Telephone": "theirs"}

@@ -13,13 +13,16 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import asking, connecting, limiter, services, tasks
+from dev.sandbox.core import Sandbox
+from integrations import tasks
+from integrations.access import rate_limit
 from integrations.clock import database_now
-from integrations.delivery import live
-from integrations.delivery.deliver import deliver_next
-from integrations.eaccounting.sandbox.core import Sandbox
+from integrations.delivery import live_reads
+from integrations.delivery.worker import deliver_next
 from integrations.models import Connection, Push, PushState, TermsOfPayment, WaitReason
 from integrations.models.push_row import ASKED_LONG_AGO
+from integrations.services import ask_admin, connect
+from integrations.services.link import link_possible_duplicate
 from tests import sheets
 from tests.integrations.conftest import CUSTOMERS, AddCompany, MovableClock, confirm_terms, named
 from tests.integrations.threads import in_thread
@@ -48,7 +51,7 @@ class Stage:
 
     def park(self) -> Push:
         company = self.add_company()
-        push = asking.ask_admin(user=self.admin, company=company, **sheets.seen_by_asking(company)).push
+        push = ask_admin.ask_admins(user=self.admin, company=company, **sheets.seen_by_asking(company)).push
         assert push is not None
         return Push.objects.get(pk=push.pk)
 
@@ -110,8 +113,8 @@ def _terms(stage: Stage) -> Push:
 
 
 def _it_works_again(stage: Stage, _push: Push) -> None:
-    limiter._redis().flushdb()  # the silence after a 429 is over
-    connecting.test(Connection.objects.get())
+    rate_limit._redis().flushdb()  # the silence after a 429 is over
+    connect.test(Connection.objects.get())
 
 
 def _terms_are_chosen(stage: Stage, _push: Push) -> None:
@@ -120,8 +123,8 @@ def _terms_are_chosen(stage: Stage, _push: Push) -> None:
 
 def _a_person_decides(stage: Stage, push: Push) -> None:
     [candidate] = push.candidates
-    customer = live.read_customer(Connection.objects.get(), customer_id=candidate["id"])
-    services.link_instead(user=stage.admin, push=push, customer=customer)
+    customer = live_reads.read_customer(Connection.objects.get(), customer_id=candidate["id"])
+    link_possible_duplicate(user=stage.admin, push=push, customer=customer)
 
 
 WAITS: dict[WaitReason, tuple[Wait, Tell]] = {
@@ -229,7 +232,7 @@ def test_who_is_removed_at_that_moment_is_the_case_that_was_met(
     """A contact is being removed while an admin chooses the terms that its company's wish waits for."""
     other = company.add_contact(now=database_now(), values={"first_name": "Bo", "last_name": "Ek"})
     Connection.objects.update(terms_confirmed_at=None)
-    push = asking.ask_admin(user=stage.admin, company=company, **sheets.seen_by_asking(company, contact=other)).push
+    push = ask_admin.ask_admins(user=stage.admin, company=company, **sheets.seen_by_asking(company, contact=other)).push
     assert push is not None
     with transaction.atomic():
         other.remove(now=database_now())

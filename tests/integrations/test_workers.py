@@ -9,9 +9,10 @@ import pytest
 
 from accounts.models import User
 from companies.models import Company
-from integrations import limiter, tasks
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
+from integrations import tasks
+from integrations.access import rate_limit
 from integrations.models import Connection, CustomerLink, Push, PushState
 from tests import sheets
 from tests.holding import held
@@ -48,8 +49,8 @@ def test_a_click_is_done_without_the_sweeper_and_a_message_delivered_twice_sends
             twice = sheets.create(user=ulf, company=add_company(name="Dubbel AB", registration_number=""))
             request.wait_for()
             for _ in range(5):
-                tasks.poke(twice.pk)
-            until(lambda: not limiter._redis().llen("clicks"), what="the other messages to be taken")
+                tasks.wake(twice.pk)
+            until(lambda: not rate_limit._redis().llen("clicks"), what="the other messages to be taken")
         wait_until_done(twice)
     assert len(named(sandbox, "Dubbel AB")) == 1
     assert posts(sandbox) == 2
@@ -89,8 +90,8 @@ def test_waiting_rows_whose_messages_were_wiped_are_all_done(
         sheets.create(user=ulf, company=add_company(name=f"Nr {number} AB", registration_number=""))
         for number in range(12)
     ]
-    limiter._redis().flushdb()
+    rate_limit._redis().flushdb()
     with start():
-        threading.Timer(0.5, limiter._redis().flushdb).start()
+        threading.Timer(0.5, rate_limit._redis().flushdb).start()
         wait_until_done(*pushes)
     assert [len(named(sandbox, f"Nr {number} AB")) for number in range(12)] == [1] * 12

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from integrations.delivery.calls import Calls
+from integrations.domain.mapping import Values, Write
 from integrations.eaccounting.jsontext import Json
-from integrations.mapping import Values, Write
 from integrations.models import Connection, CustomerLink, Push, PushState
 
 

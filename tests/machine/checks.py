@@ -4,12 +4,12 @@ from django.template.loader import render_to_string
 from django.test import RequestFactory
 
 from companies.models import Company
-from integrations import mapping
-from integrations.card.badges import panels_of
-from integrations.card.panel import panel_of
+from integrations.domain import mapping
+from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.states import OPEN
-from integrations.words.sentences import sentence
+from integrations.panel.badges import panels_of
+from integrations.panel.panel import panel_of
 from tests.machine.people import UNHELPFUL, People
 
 _CONNECTIONS = """

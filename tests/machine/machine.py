@@ -15,12 +15,13 @@ from django.db import connection as database
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from integrations import services, tasks
+from integrations import tasks
 from integrations.clock import database_now
-from integrations.delivery.deliver import deliver, deliver_next
+from integrations.delivery.worker import deliver, deliver_next
 from integrations.models import Connection, Push
 from integrations.models.push_queue import HEAD_START
 from integrations.models.states import OPEN
+from integrations.services.preconditions import current_connection
 from tests.integrations.threads import in_thread
 from tests.machine.checks import Checks
 from tests.machine.fates import CALM, FATES, Fate, killed_before_statement
@@ -397,7 +398,7 @@ class Machine(RuleBasedStateMachine):
         self.checks.look_at_the_cards()
 
     def _heal(self, company: str) -> None:
-        current = services.current_connection(self.people.user.account_id)
+        current = current_connection(self.people.user.account_id)
         assert current is not None
         if self.people.company_there() != company:
             self.people.disconnect()

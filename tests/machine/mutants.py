@@ -27,10 +27,10 @@ class Mutant:
 
 MUTANTS = {
     "no lock around the refresh": Mutant(
-        "no_lock", "integrations.tokens.token_lock", ("tests/integrations/test_tokens.py", MACHINE)
+        "no_lock", "integrations.access.tokens.token_lock", ("tests/integrations/test_tokens.py", MACHINE)
     ),
     "a lost answer is sent again without looking": Mutant(
-        "send_again", "integrations.delivery.creating._resolve", ("tests/integrations/test_creating.py", MACHINE)
+        "send_again", "integrations.delivery.create._resolve", ("tests/integrations/test_create.py", MACHINE)
     ),
     "first come, first served": Mutant(
         "first_come",
@@ -38,17 +38,19 @@ MUTANTS = {
         ("tests/integrations/test_fairness.py",),
     ),
     "an update writes only its own fields": Mutant(
-        "only_our_own_fields", "integrations.mapping.replace_payload", ("tests/integrations/test_updating.py", MACHINE)
+        "only_our_own_fields",
+        "integrations.domain.mapping.replace_payload",
+        ("tests/integrations/test_update.py", MACHINE),
     ),
     "our own write is somebody's change": Mutant(
         "no_history",
-        "integrations.delivery.updating._written_since",
-        ("tests/integrations/test_newest_wins.py", MACHINE),
+        "integrations.delivery.update._written_since",
+        ("tests/integrations/test_update_newest_wins.py", MACHINE),
     ),
     "what we wrote once is ours for ever": Mutant(
         "endless_history",
-        "integrations.delivery.updating._written_since",
-        ("tests/integrations/test_newest_wins.py",),
+        "integrations.delivery.update._written_since",
+        ("tests/integrations/test_update_newest_wins.py",),
     ),
 }
 

@@ -5,17 +5,25 @@ from typing import Any
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations import asking, connecting, mapping, offers, services
-from integrations.comparing import Side
-from integrations.delivery import live, upkeep
+from dev.sandbox.store import Document
+from integrations.access.rate_limit import NoSlot
+from integrations.access.token_lock import LockTaken
+from integrations.access.tokens import NotConnected
+from integrations.delivery import live_reads, other_company, upkeep
+from integrations.domain import mapping
+from integrations.domain.diff import Side
 from integrations.eaccounting.errors import EAccountingError
-from integrations.eaccounting.sandbox.store import Document
 from integrations.eaccounting.types import Customer
-from integrations.limiter import BudgetError
-from integrations.locks import LockTaken
+from integrations.exceptions import Refusal
+from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
-from integrations.tokens import NotConnected
-from integrations.words.sentences import sentence
+from integrations.services import ask_admin as asking
+from integrations.services import connect as connecting
+from integrations.services.create import confirm_create_anyway
+from integrations.services.link import link_company, link_possible_duplicate, unlink_company
+from integrations.services.outbox import cancel_push, recheck_push
+from integrations.services.preconditions import current_connection
+from integrations.services.try_again import repeat_push
 from tests import sheets
 from tests.machine.world import World
 from tests.sheets import UpdatePage, seen_by_asking
@@ -70,7 +78,7 @@ class People:
         """Do it as a view does: every way of saying no has its sentence."""
         try:
             act()
-        except (services.Refusal, live.TooBusy, NotConnected, BudgetError, EAccountingError) as refusal:
+        except (Refusal, live_reads.TooBusy, NotConnected, NoSlot, EAccountingError) as refusal:
             parameters = getattr(refusal, "parameters", {})
             words = sentence(refusal.code, {"name": "", "links": 0, **parameters})
             if words.startswith(UNHELPFUL):
@@ -181,15 +189,15 @@ class People:
 
     def link(self, company_id: int, which: int) -> None:
         """Paste a reference of some customer there."""
-        connection = services.current_connection(self.user.account_id)
+        connection = current_connection(self.user.account_id)
         rows = self.world.remote.rows(self.company_there())
         if connection is None or not rows:
             return
         company, row = Company.objects.get(pk=company_id), rows[which % len(rows)]
 
         def paste() -> None:
-            customer = live.read_customer(connection, customer_id=str(row["Id"]))
-            services.link(
+            customer = live_reads.read_customer(connection, customer_id=str(row["Id"]))
+            link_company(
                 user=self.user, company=company, connection=connection, customer=customer, origin=Origin.PASTED
             )
 
@@ -198,18 +206,18 @@ class People:
 
     def unlink(self, company_id: int) -> None:
         company = Company.objects.get(pk=company_id)
-        if self.try_to(lambda: services.unlink(user=self.user, company=company)):
+        if self.try_to(lambda: unlink_company(user=self.user, company=company)):
             self.unlinked.add(company_id)
             self.wished.pop(company_id, None)
 
     def cancel(self, company_id: int) -> None:
         push = Push.objects.filter(company_id=company_id).order_by("-pk").first()
-        if push and self.try_to(lambda: services.cancel(user=self.user, push=push)):
+        if push and self.try_to(lambda: cancel_push(user=self.user, push=push)):
             self.wished.pop(company_id, None)
 
     def try_again(self, company_id: int) -> None:
         push = Push.objects.filter(company_id=company_id).order_by("-pk").first()
-        if push and self.try_to(lambda: services.try_again(user=self.user, push=push)) and push.kind == Kind.UPDATE:
+        if push and self.try_to(lambda: repeat_push(user=self.user, push=push)) and push.kind == Kind.UPDATE:
             self.wished.pop(company_id, None)
 
     def decide(self, company_id: int, *, how: str, which: int = 0) -> None:
@@ -219,11 +227,11 @@ class People:
         if push is None:
             return
         if push.is_asked_about:
-            self.try_to(lambda: asking.send_now(user=self.user, push=push))
+            self.try_to(lambda: asking.send_parked_push(user=self.user, push=push))
         elif how == "look_again":
-            self.try_to(lambda: services.look_again(push=push))
+            self.try_to(lambda: recheck_push(push=push))
         elif how == "create_anyway":
-            if self.try_to(lambda: services.create_anyway(user=self.user, push=push)):
+            if self.try_to(lambda: confirm_create_anyway(user=self.user, push=push)):
                 anew = self.world.remote.book.anew
                 anew[push.pk] = anew.get(push.pk, 0) + 1
         elif push.candidates:
@@ -232,15 +240,15 @@ class People:
 
     def _link_instead(self, push: Push, customer_id: str) -> None:
         def choose() -> None:
-            customer: Customer = live.read_customer(push.connection, customer_id=customer_id)
-            services.link_instead(user=self.user, push=push, customer=customer)
+            customer: Customer = live_reads.read_customer(push.connection, customer_id=customer_id)
+            link_possible_duplicate(user=self.user, push=push, customer=customer)
 
         self.try_to(choose)
 
     def ask_admin(self, company_id: int) -> None:
         """A user meets what only an admin can mend; the wish is parked."""
         company = Company.objects.get(pk=company_id)
-        if self.try_to(lambda: asking.ask_admin(user=self.user, company=company, **seen_by_asking(company))):
+        if self.try_to(lambda: asking.ask_admins(user=self.user, company=company, **seen_by_asking(company))):
             self.wished.pop(company_id, None)
 
     # --- The connection ------------------------------------------------------------------------------------
@@ -263,11 +271,11 @@ class People:
         self.try_to(go)
 
     def _choose(self, offered: Connection, then: str) -> None:
-        choice = {"user": self.user, "account": self.user.account, "mark": offers.mark_of(offered)}
+        choice = {"user": self.user, "account": self.user.account, "mark": other_company.mark_of(offered)}
         if then == "go back":
             connecting.go_back(**choice)
         elif then == "start over":
-            left = services.current_connection(self.user.account_id)
+            left = current_connection(self.user.account_id)
             connecting.start_over(**choice)
             self._forget_cancelled(left)
             self._begin_with(Connection.without_tokens().get(pk=offered.pk))
@@ -278,7 +286,7 @@ class People:
             self.world.prepare(connection)
 
     def disconnect(self) -> None:
-        connection = services.current_connection(self.user.account_id)
+        connection = current_connection(self.user.account_id)
         if connection:
             self.try_to(lambda: connecting.disconnect(user=self.user, connection=connection))
             self._forget_cancelled(connection)
@@ -290,13 +298,13 @@ class People:
 
     def reread_terms(self) -> None:
         """The list of terms is read again, and eAccounting's default is chosen."""
-        connection = services.current_connection(self.user.account_id)
+        connection = current_connection(self.user.account_id)
         if connection:
             self.try_to(lambda: self.world.prepare(connection))
 
     def rename_terms(self) -> None:
         """Somebody renames the chosen terms there, and the list is read in the night after."""
-        connection = services.current_connection(self.user.account_id)
+        connection = current_connection(self.user.account_id)
         if connection is None or connection.default_terms is None:
             return
         world, key = self.world.remote.world, self.company_there()
@@ -306,7 +314,7 @@ class People:
             self.try_to(lambda: upkeep.read_terms(connection.pk))
 
     def test_connection(self) -> None:
-        connection = services.current_connection(self.user.account_id)
+        connection = current_connection(self.user.account_id)
         if connection:
             self.try_to(lambda: connecting.test(connection))
 

@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 
 import requests
 
-from integrations import mapping
+from dev.sandbox import customers
+from dev.sandbox.core import Sandbox
+from dev.sandbox.faults import Fault
+from dev.sandbox.messages import Delivery, Request, Response
+from dev.sandbox.refuse import Refusal
+from dev.sandbox.store import Document
+from dev.sandbox.switches import Switches
+from dev.sandbox.world import CUSTOMER, TERMS
+from integrations.domain import mapping
 from integrations.eaccounting import jsontext
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.sandbox import customers
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.faults import Fault
-from integrations.eaccounting.sandbox.messages import Delivery, Request, Response
-from integrations.eaccounting.sandbox.refuse import Refusal
-from integrations.eaccounting.sandbox.store import Document
-from integrations.eaccounting.sandbox.switches import Switches
-from integrations.eaccounting.sandbox.world import CUSTOMER, TERMS
 from integrations.models import Push
 
 LOST = Response(status=0, delivery=Delivery.HOLD)

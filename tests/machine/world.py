@@ -15,15 +15,19 @@ from django.db import connection as database
 
 from accounts.models import User
 from companies.models import Company
-from integrations import connecting, gateway, limiter, services, tasks
-from integrations.delivery import live
+from dev.sandbox import seed
+from dev.sandbox.inprocess import mount
+from dev.sandbox.messages import Request
+from dev.sandbox.world import COMPANY
+from dev.sandbox.world import Settings as SandboxSettings
+from integrations import tasks
+from integrations.access import client_factory, rate_limit
+from integrations.delivery import live_reads
 from integrations.eaccounting import oauth
-from integrations.eaccounting.sandbox import seed
-from integrations.eaccounting.sandbox.inprocess import mount
-from integrations.eaccounting.sandbox.messages import Request
-from integrations.eaccounting.sandbox.world import COMPANY
-from integrations.eaccounting.sandbox.world import Settings as SandboxSettings
 from integrations.models import Connection, Origin
+from integrations.services import connect as connecting
+from integrations.services.link import link_company
+from integrations.services.preconditions import current_connection
 from tests.integrations.conftest import confirm_terms, forget_gateway
 from tests.machine.clock import HandClock
 from tests.machine.remote import Remote
@@ -113,10 +117,10 @@ class World:
             company = Company.add(account=self.user.account, now=now, values={**values})
             company.add_contact(now=now, values={"first_name": "Åsa", "last_name": "Ek", "mobile": "+46 70 174 06 05"})
             self.companies.append(company.pk)
-        connection = services.current_connection(self.user.account_id)
+        connection = current_connection(self.user.account_id)
         assert connection is not None
-        customer = live.read_customer(connection, customer_id=str(self.remote.rows("1")[0]["Id"]))
-        services.link(user=self.user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
+        customer = live_reads.read_customer(connection, customer_id=str(self.remote.rows("1")[0]["Id"]))
+        link_company(user=self.user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
 
     def begin(self) -> None:
         """Go back to that state."""
@@ -154,7 +158,7 @@ class World:
         """Go through the consent page and the callback. Raises what connecting raises."""
         request = connecting.begin()
         parts = urlsplit(request.url)
-        started = connecting.started_from(services.current_connection(self.user.account_id))
+        started = connecting.started_from(current_connection(self.user.account_id))
         answer = self.remote.handle(
             Request.of(
                 method="POST",
@@ -164,7 +168,7 @@ class World:
             )
         )
         query = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
-        code = oauth.parse_callback(config=gateway.oauth_config(), query=query, expected_state=request.state)
+        code = oauth.parse_callback(config=client_factory.oauth_config(), query=query, expected_state=request.state)
         return connecting.complete(
             user=self.user,
             account=self.user.account,
@@ -208,7 +212,7 @@ def _planted() -> dict[str, Any]:
 @contextmanager
 def world(*, user: User, clock: HandClock, prefix: str) -> Iterator[World]:
     """Build it; the settings already point at API and IDENTITY. `prefix`: of customer numbers, or blank."""
-    redirect_uri = f"{settings.BASE_URL}{gateway.CALLBACK_PATH}"
+    redirect_uri = f"{settings.BASE_URL}{client_factory.CALLBACK_PATH}"
     remote = Remote(
         settings=SandboxSettings(
             client_id=settings.EACCOUNTING_CLIENT_ID,
@@ -222,7 +226,7 @@ def world(*, user: User, clock: HandClock, prefix: str) -> Iterator[World]:
     remote.seed(_planted())
     remote.begin(documents=remote.documents(), now=clock.now)
     remote.chosen_terms = frozenset(str(row["TermsOfPaymentId"]) for row in remote.world.store.all(COMPANY).values())
-    broker = limiter._redis()
+    broker = rate_limit._redis()
     broker.flushdb()
     forget_gateway()
     try:

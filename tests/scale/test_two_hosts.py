@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from accounts.models import User
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
 from tests import sheets
 from tests.integrations.conftest import CUSTOMERS, AddCompany, named, posts

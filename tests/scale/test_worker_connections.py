@@ -7,7 +7,7 @@ import pytest
 from django.db import connection as database
 
 from accounts.models import User
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
 from tests import sheets
 from tests.integrations.conftest import AddCompany

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from accounts.models import User
-from integrations.eaccounting.sandbox.core import Sandbox
-from integrations.eaccounting.sandbox.server import SandboxServer
+from dev.sandbox.core import Sandbox
+from dev.sandbox.server import SandboxServer
 from integrations.models import Connection, Push, PushState
 from limego_visma.celery import app
 from tests import sheets

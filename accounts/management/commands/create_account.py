@@ -9,7 +9,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.links import set_password_url
+from accounts.mail import set_password_url
 from accounts.members import AddressTaken, invite
 from accounts.models import Account, Role, User
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from integrations.eaccounting import jsontext
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import EAccountingError, RateLimited
-from integrations.eaccounting.http import Answer, Http
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.refusals import error_for, read_refusal
+from integrations.eaccounting.transport import Answer, Http
 
 Document = dict[str, Json]
 

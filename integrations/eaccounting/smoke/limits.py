@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import RateLimited
-from integrations.eaccounting.http import Answer
 from integrations.eaccounting.refusals import error_for
 from integrations.eaccounting.smoke.asking import Asker, Found, Question, Untold, said, status
+from integrations.eaccounting.transport import Answer
 
 IDLE = "/currencies"
 SIDE_BY_SIDE = 8

@@ -6,8 +6,6 @@ from uuid import uuid4
 
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.filters import eq
-from integrations.eaccounting.http import Answer
-from integrations.eaccounting.reading import moment, text
 from integrations.eaccounting.refusals import read_refusal
 from integrations.eaccounting.smoke.asking import (
     Asker,
@@ -20,6 +18,8 @@ from integrations.eaccounting.smoke.asking import (
     said,
     status,
 )
+from integrations.eaccounting.transport import Answer
+from integrations.eaccounting.types import moment, text
 
 PAGE = 20
 MODULE = "api_standard"

@@ -11,12 +11,11 @@ from uuid import uuid4
 
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.filters import eq
-from integrations.eaccounting.http import Answer
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.reading import flag, moment, text
 from integrations.eaccounting.refusals import error_for, is_number_taken
 from integrations.eaccounting.smoke.asking import Asker, Document, Found, Question, Untold, document, said, status
-from integrations.eaccounting.types import READ_ONLY_PROPERTIES
+from integrations.eaccounting.transport import Answer
+from integrations.eaccounting.types import READ_ONLY_PROPERTIES, flag, moment, text
 
 NAME = "LIME GO TEST – delete me"
 # Made up: no firm has these numbers, and the telephone numbers are kept free for films.

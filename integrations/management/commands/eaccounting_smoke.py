@@ -7,15 +7,16 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations import limiter, services, tokens
+from integrations.access import rate_limit, tokens
+from integrations.access.client_factory import http
 from integrations.clock import database_now
-from integrations.delivery.reads import read
+from integrations.delivery.calls import read
 from integrations.eaccounting.client import Client, Endpoint
 from integrations.eaccounting.errors import EAccountingError, Forbidden
 from integrations.eaccounting.smoke import grant, limits, reads, writes
 from integrations.eaccounting.smoke.asking import Asker, Finding, Question
-from integrations.gateway import http
 from integrations.models import Connection
+from integrations.services.preconditions import current_connection
 
 PATIENCE = 60.0  # seconds to wait for a slot of the budget: nobody is in a hurry here
 COLUMN = 76
@@ -69,7 +70,7 @@ class Command(BaseCommand):
 
         A refusal for want of a module is an answer too: the only one that such a company can give.
         """
-        connection = services.current_connection(account)
+        connection = current_connection(account)
         if connection is None or not connection.is_connected:
             raise CommandError("This account is not connected to Visma eAccounting. Connect it in its settings first.")
         try:
@@ -108,7 +109,7 @@ class Command(BaseCommand):
     def _tidy_up(self, customer: writes.TestCustomer) -> list[str]:
         try:
             return writes.tidy_up(customer)
-        except (EAccountingError, limiter.BudgetError) as error:
+        except (EAccountingError, rate_limit.NoSlot) as error:
             return [f"The test customer could not be taken away ({error}): please delete {writes.NAME!r} by hand."]
 
 
@@ -121,7 +122,7 @@ def _answers(connection: Connection) -> None:
     seconds = settings.EACCOUNTING_CALL_SECONDS
     try:
         read(connection, lambda client, left: client.get_company_settings(deadline=left), seconds=seconds, patience=5)
-    except (EAccountingError, limiter.BudgetError, tokens.NotConnected) as error:
+    except (EAccountingError, rate_limit.NoSlot, tokens.NotConnected) as error:
         raise CommandError(f"eAccounting does not answer on this connection: {error}") from error
 
 
@@ -150,10 +151,10 @@ def _grant(connection: Connection) -> grant.Grant:
 
 def _asker(connection: Connection, held: grant.Grant) -> Asker:
     def book(endpoint: Endpoint) -> None:
-        limiter.book(endpoint, connection_id=connection.pk, patience=PATIENCE)
+        rate_limit.book(endpoint, connection_id=connection.pk, patience=PATIENCE)
 
     def limited(endpoint: Endpoint, seconds: int) -> None:
-        limiter.silence(endpoint, connection_id=connection.pk, seconds=seconds)
+        rate_limit.silence(endpoint, connection_id=connection.pk, seconds=seconds)
 
     seconds = settings.EACCOUNTING_CALL_SECONDS
     return Asker(http=http(), token=held.access_token, book=book, limited=limited, deadline=seconds)
@@ -164,7 +165,7 @@ def _terms_id(asker: Asker) -> str:
     client = Client(http=asker.http, access_token=asker.token, before_call=asker.book)
     try:
         found = client.list_terms_of_payment(deadline=asker.deadline)
-    except (EAccountingError, limiter.BudgetError) as error:
+    except (EAccountingError, rate_limit.NoSlot) as error:
         raise CommandError(f"The terms of payment could not be read: {error}") from error
     usable = [terms.id for terms in found if terms.available_for_sales]
     if not usable:

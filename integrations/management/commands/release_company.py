@@ -5,9 +5,9 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
-from integrations import connecting
-from integrations.locks import LockTaken
+from integrations.access.token_lock import LockTaken
 from integrations.models import Connection
+from integrations.services import connect
 
 
 class Command(BaseCommand):
@@ -40,8 +40,8 @@ class Command(BaseCommand):
 
     def _release(self, connection: Connection) -> None:
         try:
-            cancelled = connecting.disconnect(user=None, connection=connection)
-        except connecting.Superseded as error:
+            cancelled = connect.disconnect(user=None, connection=connection)
+        except connect.Superseded as error:
             raise CommandError("It is not connected there any more. Nothing was changed.") from error
         except LockTaken as error:
             raise CommandError("The connection is being renewed at this moment. Run this again.") from error

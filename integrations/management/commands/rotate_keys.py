@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations import rotation
+from integrations.access import key_rotation
 
 PASSES = 3  # a refresh by a process that does not know the new key yet may undo a row once or twice
 
@@ -22,8 +22,8 @@ class Command(BaseCommand):
     def handle(self, *args: object, forget_unreadable: bool, **options: object) -> None:
         """Move, prove, say so. Raises CommandError (exit status 1) while an older key is still needed."""
         for _ in range(PASSES):
-            moved = rotation.rotate().moved
-            proof = rotation.prove()
+            moved = key_rotation.rotate().moved
+            proof = key_rotation.prove()
             self.stdout.write(f"{proof.rows} connections looked at, {moved} re-encrypted.")
             if not proof.on_older_key:
                 break
@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 "Give a lost key back and run this again, or run it with --forget-unreadable."
             )
         for pk in proof.unreadable:
-            rotation.forget(pk)
+            key_rotation.forget(pk)
             self.stdout.write(f"Connection {pk}: the unreadable tokens are gone; it must be reconnected.")
         self.stdout.write("The newest key alone reads every token: the older keys can be taken away.")
 

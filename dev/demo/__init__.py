@@ -1,0 +1,1 @@
+"""Demo data: two accounts with people, companies and contacts."""

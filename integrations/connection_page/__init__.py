@@ -1,1 +1,0 @@
-"""What the connection page shows and takes beside the connection itself."""

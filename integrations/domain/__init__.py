@@ -1,0 +1,1 @@
+"""What is true of values, whoever asks: pure functions and small classes."""

@@ -1,0 +1,138 @@
+"""Why a wish was not recorded: one class for each reason, its code names the sentence (sentences.py)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from integrations.domain.mapping import Problem
+
+
+class Refusal(Exception):
+    """Why a wish was not recorded; `code` names the sentence."""
+
+    code = "refused"
+
+    def __init__(self, **parameters: object) -> None:
+        super().__init__(self.code)
+        self.parameters = parameters
+
+
+class NotConnected(Refusal):
+    """There is no connection, or one that a person has to mend first; the code says which."""
+
+    def __init__(self, code: str = "not_connected") -> None:
+        self.code = code
+        super().__init__()
+
+
+class AlreadyLinked(Refusal):
+    code = "already_linked"
+
+
+class NotLinked(Refusal):
+    code = "not_linked"
+
+
+class CustomerGone(Refusal):
+    """The customer was deleted or made inactive in eAccounting; the code says which."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__()
+
+
+class ContactGone(Refusal):
+    """The person was removed from the company meanwhile."""
+
+    code = "contact_gone"
+
+
+class ContactChosen(Refusal):
+    """Another person is the contact person than was seen; the code says whether there is one."""
+
+    def __init__(self, name: str) -> None:
+        self.code = "contact_chosen" if name else "contact_taken_away"
+        super().__init__(name=name)
+
+
+class AlreadyUnderWay(Refusal):
+    code = "already_under_way"
+
+
+class CannotSendValues(Refusal):
+    """Values are missing or over their limit; `problems` names them."""
+
+    code = "values"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__(problems=[(p.remote, p.kind, p.length) for p in self.problems])
+
+
+class TermsNotConfirmed(Refusal):
+    """No admin has confirmed the terms of payment for new customers as they are now; the code says why."""
+
+    code = "terms_not_chosen"
+
+    def __init__(self, code: str = code, **parameters: object) -> None:
+        self.code = code
+        super().__init__(**parameters)
+
+
+class TermsNotAllowed(Refusal):
+    """These terms exist, but an admin did not allow them for new customers (any more)."""
+
+    code = "terms_not_allowed"
+
+
+class LinkedElsewhere(Refusal):
+    """The customer belongs to another company here already."""
+
+    code = "linked_elsewhere"
+
+
+class LinkedMeanwhile(Refusal):
+    """The company is linked otherwise than the person saw; the code says whether to another customer or to none."""
+
+    def __init__(self, *, customer: str, by: str, at: datetime | None) -> None:
+        self.code = "linked_meanwhile" if customer else "unlinked_meanwhile"
+        super().__init__(customer=customer, by=by, at=at)
+
+
+class Archived(Refusal):
+    code = "archived"
+
+
+class NotUndoable(Refusal):
+    """The update is not of the customer that the company is linked to now."""
+
+    code = "not_undoable"
+
+
+class NothingToDecide(Refusal):
+    """The push was decided, cancelled or finished meanwhile."""
+
+    code = "nothing_to_decide"
+
+
+class NothingConfirmed(Refusal):
+    """Nobody ever confirmed on a sheet what this was to write, so there is nothing to repeat."""
+
+    code = "nothing_confirmed"
+
+
+class NothingToAsk(Refusal):
+    """An admin mended it meanwhile: the person can go on by themselves."""
+
+    code = "nothing_to_ask"
+
+
+class OfferGone(Refusal):
+    """The choice between two eAccounting companies was made already, or has run out."""
+
+    code = "offer_gone"
+
+
+class ConnectedElsewhere(Refusal):
+    """This eAccounting company is connected in another account."""
+
+    code = "connected_elsewhere"

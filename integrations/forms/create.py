@@ -1,0 +1,455 @@
+"""The create sheet, and the sheet *Create anyway*: what they open with, what is sent exactly as it was seen."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from django import forms
+from django.core import signing
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import QuerySet
+from django.forms import BoundField
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import cached_property
+from django.utils.html import escape, format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_countries import countries
+
+from accounts.models import User
+from companies import formats
+from companies.formats.registration_numbers import PLACEHOLDER_WARNING
+from companies.models import Company, Contact
+from integrations.domain import mapping
+from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Group, Values
+from integrations.domain.postal_defaults import is_postal_default, postal_defaults
+from integrations.forms import possible_duplicates
+from integrations.forms.diff import Line, value_lines
+from integrations.forms.possible_duplicates import PossibleDuplicate
+from integrations.forms.stop import Stop
+from integrations.messages.sentences import postal_default_words, sentence, value_problem
+from integrations.models import Connection, CustomerLink, Kind, Push, PushState
+from integrations.models.terms_of_payment import TermsOfPayment, due_date
+from integrations.services.create import request_create
+
+MOST_SHOWN = 100  # customers with one registration number
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+PERSON = [field.remote for field in FIELDS if field.group == Group.CONTACT]
+
+
+@dataclass(frozen=True)
+class CreateSheet:
+    """A company that can be added, and what stands on the sheet at first."""
+
+    company: Company
+    connection: Connection
+    gone: CustomerLink | None  # a customer that is gone there, in whose place the new one comes
+    refused: Push | None  # the create before this one, when it was refused
+    typed: QueryDict | None = None  # what stands on the sheet by now
+
+    @cached_property
+    def stop(self) -> Stop | None:
+        """What only an admin can mend before the company can be added."""
+        return Stop.of(self.connection, None)
+
+    @cached_property
+    def here(self) -> Values:
+        """What the company holds in Lime Go, with the chosen person's values when one is chosen."""
+        return self.values_with(self.contact)
+
+    def values_with(self, contact: Contact | None) -> Values:
+        """Return the company's values with those of a person."""
+        return mapping.values_of(self.company, contact, groups=mapping.groups_for(contact))
+
+    def people(self) -> "QuerySet[Contact]":
+        """Those who can be the contact person."""
+        return self.company.contacts.filter(left_at=None).order_by("pk")
+
+    @cached_property
+    def contact(self) -> Contact | None:
+        """The person who is chosen; at first the one of the refused sending, else the only one there is."""
+        people = list(self.people())
+        if self.typed is not None:
+            return next((person for person in people if str(person.pk) == self.typed.get("contact")), None)
+        if self.refused:
+            return next((person for person in people if person.pk == self.refused.contact_id), None)
+        return people[0] if len(people) == 1 else None
+
+    @property
+    def is_other_person(self) -> bool:
+        """Whether somebody else was chosen than the one whose values the page shows: never Bo with Anna's mobile."""
+        return bool(self.typed is not None and self.contact and self.typed.get("whose") != str(self.contact.pk))
+
+    @cached_property
+    def terms(self) -> TermsOfPayment | None:
+        """The terms that are chosen; at first those of the refused sending, else the default."""
+        typed = self.typed.get("terms", "") if self.typed else ""
+        chosen = typed or str(self.refused.terms_id if self.refused else "")
+        offered = self.connection.offered_terms()
+        # Compared as texts: what was typed may be no number, or one of thousands of digits.
+        return next((terms for terms in offered if str(terms.pk) == chosen), self.connection.default_terms)
+
+    @cached_property
+    def values(self) -> Values:
+        """The values that stand on the sheet."""
+        if self.typed is not None:
+            kept = {name: self.typed.get(name, value) for name, value in self.here.items()}
+            return kept | ({name: self.here[name] for name in PERSON} if self.is_other_person else {})
+        if self.refused is None:
+            known = mapping.shortened(self.here, self.gone.shorter if self.gone else {})
+            return {**known, **postal_defaults(known)}
+        typed = {name: self.refused.confirmed.get(name, value) for name, value in self.here.items()}
+        if self._was_mended:
+            typed |= {name: self.here[name] for name in self.messages if name in self.here}
+        return typed
+
+    @property
+    def _was_mended(self) -> bool:
+        """Whether somebody changed the company since: then what was refused is taken from it anew."""
+        refused = self.refused
+        return bool(refused and refused.finished_at and self.company.changed_at > refused.finished_at)
+
+    @property
+    def alike(self) -> list[str]:
+        """The customers that were shown and may well be this one: the person has to say that none of them is."""
+        return self._ids("alike")
+
+    @property
+    def seen(self) -> list[str]:
+        """Those that eAccounting itself answered while the sheet was open."""
+        return self._ids("seen")
+
+    @property
+    def has_judged(self) -> bool:
+        """Whether the person said that none of those is this company."""
+        return self.typed is not None and "none_of_these" in self.typed
+
+    def _ids(self, name: str) -> list[str]:
+        typed = self.typed.getlist(name)[:MOST_SHOWN] if self.typed is not None else []
+        return [found.casefold() for found in typed if _GUID.fullmatch(found)]
+
+    @cached_property
+    def messages(self) -> dict[str, str]:
+        """What eAccounting said about properties that stand on the sheet."""
+        return {field: words for field, words in self._told() if field in BY_PROPERTY}
+
+    @property
+    def failure(self) -> str:
+        """What became of the sending that was refused."""
+        refused = self.refused
+        return sentence(refused.failure, refused.failure_parameters) if refused else ""
+
+    @property
+    def refused_now(self) -> list[str]:
+        """The properties that still stand as they were refused."""
+        confirmed = self.refused.confirmed if self.refused else {}
+        return [name for name in self.messages if name in self.values and self.values[name] == confirmed.get(name, "")]
+
+    @cached_property
+    def other_messages(self) -> list[str]:
+        """What it said about others, which it may name in its own way."""
+        return [f"{field}: {words}" if field else words for field, words in self._told() if field not in BY_PROPERTY]
+
+    def _told(self) -> list[tuple[str, str]]:
+        problems: list[Any] = self.refused.failure_parameters.get("problems", []) if self.refused else []
+        named = [problem for problem in problems if isinstance(problem, dict)]
+        return [(str(problem.get("field", "")), str(problem.get("message", ""))) for problem in named]
+
+    @cached_property
+    def urgent(self) -> list[str]:
+        """The company's properties that somebody has to look at: missing ones, over-long ones, refused ones."""
+        company = {name: value for name, value in self.here.items() if name in mapping.company_properties()}
+        problems = sorted(mapping.problems(company), key=lambda problem: problem.kind != "missing")
+        names = [problem.remote for problem in problems]
+        return list(dict.fromkeys([*names, *(name for name in self.messages if name in company)]))
+
+
+def create_sheet_of(company: Company, connection: Connection, gone: CustomerLink | None) -> CreateSheet:
+    """Collect what the sheet opens with."""
+    pushes = Push.objects.select_related("terms", "contact").filter(company=company, connection=connection)
+    newest = pushes.order_by("-pk").first()
+    was_refused = newest and newest.kind == Kind.CREATE and newest.state == PushState.FAILED
+    return CreateSheet(company=company, connection=connection, gone=gone, refused=newest if was_refused else None)
+
+
+# The country's own rules for what a person types; the other values are only tidied.
+CHECKS: dict[str, Callable[[str, str], str]] = {
+    "CorporateIdentityNumber": formats.check_registration_number,
+    "InvoicePostalCode": formats.check_postal_code,
+    "Telephone": formats.check_phone,
+    "EmailAddress": lambda value, _country: formats.check_email(value),
+    "WwwAddress": lambda value, _country: formats.check_website(value),
+    "ContactPersonEmail": lambda value, _country: formats.check_email(value),
+    "ContactPersonPhone": formats.check_phone,
+    "ContactPersonMobile": formats.check_phone,
+}
+_TYPES = {
+    "Telephone": {"type": "tel"},
+    "EmailAddress": {"type": "email"},
+    "WwwAddress": {"inputmode": "url"},
+    "ContactPersonEmail": {"type": "email"},
+    "ContactPersonPhone": {"type": "tel"},
+    "ContactPersonMobile": {"type": "tel"},
+}
+
+
+_LABELS = {"ContactPersonName": _("Contact person's name")}  # "Contact person" is the choice above it
+IDENTIFYING = ("Name", "CorporateIdentityNumber")  # by which eAccounting is asked for possible duplicates
+
+
+class TermsChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when run
+    """Terms of payment, each with the day on which an invoice of today would fall due."""
+
+    def label_from_instance(self, obj: TermsOfPayment) -> str:
+        """Name and sample due date."""
+        day = due_date(invoiced=timezone.localdate(), kind=obj.kind, days=obj.days)
+        if day is None:
+            return str(obj)
+        words = gettext("%(terms)s: an invoice of today would fall due %(day)s")
+        return words % {"terms": obj, "day": date_format(day, "DATE_FORMAT")}
+
+
+class CreateRequest(TypedDict):
+    """What `services.request_create` and `asking.ask_admin` take of the sheet."""
+
+    contact: Contact | None
+    confirmed: Values
+    terms: TermsOfPayment | None
+    judged: list[str]
+
+
+class CreateForm(forms.Form):
+    """What is about to be sent. One input for each property; those of a person only when one is chosen."""
+
+    contact = forms.ModelChoiceField(
+        label=_("Contact person"),
+        queryset=Contact.objects.none(),
+        required=False,
+        empty_label=_("None"),
+        error_messages={"invalid_choice": _("This person cannot be chosen any more. Choose another, or nobody.")},
+    )
+    terms = TermsChoice(
+        label=_("Terms of payment"),
+        queryset=TermsOfPayment.objects.none(),
+        empty_label=None,
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": _("Choose terms of payment."),
+            "invalid_choice": _("These terms of payment cannot be chosen for new customers any more. Choose others."),
+        },
+    )
+    none_of_these = forms.BooleanField(required=False)
+
+    def __init__(self, data: QueryDict | None = None, *, opening: CreateSheet) -> None:
+        super().__init__(data)
+        self.opening = opening
+        self._choose_among()
+        for field in FIELDS:
+            if field.remote in opening.here:
+                self.fields[field.remote] = self._input(field)
+        self.initial = {**opening.values, "contact": opening.contact, "terms": opening.terms}
+
+    @classmethod
+    def refused(cls, opening: CreateSheet) -> "CreateForm":
+        """The form of a sending that eAccounting refused, with its words at the fields it named."""
+        data = QueryDict(mutable=True)
+        data.update(opening.values)
+        data["contact"] = str(opening.contact.pk) if opening.contact else ""
+        data["terms"] = str(opening.terms.pk) if opening.terms else ""
+        form = cls(data, opening=opening)
+        for name in opening.refused_now:
+            words = gettext("Visma eAccounting refused this: %(words)s") % {"words": opening.messages[name]}
+            form.add_error(name, words)
+        return form
+
+    def _choose_among(self) -> None:
+        """Give the choices what can be chosen; there are no terms before an admin has chosen some."""
+        contact, terms = self.fields["contact"], self.fields["terms"]
+        if isinstance(contact, forms.ModelChoiceField) and isinstance(terms, forms.ModelChoiceField):
+            contact.queryset, terms.queryset = self.opening.people(), self.opening.connection.offered_terms()
+        if self.opening.connection.terms_problem:
+            del self.fields["terms"]
+
+    def _input(self, field: mapping.Field) -> forms.Field:
+        attributes = {"autocomplete": "off", **_TYPES.get(field.remote, {})}
+        attributes |= {"data-identifies": ""} if field.remote in IDENTIFYING else {}
+        if field.remote == COUNTRY:
+            choices = [("", gettext("None")), *countries] if not self.opening.here[COUNTRY] else list(countries)
+            return forms.ChoiceField(label=str(field.label), choices=choices, required=False)
+        return forms.CharField(
+            label=str(_LABELS.get(field.remote, field.label)),
+            required=field.required,
+            error_messages={"required": value_problem(field.remote, "missing", 0).words},
+            help_text=self._hint(field),
+            widget=forms.TextInput(attributes),
+        )
+
+    def _hint(self, field: mapping.Field) -> str:
+        """Say, in HTML, what to do about a value that is missing or too long, or was typed on an earlier sheet."""
+        here, shown = self.opening.here.get(field.remote, ""), self.opening.values.get(field.remote, "")
+        if max(len(here), len(shown)) > field.limit:
+            return format_html(
+                '<span data-counts="id_{}" data-limit="{}" class="{}">{}</span> {}',
+                field.remote,
+                field.limit,
+                "text-danger" if len(shown) > field.limit else "",
+                _counted(len(shown), field.limit),
+                gettext("Give Visma eAccounting a shorter form. It is remembered until the value in Lime Go changes."),
+            )
+        suggested = postal_defaults(self.opening.here).get(field.remote)
+        if suggested:
+            return postal_default_words(field.remote, suggested, country=self.opening.here[COUNTRY])
+        if field.remote == "CorporateIdentityNumber" and formats.is_placeholder(shown):
+            return str(PLACEHOLDER_WARNING)
+        if self.opening.refused and here != shown:
+            return gettext("In Lime Go: %(value)s") % {"value": escape(here) or gettext("nothing")}
+        return ""
+
+    def clean(self) -> None:
+        """Check each value by the rules of the country that was chosen, then its length."""
+        country = self.cleaned_data.get(COUNTRY) or self.opening.here[COUNTRY]
+        for name in self._properties():
+            if name in self.cleaned_data:
+                self._check(name, country)
+        if self.opening.alike and not self.cleaned_data.get("none_of_these"):
+            self.add_error("none_of_these", gettext("Say that none of these is this company, or link one instead."))
+
+    def _check(self, name: str, country: str) -> None:
+        check = CHECKS.get(name, _tidy)
+        if is_postal_default(name, self.cleaned_data[name], values={**self.opening.here, COUNTRY: country}):
+            check = _tidy
+        try:
+            value = check(self.cleaned_data[name], country)
+        except ValidationError as error:
+            self.add_error(name, error)
+            return
+        self.cleaned_data[name] = value
+        if len(value) > BY_PROPERTY[name].limit:
+            self.add_error(name, value_problem(name, "too_long", len(value)).words)
+
+    def _properties(self) -> list[str]:
+        return [name for name in self.fields if name in BY_PROPERTY]
+
+    def confirmed(self) -> Values:
+        """The values to send, blanks included."""
+        return {name: self.cleaned_data[name] for name in self._properties()}
+
+    def wish(self) -> CreateRequest:
+        """What a valid form asks for."""
+        return {
+            "contact": self.opening.contact,
+            "confirmed": self.confirmed(),
+            "terms": self.cleaned_data.get("terms"),
+            "judged": self.opening.seen if self.cleaned_data["none_of_these"] else [],
+        }
+
+    def request(self, *, user: User) -> Push:
+        """Record the wish to create the customer that a valid form describes. Raises a Refusal."""
+        return request_create(user=user, company=self.opening.company, **self.wish())
+
+    # --- For the template -------------------------------------------------------------------------
+
+    @cached_property
+    def urgent(self) -> list[BoundField]:
+        """What has to be given or mended first: what is missing, then what is too long, then what was refused."""
+        return [self[name] for name in self.opening.urgent if name in self.fields]
+
+    @cached_property
+    def rest(self) -> list[BoundField]:
+        """The other values of the company."""
+        names = [name for name in self._properties() if name not in PERSON and name not in self.opening.urgent]
+        return [self[name] for name in names]
+
+    @cached_property
+    def persons(self) -> list[BoundField]:
+        """The values of the chosen person; nothing without one."""
+        return [self[name] for name in PERSON if name in self.fields]
+
+    @property
+    def marks(self) -> bool:
+        """Whether fields carry messages; the box about possible customers says its own above."""
+        return bool(self.errors.keys() - {"none_of_these", NON_FIELD_ERRORS})
+
+    def point_at_first(self) -> None:
+        """Let the page open where something has to be done."""
+        names = list(self.errors) if self.is_bound else self.opening.urgent
+        first = next((name for name in [*self.opening.urgent, *self.fields] if name in names), "")
+        if first in self.fields:
+            self.fields[first].widget.attrs["autofocus"] = True
+
+
+def _tidy(value: str, _country: str) -> str:
+    return formats.text(value)
+
+
+def _counted(length: int, limit: int) -> str:
+    """Return how many characters of how many, the first number where count.js finds it."""
+    number = format_html("<strong>{}</strong>", length)
+    return format_html(gettext("{length} of {limit} characters."), length=number, limit=limit)
+
+
+_SALT = "integrations.forms.create"
+
+
+@dataclass(frozen=True)
+class CreateAnywaySheet:
+    """A create that waits for a person to choose between customers there."""
+
+    push: Push
+
+    @cached_property
+    def values(self) -> Values:
+        """What is written: what a sheet confirmed, else what the company holds now."""
+        push = self.push
+        groups = mapping.groups_for(push.contact)
+        return push.confirmed or mapping.values_of(push.company, push.contact, groups=groups)
+
+    @cached_property
+    def candidates(self) -> list[PossibleDuplicate]:
+        """Who the company could be."""
+        return possible_duplicates.candidates_of(self.push, values=self.values)
+
+    @property
+    def lines(self) -> list[Line]:
+        """The values, blank ones left out: these are not sent."""
+        return value_lines({name: value for name, value in self.values.items() if value})
+
+    @property
+    def is_private_person(self) -> bool:
+        """Whether a private person is added."""
+        push = self.push
+        return push.company.is_private_person if push.is_private_person is None else push.is_private_person
+
+    @property
+    def terms(self) -> TermsOfPayment | None:
+        """The terms of payment that the customer gets."""
+        return self.push.terms or self.push.connection.default_terms
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """Why these values cannot be sent."""
+        if mapping.names_a_person(self.values) and self.push.contact is None:
+            return [sentence("contact_gone")]
+        return [value_problem(p.remote, p.kind, p.length).words for p in mapping.problems(self.values)]
+
+    @property
+    def _shown(self) -> dict[str, object]:
+        judged, terms = [one.id for one in self.candidates], self.terms.pk if self.terms else None
+        about = {"push": self.push.pk, "contact": self.push.contact_id, "private_person": self.is_private_person}
+        return {**about, "judged": judged, "values": self.values, "terms": terms}
+
+    @property
+    def seal(self) -> str:
+        """What is shown, as a word that the form carries along and nobody can change."""
+        return signing.dumps(self._shown, salt=_SALT, compress=True)
+
+    def was_seen(self, seal: str) -> bool:
+        """Whether a form was about exactly these customers and values."""
+        try:
+            seen: object = signing.loads(seal, salt=_SALT)
+        except signing.BadSignature:
+            return False
+        return seen == self._shown

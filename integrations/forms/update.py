@@ -1,0 +1,71 @@
+"""The update sheet: a linked company beside its customer as it is now, and what a person chose of both."""
+
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from accounts.models import User
+from companies.models import Company
+from integrations.domain.diff import Row
+from integrations.domain.link_diff import local_values, rows_of, stored_otherwise
+from integrations.domain.mapping import Values
+from integrations.exceptions import Archived, NotConnected, NotLinked
+from integrations.forms.diff import DiffForm, Seen, seen_in
+from integrations.forms.snapshot import Remote, known_remote, read_remote
+from integrations.forms.stop import Stop
+from integrations.models import Connection, CustomerLink, Push
+from integrations.services.preconditions import current_connection, link_of
+from integrations.services.update import request_update
+
+
+@dataclass(frozen=True)
+class UpdateSheet:
+    """A company in use with its customer; the connection may be one that an admin has to mend first."""
+
+    company: Company
+    link: CustomerLink
+    connection: Connection
+
+    @classmethod
+    def of(cls, company: Company) -> "UpdateSheet":
+        """Return the sheet of a company. Raises the Refusal that says why there is nothing to update."""
+        connection = current_connection(company.account_id)
+        if connection is None:
+            raise NotConnected
+        link = link_of(company, connection)
+        if link is None:
+            raise NotLinked if connection.is_connected else NotConnected(connection.state)
+        if company.archived_at is not None:
+            raise Archived
+        return cls(company, link, connection)
+
+    @property
+    def stop(self) -> Stop | None:
+        """What only an admin can mend."""
+        return Stop.of(self.connection, self.link)
+
+    def rows(self, there: Values) -> list[Row]:
+        """Return both sides, row by row."""
+        return rows_of(self.company, self.link, there=there)
+
+    def opened(self) -> tuple[DiffForm, Remote]:
+        """Return the form as it opens, and what it shows: the customer as it is now, or was. Raises CustomerGone."""
+        there = known_remote(self.link) if self.stop else read_remote(self.connection, self.link)
+        return self._form(Seen(here={}, there=there.values, read_at=there.read_at)), there
+
+    def posted(self, data: QueryDict) -> DiffForm | None:
+        """Return the form that was posted; None when it showed something else than what stands here now."""
+        seen = seen_in(data, about=str(self.link.reference))
+        if seen is None or seen.here != local_values(self.company, self.link):
+            return None
+        return self._form(seen, data)
+
+    def _form(self, seen: Seen, data: QueryDict | None = None) -> DiffForm:
+        again = [field.remote for field in stored_otherwise(self.link, there=seen.there)]
+        rows, about = self.rows(seen.there), str(self.link.reference)
+        return DiffForm(data, rows=rows, about=about, again=again, read_at=seen.read_at)
+
+    def settle(self, *, user: User, form: DiffForm) -> Push | None:
+        """Record what a valid form chose; None: nothing is to be written. Raises a Refusal."""
+        reference = str(self.link.reference)
+        return request_update(user=user, company=self.company, customer_id=reference, decision=form.decision())

@@ -1,0 +1,59 @@
+"""What a page says about the copy of the customers that is searched: how old it is, and why not newer."""
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+
+from integrations.delivery.customer_index import FAULT
+from integrations.messages.sentences import ago
+from integrations.services.customer_index import IndexReport, IndexStage
+
+
+def customer_index_words(report: IndexReport) -> str:
+    """Return one or two sentences."""
+    if report.stage == IndexStage.WAITING:
+        return _waiting(report)
+    if report.stage == IndexStage.FILLING:
+        return _filling(report)
+    return f"{_age(report)} {_why_not_newer(report)}".strip()
+
+
+def _waiting(report: IndexReport) -> str:
+    if report.is_usable:
+        return gettext("The customers have not been fetched from Visma eAccounting yet. That happens by itself soon.")
+    return gettext(
+        "The customers have not been fetched from Visma eAccounting yet. "
+        "That happens by itself once the connection works."
+    )
+
+
+def _filling(report: IndexReport) -> str:
+    words = gettext(
+        "The customers are being fetched from Visma eAccounting: %(read)s of %(total)s so far. "
+        "A customer that is not fetched yet is not found here."
+    )
+    if report.total is None:
+        words = gettext(
+            "The customers are being fetched from Visma eAccounting: %(read)s so far. "
+            "A customer that is not fetched yet is not found here."
+        )
+    numbers = {"read": report.read, "total": report.total or 0}
+    return words % {name: number_format(number, force_grouping=True) for name, number in numbers.items()}
+
+
+def _age(report: IndexReport) -> str:
+    if report.read_at is None:
+        return ""
+    return gettext("The customers were last fetched from Visma eAccounting %(age)s.") % {"age": ago(report.read_at)}
+
+
+def _why_not_newer(report: IndexReport) -> str:
+    if report.stage != IndexStage.BEHIND:
+        return ""
+    if not report.is_usable:
+        return gettext("The connection has to work before newer ones can be fetched. An admin can see to it.")
+    if report.failure == FAULT:
+        return gettext(
+            "Since then something went wrong in Lime Go, and newer ones were not fetched. Lime Go tries again by "
+            "itself. Tell support if this stays."
+        )
+    return gettext("Since then Visma eAccounting did not answer. Lime Go tries again by itself.")

@@ -1,0 +1,43 @@
+"""What differs between a company and its customer, in the words of the panel and the list."""
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext, ngettext
+
+from integrations.domain.diff import Change, Row
+from integrations.panel.states import State
+
+
+def row_words(row: Row) -> str:
+    """Name a row; of a group also what differs in it."""
+    if len(row.fields) == 1:
+        return str(row.label)
+    return f"{row.label} ({', '.join(str(field.label) for field in row.differing)})"
+
+
+def differences_words(state: State, rows: Sequence[Row]) -> str:
+    """Say in a few words what the rows of a state come to."""
+    count = len(rows)
+    if state == State.CHANGED_BOTH:
+        return gettext("Changed on both sides: %(fields)s") % {"fields": ", ".join(str(row.label) for row in rows)}
+    if state == State.CHANGED_THERE:
+        words = ngettext(
+            "%(count)d field changed in Visma eAccounting", "%(count)d fields changed in Visma eAccounting", count
+        )
+    elif state == State.CHANGED:
+        words = ngettext("%(count)d field changed here", "%(count)d fields changed here", count)
+    else:
+        words = ngettext("%(count)d field differs", "%(count)d fields differ", count)
+    return words % {"count": count}
+
+
+def told_differences(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence for each kind of change that there is, naming its fields."""
+    told = {
+        Change.BOTH: gettext("Changed on both sides: %(fields)s."),
+        Change.THERE: gettext("Changed in Visma eAccounting: %(fields)s."),
+        Change.HERE: gettext("Changed here: %(fields)s."),
+        Change.DIFFERS: gettext("Different here and there: %(fields)s."),
+    }
+    named = {change: [row_words(row) for row in rows if row.change is change] for change in told}
+    return [words % {"fields": ", ".join(named[change])} for change, words in told.items() if named[change]]

@@ -1,0 +1,38 @@
+"""Which person fills the one contact slot of a customer."""
+
+from django.db import transaction
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations.domain.diff import Decision
+from integrations.exceptions import ContactChosen
+from integrations.models import CustomerLink, Event, EventKind, Push
+from integrations.services.outbox import refuse_problems
+from integrations.services.preconditions import still_present
+from integrations.services.update import lock_linked, send_update
+
+
+def request_contact_person(
+    *, user: User, company: Company, contact: Contact | None, decision: Decision, seen: CustomerLink
+) -> Push:
+    """Make a person the contact person of the customer, or nobody, and send the contact group only.
+
+    `decision`: what was seen of it and confirmed. `seen`: the link as it was seen, with the contact person of then.
+    Raises NotConnected, NotLinked, ContactGone, ContactChosen, AlreadyUnderWay, CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company, link = lock_linked(company)
+        contact = still_present(contact, company=company)
+        if link.contact_id != seen.contact_id:
+            raise ContactChosen(str(link.contact or ""))
+        link.choose_contact(contact)
+        Event.add(
+            EventKind.CONTACT_CHOSEN,
+            connection=link.connection,
+            company=company,
+            actor=user,
+            parameters={"name": str(contact) if contact else ""},
+        )
+        # The choice is what the activity tells; that it is sent goes without saying.
+        refuse_problems(decision.write)
+        return send_update(user, company, link, decision)

@@ -1,0 +1,140 @@
+"""Adding a company as a customer: what keeps it from being added, and the wish itself."""
+
+from collections.abc import Collection
+
+from django.db import transaction
+
+from accounts.models import User
+from companies.models import Company, Contact
+from integrations.clock import database_now
+from integrations.domain import mapping
+from integrations.domain.mapping import Values
+from integrations.exceptions import (
+    AlreadyLinked,
+    Archived,
+    NotConnected,
+    NothingToDecide,
+    TermsNotAllowed,
+    TermsNotConfirmed,
+)
+from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment
+from integrations.services.outbox import record, refuse_problems, wake_when_committed
+from integrations.services.preconditions import (
+    current_connection,
+    link_of,
+    lock_company,
+    lock_connection,
+    refuse_under_way,
+    remove_link,
+    still_present,
+)
+
+
+def request_create(
+    *,
+    user: User,
+    company: Company,
+    confirmed: Values,
+    contact: Contact | None = None,
+    terms: TermsOfPayment | None = None,
+    judged: Collection[str] = (),
+) -> Push:
+    """Record the wish to add the company as a customer, in place of one that is gone there.
+
+    `confirmed`: the exact values that a person saw, blanks included; what it lacks is as it stands here now. `terms`:
+    those they chose, without them the default ones of the moment of sending. `judged`: ids of the customers that they
+    saw and said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
+    TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, ContactGone, CannotSendValues, Archived.
+    """
+    with transaction.atomic():
+        company = lock_company(company)
+        contact = still_present(contact, company=company)
+        connection = lock_connection(company)
+        gone = _replaced(company, connection)
+        _refuse_terms(connection, terms)
+        wish = create_columns(company, contact=contact, confirmed=confirmed, terms=terms, judged=judged)
+        if gone:
+            remove_link(gone, company=company, connection=connection, user=user)
+        push = record(user, company, connection, **wish)
+        asked = EventKind.CREATE_ANYWAY if judged else EventKind.CREATE_REQUESTED
+        Event.add(asked, connection=connection, company=company, actor=user)
+    return push
+
+
+def create_columns(
+    company: Company,
+    *,
+    contact: Contact | None,
+    confirmed: Values,
+    terms: TermsOfPayment | None,
+    judged: Collection[str] = (),
+) -> dict[str, object]:
+    """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
+    here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
+    confirmed = {**here, **_in_form(confirmed, company)}
+    refuse_problems(confirmed)
+    return {
+        "kind": Kind.CREATE,
+        "contact": contact,
+        "terms": terms,
+        "confirmed": confirmed,
+        "is_private_person": company.is_private_person,
+        "based_on": here,
+        "shorter": mapping.shorter_forms(here, confirmed),
+        "create_anyway": bool(judged),
+        "seen_ids": sorted(judged),
+    }
+
+
+def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
+    """Tell, before a person fills in a sheet, to which connection the company can be added.
+
+    The connection, or its terms, may be such that an admin has to mend them first (`asking.what_is_wrong`). Also the
+    link to a customer that is gone there, which the create would replace. Without locks: `request_create` decides.
+    Raises NotConnected before the first connection, AlreadyLinked, AlreadyUnderWay, Archived.
+    """
+    if company.archived_at is not None:
+        raise Archived
+    connection = current_connection(company.account_id)
+    if connection is None:
+        raise NotConnected
+    return connection, _replaced(company, connection)
+
+
+def _replaced(company: Company, connection: Connection) -> CustomerLink | None:
+    """Return the link to a customer that is gone there, if there is one. Raises why nothing can be added."""
+    link = link_of(company, connection)
+    if link and not link.broken:
+        raise AlreadyLinked
+    refuse_under_way(company)
+    return link
+
+
+def _refuse_terms(connection: Connection, chosen: TermsOfPayment | None) -> None:
+    if connection.terms_problem:
+        raise TermsNotConfirmed(connection.terms_problem, **connection.terms_particulars)
+    if chosen is None or chosen == connection.default_terms:
+        return
+    if chosen.connection_id != connection.pk or not (chosen.is_choosable and chosen.offered):
+        raise TermsNotAllowed
+
+
+def _in_form(values: Values, company: Company) -> Values:
+    return mapping.normal_values(values, country=str(company.country))
+
+
+def confirm_create_anyway(*, user: User, push: Push, confirmed: Values | None = None) -> None:
+    """A person saw the possible duplicates and wants a new customer.
+
+    `push`: as they saw it, whose candidates they said not to be the company. `confirmed`: the values that they saw,
+    where no sheet had confirmed any before. Raises NothingToDecide, CannotSendValues.
+    """
+    wish: dict[str, object] = {}
+    if not push.confirmed and confirmed is not None:
+        whole = create_columns(push.company, contact=push.contact, confirmed=confirmed, terms=push.terms)
+        wish = {name: whole[name] for name in ("confirmed", "is_private_person", "based_on", "shorter")}
+    with transaction.atomic():
+        if not push.decide_create_anyway(now=database_now(), **wish):
+            raise NothingToDecide
+        Event.add(EventKind.CREATE_ANYWAY, connection=push.connection, company=push.company, actor=user)
+        wake_when_committed(push)

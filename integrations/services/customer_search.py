@@ -1,0 +1,185 @@
+"""The customers of a connected eAccounting company as the index last saw them: search, and likely duplicates.
+
+Shown to people, and nothing more: whether a create is safe is decided by asking eAccounting (delivery/creating.py).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import Q, QuerySet
+
+from companies import formats
+from companies.models import Company, Contact
+from companies.search import fold, matching, name_sort
+from integrations.domain.duplicates import core_words, likeness, own_domain
+from integrations.models import Connection, RemoteCustomer
+from integrations.models.remote_customer import HOME
+
+LIMIT, SUGGESTIONS = 8, 5
+LONGEST_QUERY, MOST_WORDS = 100, 6
+# Rows of a word that are looked at: of a common word the first so many that PostgreSQL comes by are sorted, not all.
+_LOOKED_AT = 1000
+_CANDIDATES = 30  # of each kind
+_NEIGHBOURS = 10  # in the order of names, on each side
+_STEM = 4  # letters
+_LIKE, _LIKE_IN_SAME_CITY = 0.6, 0.5  # see likeness
+_SHARED = 5  # customers with one e-mail domain; more of them tell nothing
+
+Rows = QuerySet[RemoteCustomer]
+
+
+def find(*, connection: Connection, query: str, limit: int = LIMIT) -> list[RemoteCustomer]:
+    """Return the customers that a person may mean, those by number first; `company_here` needs no further query.
+
+    The query is a customer number, a registration number in any form, or words. Removed customers are left out.
+    """
+    query = " ".join(query.replace("\0", " ")[:LONGEST_QUERY].split()[:MOST_WORDS])
+    if not query:
+        return []
+    present = _present(connection)
+    start = name_sort(query, country=_country(connection))
+    kinds = [
+        present.filter(_same_number(query)).order_by("id")[:limit],
+        present.filter(_starting(start)).order_by("name_sort", "id")[:limit],
+        _by_words(present, query)[:limit],
+    ]
+    if query.isdecimal():
+        kinds.append(present.filter(search_text__contains=f" {query}", number__startswith=query)[:limit])
+    found = sorted(_whole(kinds), key=lambda row: (_place(row, query, start), row.name_sort, row.pk))
+    return found[:limit]
+
+
+def _present(connection: Connection) -> Rows:
+    return RemoteCustomer.objects.filter(connection=connection, gone_at=None)
+
+
+def _country(connection: Connection) -> str:
+    return connection.country or HOME
+
+
+def _same_number(query: str) -> Q:
+    same = Q(number__in=[query, query.upper()])
+    keys = formats.registration_keys(query, "")
+    return same | Q(registration_key__in=keys) if keys else same
+
+
+def _starting(start: str) -> Q:
+    """Names that begin so, as a range that an index has; the last sign is greater than any other."""
+    return Q(name_sort__gte=start, name_sort__lt=f"{start}\U0010ffff")
+
+
+def _by_words(present: Rows, query: str) -> Rows:
+    some = present.filter(matching(query)).values("pk")[:_LOOKED_AT]
+    return RemoteCustomer.objects.filter(pk__in=some).order_by("name_sort", "id")
+
+
+def _whole(kinds: list[Rows]) -> list[RemoteCustomer]:
+    """Return the rows of all kinds, each once, with the company here that is linked: two queries."""
+    first, *others = (kind.values_list("pk", flat=True) for kind in kinds)
+    ids = list(first.union(*others, all=True))
+    return list(RemoteCustomer.objects.filter(pk__in=ids).select_related("link__company").order_by("name_sort", "id"))
+
+
+def _place(row: RemoteCustomer, query: str, start: str) -> int:
+    """Return how near a row is to what was typed; 0 is nearest."""
+    if row.number.casefold() == query.casefold():
+        return 0
+    if row.registration_key and row.registration_key in formats.registration_keys(query, ""):
+        return 1
+    if row.number.startswith(query):
+        return 2
+    return 3 if row.name_sort.startswith(start) else 4
+
+
+class Reason(StrEnum):
+    """Why a customer could be the company that is about to be added; the strongest first."""
+
+    SAME_NUMBER = "same_number"
+    SIMILAR_NAME = "similar_name"
+    SAME_EMAIL_DOMAIN = "same_email_domain"
+    SAME_CITY = "same_city"  # only beside a similar name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """A customer that could be the company, and why; never linked by itself."""
+
+    customer: RemoteCustomer
+    reasons: tuple[Reason, ...]
+    likeness: float  # of the names, 0 to 1
+
+    @property
+    def reason(self) -> Reason:
+        """The strongest reason."""
+        return self.reasons[0]
+
+
+def similar(
+    *, connection: Connection, company: Company, contact: Contact | None = None, limit: int = SUGGESTIONS
+) -> list[Suggestion]:
+    """Return customers that could be this company already, the likeliest first. Two queries, each part bounded."""
+    domains = {own_domain(email) for email in (company.email, contact.email if contact else "")} - {""}
+    rows = _whole(_candidates(connection, company, domains))
+    told = _telling(rows, domains)
+    found = [suggestion for row in rows if (suggestion := _suggestion(row, company, told))]
+    return sorted(found, key=_likelihood)[:limit]
+
+
+def _candidates(connection: Connection, company: Company, domains: set[str]) -> list[Rows]:
+    present, words = _present(connection), core_words(company.name)[:MOST_WORDS]
+    stems = [word[:_STEM] for word in words[:2]]
+    name = name_sort(company.name, country=_country(connection))
+    kinds = [
+        *(_alike(present, beginnings) for beginnings in (words, stems) if beginnings),
+        present.filter(name_sort__gte=name).order_by("name_sort", "id")[:_NEIGHBOURS],
+        present.filter(name_sort__lt=name).order_by("-name_sort", "-id")[:_NEIGHBOURS],
+    ]
+    keys = _keys(company)
+    if keys:
+        kinds.append(present.filter(registration_key__in=keys).order_by("id")[:_CANDIDATES])
+    # Without their ends: half of all customers share se, which the index would have to go through.
+    stems_of_domains = [fold(domain).rpartition(".")[0] for domain in sorted(domains)]
+    return kinds + [present.filter(search_text__contains=f"@{stem}.")[:_CANDIDATES] for stem in stems_of_domains]
+
+
+def _keys(company: Company) -> tuple[str, ...]:
+    return formats.registration_keys(company.registration_number, str(company.country))
+
+
+def _alike(present: Rows, beginnings: list[str]) -> Rows:
+    """Those with words that begin so."""
+    condition = Q()
+    for beginning in beginnings:
+        condition &= Q(search_text__contains=f" {beginning}")
+    return present.filter(condition)[:_CANDIDATES]
+
+
+def _telling(rows: list[RemoteCustomer], domains: set[str]) -> set[str]:
+    """Return the domains that few customers share: one that many have is a provider's, whatever its name."""
+    theirs = [own_domain(row.email) for row in rows]
+    return {domain for domain in domains if theirs.count(domain) <= _SHARED}
+
+
+def _suggestion(row: RemoteCustomer, company: Company, domains: set[str]) -> Suggestion | None:
+    """Say why this customer could be the company, or None."""
+    alike = likeness(row.name, company.name)
+    same_city = bool(row.city) and fold(row.city).split() == fold(company.city).split()
+    reasons = {
+        Reason.SAME_NUMBER: row.registration_key in _keys(company),
+        Reason.SIMILAR_NAME: alike >= (_LIKE_IN_SAME_CITY if same_city else _LIKE),
+        Reason.SAME_EMAIL_DOMAIN: own_domain(row.email) in domains,
+    }
+    reasons[Reason.SAME_CITY] = same_city and reasons[Reason.SIMILAR_NAME]
+    true = tuple(reason for reason in Reason if reasons[reason])
+    return Suggestion(customer=row, reasons=true, likeness=alike) if true else None
+
+
+def _likelihood(suggestion: Suggestion) -> tuple[bool, bool, float, int]:
+    """Sort key: the same number first, then both name and domain, then the likeness of the names."""
+    reasons = suggestion.reasons
+    return (
+        Reason.SAME_NUMBER not in reasons,
+        not {Reason.SIMILAR_NAME, Reason.SAME_EMAIL_DOMAIN} <= set(reasons),
+        -suggestion.likeness - 0.1 * (Reason.SAME_CITY in reasons),
+        suggestion.customer.pk,
+    )

@@ -1,0 +1,230 @@
+"""The create sheet: what will be sent, who it could be already, and then the wish, or the question to an admin."""
+
+from dataclasses import replace
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.access import SignedInRequest, require
+from accounts.models import Role
+from companies import formats
+from companies.access import get_company
+from companies.models import Company
+from integrations.access.tokens import NotConnected
+from integrations.delivery import live_reads
+from integrations.domain import mapping
+from integrations.domain.mapping import COUNTRY
+from integrations.eaccounting.errors import EAccountingError
+from integrations.exceptions import CannotSendValues, NothingToAsk, Refusal
+from integrations.forms import possible_duplicates
+from integrations.forms.create import CreateAnywaySheet, CreateForm, CreateSheet, create_sheet_of
+from integrations.messages.sentences import sentence, value_problem
+from integrations.models import Kind
+from integrations.services import ask_admin
+from integrations.services.create import check_create, confirm_create_anyway
+from integrations.views.sheet import leave_sheet, newest_push, render_sheet, stopped, tell_asked
+
+LONGEST_ASKED = 255  # characters of a value that eAccounting is asked for
+
+
+@require(Role.USER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: SignedInRequest, company_id: int) -> HttpResponse:
+    """+ Add as customer in Visma eAccounting: the sheet, and *Create customer in Visma eAccounting*."""
+    company = get_company(request, company_id)
+    try:
+        opening = create_sheet_of(company, *check_create(company=company))
+    except Refusal as refusal:
+        return _say(request, company, refusal)
+    if request.method != "POST":
+        return _draw(request, _first(opening))
+    return _take(request, replace(opening, typed=request.POST))
+
+
+def _take(request: SignedInRequest, opening: CreateSheet) -> HttpResponse:
+    """Do what was pressed, if the person saw what stands there now."""
+    if request.POST.get("show") == "person" and _runs_htmx(request):
+        return render(request, "integrations/create_contact_person.html", {"form": CreateForm(opening=opening)})
+    if "show" in request.POST or opening.is_other_person:
+        return _draw(request, CreateForm(opening=opening))
+    overtaken = _overtaken(request, opening)
+    if overtaken:
+        messages.warning(request, overtaken)
+        return _draw(request, CreateForm(opening=opening))
+    form = CreateForm(request.POST, opening=opening)
+    if not form.is_valid():
+        return _draw(request, form)
+    return _ask(request, form) if "ask" in request.POST else _create(request, form)
+
+
+def _overtaken(request: SignedInRequest, opening: CreateSheet) -> str:
+    """Say what the sheet told that is so no more; blank when all of it is."""
+    is_private_person, connection = str(opening.company.is_private_person), str(opening.connection.pk)
+    if request.POST.get("private_person", is_private_person) != is_private_person:
+        return _("Nothing was sent yet: it was changed meanwhile whether this is a private person.")
+    if request.POST.get("connection", connection) != connection:
+        words = _("Nothing was sent yet: meanwhile %(company)s was connected. Look at it, then go on.")
+        return words % {"company": opening.connection}
+    return ""
+
+
+def _runs_htmx(request: SignedInRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _first(opening: CreateSheet) -> CreateForm:
+    """The sheet as it opens; after a refusal with what was refused, said at its fields."""
+    if opening.refused is None or not opening.messages:
+        return CreateForm(opening=opening)
+    return CreateForm.refused(opening)
+
+
+def _create(request: SignedInRequest, form: CreateForm) -> HttpResponse:
+    company = form.opening.company
+    try:
+        form.request(user=request.user)
+    except CannotSendValues as refusal:
+        return _draw(request, _refused(form, refusal))
+    except Refusal as refusal:
+        return _stay(request, company, refusal)
+    return leave_sheet(request, company)
+
+
+def _ask(request: SignedInRequest, form: CreateForm) -> HttpResponse:
+    """Ask an admin; what stands on the sheet is sent when they have mended what stops it."""
+    company = form.opening.company
+    try:
+        asked = ask_admin.ask_admins(user=request.user, company=company, **form.wish())
+    except CannotSendValues as refusal:
+        return _draw(request, _refused(form, refusal))
+    except NothingToAsk as refusal:
+        messages.info(request, sentence(refusal.code))
+        return _draw(request, form)
+    except Refusal as refusal:
+        return _stay(request, company, refusal)
+    tell_asked(request, asked)
+    return leave_sheet(request, company)
+
+
+def _refused(form: CreateForm, refusal: CannotSendValues) -> CreateForm:
+    for problem in refusal.problems:
+        form.add_error(problem.remote, value_problem(problem.remote, problem.kind, problem.length).words)
+    return form
+
+
+def _stay(request: SignedInRequest, company: Company, refusal: Refusal) -> HttpResponse:
+    """Show the sheet again with what was typed; back to the card only where there is nothing left to add."""
+    try:
+        opening = create_sheet_of(company, *check_create(company=company))
+    except Refusal as gone:
+        return _say(request, company, gone)
+    form = CreateForm(request.POST, opening=replace(opening, typed=request.POST))
+    if form.is_valid() and not opening.stop:  # mended, or refused for what no field shows
+        form.add_error(None, sentence(refusal.code, refusal.parameters))
+    return _draw(request, form)
+
+
+def _say(request: SignedInRequest, company: Company, refusal: Refusal) -> HttpResponse:
+    """Back to the card, which says why the company cannot be added now."""
+    messages.error(request, sentence(refusal.code, refusal.parameters))
+    return leave_sheet(request, company)
+
+
+def _draw(request: SignedInRequest, form: CreateForm) -> HttpResponse:
+    """Draw the sheet. What eAccounting was asked already, or is asked on a button, is asked before it is drawn."""
+    opening, typed = form.opening, form.opening.typed
+    # Where htmx runs, the part about possible customers asks by itself and is kept as it is.
+    ask = typed is not None and not _runs_htmx(request) and (typed.get("show") == "possible" or bool(opening.alike))
+    context = {"form": form, "opening": opening, "company": opening.company, **_possible(opening, ask=ask)}
+    context["asked_to_show"] = typed is not None and "show" in typed
+    context |= stopped(request, opening.stop, was_sent=form.is_bound and typed is not None)
+    form.point_at_first()
+    return render_sheet(request, "integrations/create.html", context)
+
+
+def _possible(opening: CreateSheet, *, ask: bool) -> dict[str, object]:
+    """Who the company could be in eAccounting: as the index knows it and, when asked, as eAccounting says now."""
+    known = possible_duplicates.suggested(
+        connection=opening.connection, company=opening.company, contact=opening.contact
+    )
+    known = [one for one in known if opening.gone is None or one.id != str(opening.gone.reference)]
+    answered: list[possible_duplicates.PossibleDuplicate] = []
+    could_ask = True
+    if ask:
+        try:
+            answered = possible_duplicates.asked(connection=opening.connection, values=_asked_for(opening))
+        except (live_reads.TooBusy, NotConnected, EAccountingError):
+            could_ask = False
+    possible = possible_duplicates.merged(answered, known)
+    number = opening.values["CorporateIdentityNumber"]
+    return {
+        "possible": possible,
+        "was_asked": ask,
+        "was_asked_by_number": bool(number) and not formats.is_placeholder(number),
+        "could_ask": could_ask,
+        "was_found": bool(answered),
+        "must_judge": any(one.is_same for one in possible),
+        # The tick is good for those who stood on the sheet when it was set, and for nobody else.
+        "has_judged": opening.has_judged and {one.id for one in possible if one.is_same} <= {*opening.alike},
+    }
+
+
+def _asked_for(opening: CreateSheet) -> mapping.Values:
+    names = ("Name", "CorporateIdentityNumber", COUNTRY)
+    shown = {name: opening.values[name][:LONGEST_ASKED] for name in names}
+    return mapping.normal_values(shown, country=str(opening.company.country))
+
+
+@require(Role.USER)
+@require_safe
+def ask_for_duplicates(request: SignedInRequest, company_id: int) -> HttpResponse:
+    """The part of the sheet that asks eAccounting by itself, with a deadline of its own; never more than a hint."""
+    company = get_company(request, company_id)
+    try:
+        connection, gone = check_create(company=company)
+    except Refusal as refusal:
+        words = _("This cannot be added now. %(why)s") % {"why": sentence(refusal.code, refusal.parameters)}
+        return render(request, "partials/notice.html", {"kind": "warning", "text": words})
+    opening = replace(create_sheet_of(company, connection, gone), typed=request.GET)
+    context = {"opening": opening, "company": company, "in_dialog": "dialog" in request.GET}
+    context |= _possible(opening, ask=True)
+    return render(request, "integrations/create_possible_duplicates.html", context)
+
+
+@require(Role.USER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
+    """Show the candidates and what would be written; create it when the person says that none of them is it."""
+    company = get_company(request, company_id)
+    push = newest_push(request, company)
+    is_asked = push.kind == Kind.CREATE and push.is_open and push.is_to_decide
+    if company.archived_at is not None or not is_asked:
+        messages.error(request, sentence("archived" if company.archived_at else "nothing_to_decide"))
+        return leave_sheet(request, company)
+    sheet = CreateAnywaySheet(push)
+    if request.method != "POST":
+        return _show_anyway(request, sheet)
+    if not sheet.was_seen(request.POST.get("seen", "")):
+        return _show_anyway(
+            request, sheet, notice=_("Nothing was created yet: look at what stands here now, then decide.")
+        )
+    if "none_of_these" not in request.POST:
+        words = _("Nothing was created. Say that none of these is this company, or link one instead.")
+        return _show_anyway(request, sheet, error=words)
+    if sheet.problems:
+        return _show_anyway(request, sheet)
+    try:
+        confirm_create_anyway(user=request.user, push=push, confirmed=sheet.values)
+    except Refusal as refusal:
+        messages.error(request, sentence(refusal.code, refusal.parameters))
+    return leave_sheet(request, company)
+
+
+def _show_anyway(
+    request: SignedInRequest, sheet: CreateAnywaySheet, *, notice: str = "", error: str = ""
+) -> HttpResponse:
+    context = {"sheet": sheet, "company": sheet.push.company, "notice": notice, "error": error}
+    return render_sheet(request, "integrations/create_anyway.html", {**context, "may_create": not sheet.problems})
