@@ -17,6 +17,7 @@ from integrations.crash_points import Point, reach
 from integrations.database import breaks
 from integrations.delivery.calls import LEASE_SLACK, Calls, note_blocked
 from integrations.domain import mapping
+from integrations.domain.duplicates import PossibleDuplicate
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
     ConnectionRevoked,
@@ -92,8 +93,6 @@ def is_lost_for_good(push: Push, *, now: datetime) -> bool:
     """As is_given_up, for answers that are lost again and again; one lost long ago is a try like any other."""
     return push.attempts > 1 and is_given_up(push, now=now)
 
-
-Candidate = dict[str, str]
 
 log = logging.getLogger(__name__)
 
@@ -255,40 +254,19 @@ def ask_person(push: Push, customers: list[Customer]) -> None:
     """Stop: these customers may be the one. A person links one of them or wants a new one. Raises LostLease."""
     with transaction.atomic():
         _lock(push)
-        push.ask_person(candidates=[*_given_up(push), *map(candidate, customers)])
+        found = [PossibleDuplicate.of_answer(customer, company=push.company, link=None) for customer in customers]
+        push.ask_person(candidates=[one.stored for one in (*_given_up(push), *found)])
         Event.add(EventKind.DECISION_NEEDED, connection=push.connection, company=push.company)
 
 
-def _given_up(push: Push) -> list[Candidate]:
-    """Take back the link of an adopted customer, for a person to decide; return the customer as a candidate."""
+def _given_up(push: Push) -> list[PossibleDuplicate]:
+    """Take back the link of an adopted customer, for a person to decide; return the customer."""
     links = CustomerLink.objects.select_related("customer").filter(company_id=push.company_id)
     adopted = links.filter(connection_id=push.connection_id).first()
     if adopted is None:
         return []
     adopted.delete()
-    customer = adopted.customer
-    return [
-        {
-            "id": str(customer.customer_id),
-            "number": customer.number,
-            "name": customer.name,
-            "registration_number": customer.registration_number,
-            "city": customer.answered.get("InvoiceCity", ""),
-            "is_active": "yes" if customer.is_active else "",
-        }
-    ]
-
-
-def candidate(customer: Customer) -> Candidate:
-    """Return what a person needs to see in order to tell customers apart."""
-    return {
-        "id": customer.id,
-        "number": customer.number,
-        "name": customer.name,
-        "registration_number": customer.registration_number,
-        "city": customer.city,
-        "is_active": "yes" if customer.is_active else "",
-    }
+    return [PossibleDuplicate.of_row(adopted.customer, company=push.company)]
 
 
 def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None:

@@ -1,22 +1,155 @@
-"""Which customers in eAccounting could be the company that is about to be added, and how they are asked for. Pure."""
+"""Which customers in eAccounting may be a company here, why, and how they are asked for."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from companies import formats
+from companies.models import Company
 from companies.search import fold
 from integrations.domain import mapping
 from integrations.eaccounting import filters
+from integrations.eaccounting.types import Customer
+from integrations.models import CustomerLink, RemoteCustomer
 
 
-class CommonValue(StrEnum):
-    """What a customer has in common with the company, so that a person has to judge whether it is the same."""
+class Reason(StrEnum):
+    """Why a customer may be the company; the strongest first."""
 
     SAME_NUMBER = "same_number"
     SAME_NAME = "same_name"
+    SIMILAR_NAME = "similar_name"
+    SAME_EMAIL_DOMAIN = "same_email_domain"
+    SAME_CITY = "same_city"  # only beside a similar name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PossibleDuplicate:
+    """A customer that may be the company: what tells it from others, and which company it is linked to already.
+
+    Never linked by itself: a person, or the engine's own look in eAccounting, decides.
+    """
+
+    company: Company  # which it may be
+    id: str
+    name: str
+    number: str
+    registration_number: str
+    city: str
+    is_active: bool
+    link: CustomerLink | None = None  # read with its company
+    reasons: tuple[Reason, ...] = ()
+    likeness: float = 0.0  # of the names, 0 to 1
+    is_answered: bool = False  # by eAccounting itself, just now
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})" if self.number else self.name
+
+    @classmethod
+    def of_row(
+        cls, row: RemoteCustomer, *, company: Company, reasons: tuple[Reason, ...] = (), likeness: float = 0.0
+    ) -> "PossibleDuplicate":
+        """Return what the index knows; no further query where the row was read with `link__company`."""
+        return cls(
+            company=company,
+            id=str(row.customer_id),
+            name=row.name,
+            number=row.number,
+            registration_number=row.registration_number,
+            city=row.city,
+            is_active=row.is_active,
+            link=getattr(row, "link", None),
+            reasons=reasons,
+            likeness=likeness,
+        )
+
+    @classmethod
+    def of_answer(
+        cls, customer: Customer, *, company: Company, link: CustomerLink | None, reasons: tuple[Reason, ...] = ()
+    ) -> "PossibleDuplicate":
+        """Return what eAccounting has just answered."""
+        return cls(
+            company=company,
+            id=customer.id,
+            name=customer.name,
+            number=customer.number,
+            registration_number=customer.registration_number,
+            city=customer.city,
+            is_active=customer.is_active,
+            link=link,
+            reasons=reasons,
+            is_answered=True,
+        )
+
+    @classmethod
+    def of_stored(
+        cls, stored: Mapping[str, str], *, company: Company, link: CustomerLink | None, values: mapping.Values
+    ) -> "PossibleDuplicate":
+        """Return one at which a create with these values stopped, as `stored` wrote it down.
+
+        Its country was not kept, and is taken to be the company's.
+        """
+        name, number = stored.get("name", ""), stored.get("registration_number", "")
+        known = {"Name": name, "CorporateIdentityNumber": number, mapping.COUNTRY: values.get(mapping.COUNTRY, "")}
+        return cls(
+            company=company,
+            id=stored["id"],
+            name=name,
+            number=stored.get("number", ""),
+            registration_number=number,
+            city=stored.get("city", ""),
+            is_active=bool(stored.get("is_active", "yes")),
+            link=link,
+            reasons=tuple(in_common(values, known)),
+        )
+
+    @classmethod
+    def of_values(cls, customer_id: str, values: mapping.Values, *, company: Company) -> "PossibleDuplicate":
+        """Return what a sheet has shown of one that the index does not know."""
+        return cls(
+            company=company,
+            id=customer_id,
+            name=values.get("Name", ""),
+            number="",
+            registration_number=values.get("CorporateIdentityNumber", ""),
+            city=values.get("InvoiceCity", ""),
+            is_active=True,
+        )
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """What a push keeps of it for the person who decides; no more than tells customers apart."""
+        return {
+            "id": self.id,
+            "number": self.number,
+            "name": self.name,
+            "registration_number": self.registration_number,
+            "city": self.city,
+            "is_active": "yes" if self.is_active else "",
+        }
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it is so likely the company that a person has to judge it before another one is created."""
+        return Reason.SAME_NUMBER in self.reasons or Reason.SAME_NAME in self.reasons
+
+    @property
+    def linked_company(self) -> Company | None:
+        """The company here that is linked to it, if there is one."""
+        return self.link.company if self.link else None
+
+    @property
+    def elsewhere(self) -> Company | None:
+        """Another company here that is linked to it: then it cannot be linked to this one."""
+        return self.link.company if self.link and self.link.company_id != self.company.pk else None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether it is linked to this company, and the link is whole."""
+        return bool(self.link and self.link.company_id == self.company.pk and not self.link.broken)
 
 
 def look_filter(values: mapping.Values, *, changed_since: datetime, by_name: bool) -> str:
@@ -42,7 +175,7 @@ def _spellings(word: str) -> list[str]:
     return list(dict.fromkeys(form for form in forms if form))
 
 
-def in_common(values: mapping.Values, other: Mapping[str, str]) -> list[CommonValue]:
+def in_common(values: mapping.Values, other: Mapping[str, str]) -> list[Reason]:
     """Return why a customer may be the one with these values, the stronger reason first; nothing: it is another.
 
     `other` holds the customer's name, registration number and country by their properties in eAccounting. A number that
@@ -53,9 +186,9 @@ def in_common(values: mapping.Values, other: Mapping[str, str]) -> list[CommonVa
     if formats.is_same_registration_number(
         values.get(number, ""), values.get(country, ""), other.get(number, ""), other.get(country, "")
     ):
-        reasons.append(CommonValue.SAME_NUMBER)
+        reasons.append(Reason.SAME_NUMBER)
     if values.get(name) and formats.without_case(values[name]) == formats.without_case(other.get(name, "")):
-        reasons.append(CommonValue.SAME_NAME)
+        reasons.append(Reason.SAME_NAME)
     return reasons
 
 

@@ -13,13 +13,13 @@ from accounts.models import User
 from companies.models import Company
 from companies.sections import Section
 from integrations.delivery import live_reads
+from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.references import LONGEST, Kind, parse
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.exceptions import NotConnected, Refusal
 from integrations.forms import customer_search
-from integrations.forms.customer_search import Candidate
-from integrations.messages.sentences import NO_ANSWER, sentence, why
+from integrations.messages.sentences import NO_ANSWER, sentence, why, why_not_linkable
 from integrations.models import Connection, Origin, Push
 from integrations.services.link import link_company, linked_meanwhile, unlink_company, why_not_link
 from integrations.services.preconditions import current_connection, link_of
@@ -29,14 +29,16 @@ from integrations.services.preconditions import current_connection, link_of
 class ReferenceAnswer:
     """A customer or a trouble. A tick names the customer it was given for, so that it is good for no other."""
 
-    candidate: Candidate | None = None
+    candidate: PossibleDuplicate | None = None
     trouble: str = ""
     warning: str = ""
     name: str = ""  # of the tick
     ticked: str = ""  # the reference that the tick was given for
 
     @classmethod
-    def of(cls, candidate: Candidate, *, number: str, country: str, name: str, ticked: str = "") -> "ReferenceAnswer":
+    def of(
+        cls, candidate: PossibleDuplicate, *, number: str, country: str, name: str, ticked: str = ""
+    ) -> "ReferenceAnswer":
         """Say who it is, and whether its registration number is another than `number`."""
         warning = ""
         if customer_search.numbers_differ(number, candidate.registration_number, country=country):
@@ -47,12 +49,12 @@ class ReferenceAnswer:
     @property
     def needs_tick(self) -> bool:
         """Whether a person has to say that it is the same company all the same."""
-        return bool(self.candidate and self.warning and not self.candidate.stop)
+        return bool(self.candidate and self.warning and not why_not_linkable(self.candidate))
 
     @property
     def is_ticked(self) -> bool:
         """Whether they said so of this customer."""
-        return self.candidate is not None and self.ticked == self.candidate.reference
+        return self.candidate is not None and self.ticked == self.candidate.id
 
 
 def answer_to(*, company: Company, data: QueryDict, prefix: str) -> ReferenceAnswer:
@@ -208,9 +210,9 @@ class CompanyReferenceSection(Section):
     def _refuse_linked(self, connection: Connection, company: Company, reference: str) -> None:
         """Name the company that has this customer already; no call is needed for that."""
         row = customer_search.known_row(connection, reference)
-        known = customer_search.Candidate.of_row(row, company=company) if row else None
+        known = PossibleDuplicate.of_row(row, company=company) if row else None
         if known and known.elsewhere:
-            raise ValidationError(known.stop)
+            raise ValidationError(why_not_linkable(known))
 
     def _read(self, connection: Connection, reference: str) -> Customer:
         try:
@@ -224,7 +226,7 @@ class CompanyReferenceSection(Section):
     def _refuse_other_number(self, connection: Connection, company: Company, customer: Customer) -> None:
         """Ask for the tick when the customer's number is not the one that is about to be saved here."""
         answer = ReferenceAnswer.of(
-            customer_search.Candidate.of_answer(customer, connection=connection, company=company),
+            customer_search.answered(customer, connection=connection, company=company),
             number=self.data.get("registration_number", company.registration_number),
             country=self.data.get("country", str(company.country)),
             name=self.add_prefix("anyway"),

@@ -24,16 +24,16 @@ from companies import formats
 from companies.formats.registration_numbers import PLACEHOLDER_WARNING
 from companies.models import Company, Contact
 from integrations.domain import mapping
+from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Group, Values
 from integrations.domain.postal_defaults import is_postal_default, postal_defaults
-from integrations.forms import possible_duplicates
 from integrations.forms.diff import Line, value_lines
-from integrations.forms.possible_duplicates import PossibleDuplicate
 from integrations.forms.stop import Stop
 from integrations.messages.sentences import postal_default_words, sentence, value_problem
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
 from integrations.models.terms_of_payment import TermsOfPayment, due_date
 from integrations.services.create import request_create
+from integrations.services.customer_search import stopped_at
 
 MOST_SHOWN = 100  # customers with one registration number
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -410,7 +410,7 @@ class CreateAnywaySheet:
     @cached_property
     def candidates(self) -> list[PossibleDuplicate]:
         """Who the company could be."""
-        return possible_duplicates.candidates_of(self.push, values=self.values)
+        return stopped_at(self.push, values=self.values)
 
     @property
     def lines(self) -> list[Line]:

@@ -4,21 +4,19 @@ What is found is shown, and linked only after it was read anew (views/linking.py
 """
 
 from dataclasses import dataclass, field
-from typing import TypedDict
-from uuid import UUID
 
 from django.utils.translation import gettext
 
 from companies import formats
 from companies.models import Company
 from integrations.delivery import live_reads
-from integrations.domain.mapping import Values
+from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.references import Kind, Sought, parse
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.messages.customer_index import customer_index_words
-from integrations.messages.sentences import NO_ANSWER, sentence, why
-from integrations.models import Connection, CustomerLink, RemoteCustomer
+from integrations.messages.sentences import NO_ANSWER, why
+from integrations.models import Connection, RemoteCustomer
 from integrations.services import customer_search
 from integrations.services.customer_index import IndexStage, state_of
 
@@ -26,87 +24,11 @@ LIMIT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A customer that may be a company, and what it is linked to here already."""
-
-    reference: str
-    name: str
-    number: str
-    registration_number: str
-    city: str
-    is_active: bool
-    elsewhere: Company | None  # another company here is linked to it
-    is_linked_here: bool  # this company is, and the link is whole: nothing is to be done
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.number})" if self.number else self.name
-
-    @classmethod
-    def of_row(cls, row: RemoteCustomer, *, company: Company) -> "Candidate":
-        """Return what the index knows; the row was read with `link__company`."""
-        return cls(
-            reference=str(row.customer_id),
-            name=row.name,
-            number=row.number,
-            registration_number=row.registration_number,
-            city=row.city,
-            is_active=row.is_active,
-            **_linked(getattr(row, "link", None), company),
-        )
-
-    @classmethod
-    def of_answer(cls, customer: Customer, *, connection: Connection, company: Company) -> "Candidate":
-        """Return what eAccounting has just answered."""
-        links = CustomerLink.of_customers([UUID(customer.id)], connection=connection).select_related("company")
-        return cls(
-            reference=customer.id,
-            name=customer.name,
-            number=customer.number,
-            registration_number=customer.registration_number,
-            city=customer.city,
-            is_active=customer.is_active,
-            **_linked(links.first(), company),
-        )
-
-    @classmethod
-    def of_values(cls, reference: str, values: Values) -> "Candidate":
-        """Return what a sheet has shown of one that the index does not know."""
-        return cls(
-            reference=reference,
-            name=values.get("Name", ""),
-            number="",
-            registration_number=values.get("CorporateIdentityNumber", ""),
-            city=values.get("InvoiceCity", ""),
-            is_active=True,
-            elsewhere=None,
-            is_linked_here=False,
-        )
-
-    @property
-    def stop(self) -> str:
-        """Why it cannot be linked to the company, in a sentence; blank when it can."""
-        if self.elsewhere:
-            return sentence("linked_elsewhere", {"name": self.elsewhere.name})
-        return gettext("This company is linked to that customer already.") if self.is_linked_here else ""
-
-
-class _Linked(TypedDict):
-    elsewhere: Company | None
-    is_linked_here: bool
-
-
-def _linked(link: CustomerLink | None, company: Company) -> _Linked:
-    is_here = link is not None and link.company_id == company.pk
-    elsewhere = link.company if link and not is_here else None
-    return {"elsewhere": elsewhere, "is_linked_here": bool(is_here and link and not link.broken)}
-
-
-@dataclass(frozen=True, kw_only=True)
 class Answers:
     """What was found for what a person typed; `trouble` says in a sentence why there is nothing."""
 
     sought: Sought
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: list[PossibleDuplicate] = field(default_factory=list)
     trouble: str = ""
     caution: str = ""  # why the index may know less than eAccounting
     is_suggestion: bool = False  # nothing was typed: these could be the company
@@ -140,8 +62,7 @@ def answers(*, connection: Connection, company: Company, text: str) -> Answers:
 
 
 def _suggestions(connection: Connection, company: Company, sought: Sought) -> Answers:
-    alike = customer_search.similar(connection=connection, company=company)
-    found = [Candidate.of_row(suggestion.customer, company=company) for suggestion in alike]
+    found = customer_search.similar(connection=connection, company=company)
     caution = _caution(connection, is_found=True)
     return Answers(sought=sought, candidates=found, caution=caution, is_suggestion=bool(found))
 
@@ -153,26 +74,32 @@ def _referred_to(connection: Connection, company: Company, sought: Sought) -> An
         return Answers(sought=sought, trouble=str(trouble))
 
 
-def _search(connection: Connection, company: Company, sought: Sought) -> list[Candidate]:
+def _search(connection: Connection, company: Company, sought: Sought) -> list[PossibleDuplicate]:
     rows: dict[int, RemoteCustomer] = {}
     for spelling in sought.spellings:
         if spelling:
             rows |= {row.pk: row for row in customer_search.find(connection=connection, query=spelling, limit=LIMIT)}
-    return [Candidate.of_row(row, company=company) for row in rows.values()][:LIMIT]
+    return [PossibleDuplicate.of_row(row, company=company) for row in rows.values()][:LIMIT]
 
 
-def who_is(connection: Connection, company: Company, reference: str) -> Candidate:
+def who_is(connection: Connection, company: Company, reference: str) -> PossibleDuplicate:
     """Return the customer with this reference, from the index or else from eAccounting. Raises CannotBeFound."""
     known = known_row(connection, reference)
     if known:
-        return Candidate.of_row(known, company=company)
+        return PossibleDuplicate.of_row(known, company=company)
     try:
         customer = live_reads.read_customer(connection, customer_id=reference)
     except NotFound:
         raise CannotBeFound(not_found(connection, reference)) from None
     except NO_ANSWER as error:
         raise CannotBeFound(why(error)) from error
-    return Candidate.of_answer(customer, connection=connection, company=company)
+    return answered(customer, connection=connection, company=company)
+
+
+def answered(customer: Customer, *, connection: Connection, company: Company) -> PossibleDuplicate:
+    """Return a customer that eAccounting has just answered, beside a company here."""
+    links = customer_search.links_to([customer.id], connection=connection)
+    return PossibleDuplicate.of_answer(customer, company=company, link=links.get(customer.id))
 
 
 def known_row(connection: Connection, reference: str) -> RemoteCustomer | None:

@@ -14,12 +14,12 @@ from integrations.clock import database_now
 from integrations.delivery import live_reads
 from integrations.domain import mapping
 from integrations.domain.diff import Decision, Row, compare
+from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.mapping import COUNTRY, Values
 from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.exceptions import NotConnected
 from integrations.forms import customer_search
-from integrations.forms.customer_search import Candidate
 from integrations.forms.diff import UPDATE, DiffForm, Seen, seen_in
 from integrations.forms.stop import Stop
 from integrations.messages import sentences
@@ -94,7 +94,7 @@ class LinkSheet:
 
     company: Company
     connection: Connection | None = None
-    candidate: Candidate | None = None
+    candidate: PossibleDuplicate | None = None
     customer: Customer | None = None  # as eAccounting has just answered it
     form: LinkForm | None = None
     linked_to: str = ""  # the id of the customer that the company is linked to now
@@ -148,9 +148,10 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
     except sentences.NO_ANSWER as error:
         row = customer_search.known_row(connection, customer_id)
         return _from_index(company, connection, row, sentences.why(error), data)
-    candidate = Candidate.of_answer(customer, connection=connection, company=company)
-    if candidate.stop:
-        return LinkSheet(company=company, connection=connection, candidate=candidate, stop=candidate.stop)
+    candidate = customer_search.answered(customer, connection=connection, company=company)
+    stop = sentences.why_not_linkable(candidate)
+    if stop:
+        return LinkSheet(company=company, connection=connection, candidate=candidate, stop=stop)
     rows = _rows(company, mapping.owned(customer.raw))
     former = link_of(company, connection)
     linked_to = str(former.reference) if former else ""
@@ -173,7 +174,11 @@ def _kept(
     row, seen = customer_search.known_row(connection, customer_id), seen_in(data, about=customer_id)
     if seen is None:
         return LinkSheet(company=company, stop=sentence(refusal.code))
-    known = Candidate.of_row(row, company=company) if row else Candidate.of_values(customer_id, seen.there)
+    known = (
+        PossibleDuplicate.of_row(row, company=company)
+        if row
+        else PossibleDuplicate.of_values(customer_id, seen.there, company=company)
+    )
     rows = compare(here=seen.here, there=seen.there)
     return LinkSheet(
         company=company,
@@ -194,7 +199,8 @@ def _from_index(
     """Show what the index knows while eAccounting does not answer; linking reads again."""
     if row is None:
         return LinkSheet(company=company, connection=connection, stop=why)
-    candidate = Candidate.of_row(row, company=company)
+    candidate = PossibleDuplicate.of_row(row, company=company)
+    stop = sentences.why_not_linkable(candidate)
     rows = _rows(company, row.answered)
     former = link_of(company, connection)
     linked_to = str(former.reference) if former else ""
@@ -202,10 +208,8 @@ def _from_index(
         company=company,
         connection=connection,
         candidate=candidate,
-        form=None
-        if candidate.stop
-        else LinkForm(data, rows=rows, about=candidate.reference, read_at=row.seen_at, linked_to=linked_to),
-        stop=candidate.stop,
+        form=None if stop else LinkForm(data, rows=rows, about=candidate.id, read_at=row.seen_at, linked_to=linked_to),
+        stop=stop,
         notice=gettext("Nothing was linked. %(why)s") % {"why": why} if data else why,
         seen_at=row.seen_at,
     )

@@ -19,12 +19,20 @@ from django_countries import countries
 from companies import formats
 from integrations.access.tokens import NotConnected
 from integrations.delivery import live_reads
+from integrations.domain.duplicates import PossibleDuplicate, Reason
 from integrations.domain.mapping import BY_PROPERTY
 from integrations.domain.postal_defaults import CITY
 from integrations.eaccounting.errors import EAccountingError, GrantDoubted
 from integrations.messages.terms_of_payment import changed, gone
 from integrations.models import EventKind, Kind
 
+REASONS = {
+    Reason.SAME_NUMBER: _("same registration number"),
+    Reason.SAME_NAME: _("same name"),
+    Reason.SIMILAR_NAME: _("similar name"),
+    Reason.SAME_EMAIL_DOMAIN: _("same e-mail domain"),
+    Reason.SAME_CITY: _("same city"),
+}
 WHAT: dict[str, str | Promise] = {
     # Why a wish was not taken or not sent.
     "not_connected": _("Your account is not connected to Visma eAccounting. An admin can connect it in the settings."),
@@ -416,3 +424,16 @@ def why(error: NoAnswer) -> str:
     if isinstance(error, EAccountingError) and error.retryable:
         return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
     return sentence(error.code)
+
+
+def why_words(possible: PossibleDuplicate) -> str:
+    """Say in one line why a customer may be the company, e.g. "Same registration number, similar name"."""
+    words = ", ".join(str(REASONS[reason]) for reason in possible.reasons)
+    return words[:1].upper() + words[1:]
+
+
+def why_not_linkable(possible: PossibleDuplicate) -> str:
+    """Say why a customer cannot be linked to the company; blank when it can."""
+    if possible.elsewhere:
+        return sentence("linked_elsewhere", {"name": possible.elsewhere.name})
+    return gettext("This company is linked to that customer already.") if possible.is_linked else ""

@@ -3,16 +3,17 @@
 Shown to people, and nothing more: whether a create is safe is decided by asking eAccounting (delivery/creating.py).
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from companies import formats
 from companies.models import Company, Contact
 from companies.search import fold, matching, name_sort
-from integrations.domain.duplicates import core_words, likeness, own_domain
-from integrations.models import Connection, RemoteCustomer
+from integrations.delivery import live_reads
+from integrations.domain.duplicates import PossibleDuplicate, Reason, core_words, in_common, likeness, own_domain
+from integrations.domain.mapping import Values, owned
+from integrations.models import Connection, CustomerLink, Push, RemoteCustomer
 from integrations.models.remote_customer import HOME
 
 LIMIT, SUGGESTIONS = 8, 5
@@ -91,37 +92,14 @@ def _place(row: RemoteCustomer, query: str, start: str) -> int:
     return 3 if row.name_sort.startswith(start) else 4
 
 
-class Reason(StrEnum):
-    """Why a customer could be the company that is about to be added; the strongest first."""
-
-    SAME_NUMBER = "same_number"
-    SIMILAR_NAME = "similar_name"
-    SAME_EMAIL_DOMAIN = "same_email_domain"
-    SAME_CITY = "same_city"  # only beside a similar name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suggestion:
-    """A customer that could be the company, and why; never linked by itself."""
-
-    customer: RemoteCustomer
-    reasons: tuple[Reason, ...]
-    likeness: float  # of the names, 0 to 1
-
-    @property
-    def reason(self) -> Reason:
-        """The strongest reason."""
-        return self.reasons[0]
-
-
 def similar(
     *, connection: Connection, company: Company, contact: Contact | None = None, limit: int = SUGGESTIONS
-) -> list[Suggestion]:
+) -> list[PossibleDuplicate]:
     """Return customers that could be this company already, the likeliest first. Two queries, each part bounded."""
     domains = {own_domain(email) for email in (company.email, contact.email if contact else "")} - {""}
     rows = _whole(_candidates(connection, company, domains))
     told = _telling(rows, domains)
-    found = [suggestion for row in rows if (suggestion := _suggestion(row, company, told))]
+    found = [possible for row in rows if (possible := _possible(row, company, told))]
     return sorted(found, key=_likelihood)[:limit]
 
 
@@ -160,7 +138,7 @@ def _telling(rows: list[RemoteCustomer], domains: set[str]) -> set[str]:
     return {domain for domain in domains if theirs.count(domain) <= _SHARED}
 
 
-def _suggestion(row: RemoteCustomer, company: Company, domains: set[str]) -> Suggestion | None:
+def _possible(row: RemoteCustomer, company: Company, domains: set[str]) -> PossibleDuplicate | None:
     """Say why this customer could be the company, or None."""
     alike = likeness(row.name, company.name)
     same_city = bool(row.city) and fold(row.city).split() == fold(company.city).split()
@@ -170,16 +148,49 @@ def _suggestion(row: RemoteCustomer, company: Company, domains: set[str]) -> Sug
         Reason.SAME_EMAIL_DOMAIN: own_domain(row.email) in domains,
     }
     reasons[Reason.SAME_CITY] = same_city and reasons[Reason.SIMILAR_NAME]
-    true = tuple(reason for reason in Reason if reasons[reason])
-    return Suggestion(customer=row, reasons=true, likeness=alike) if true else None
+    true = tuple(reason for reason in Reason if reasons.get(reason))
+    return PossibleDuplicate.of_row(row, company=company, reasons=true, likeness=alike) if true else None
 
 
-def _likelihood(suggestion: Suggestion) -> tuple[bool, bool, float, int]:
+def _likelihood(possible: PossibleDuplicate) -> tuple[bool, bool, float, str]:
     """Sort key: the same number first, then both name and domain, then the likeness of the names."""
-    reasons = suggestion.reasons
+    reasons = possible.reasons
     return (
         Reason.SAME_NUMBER not in reasons,
         not {Reason.SIMILAR_NAME, Reason.SAME_EMAIL_DOMAIN} <= set(reasons),
-        -suggestion.likeness - 0.1 * (Reason.SAME_CITY in reasons),
-        suggestion.customer.pk,
+        -possible.likeness - 0.1 * (Reason.SAME_CITY in reasons),
+        possible.id,
     )
+
+
+def ask_for_duplicates(*, connection: Connection, company: Company, values: Values) -> list[PossibleDuplicate]:
+    """Ask eAccounting for customers that may be the company with these values, as the engine will before a create.
+
+    Raises TooBusy, NotConnected and every EAccountingError.
+    """
+    customers = live_reads.look_for(connection, values=values)
+    links = links_to([customer.id for customer in customers], connection=connection)
+    return [
+        PossibleDuplicate.of_answer(
+            customer,
+            company=company,
+            link=links.get(customer.id),
+            reasons=tuple(in_common(values, owned(customer.raw))),
+        )
+        for customer in customers
+    ]
+
+
+def stopped_at(push: Push, *, values: Values) -> list[PossibleDuplicate]:
+    """Return the customers at which a create with these values stopped, as they were found."""
+    links = links_to([stored["id"] for stored in push.candidates], connection=push.connection_id)
+    return [
+        PossibleDuplicate.of_stored(stored, company=push.company, link=links.get(stored["id"]), values=values)
+        for stored in push.candidates
+    ]
+
+
+def links_to(customer_ids: list[str], *, connection: Connection | int) -> dict[str, CustomerLink]:
+    """Return the links to these customers by their ids, each with its company."""
+    links = CustomerLink.of_customers([UUID(one) for one in customer_ids], connection=connection)
+    return {str(link.reference): link for link in links.select_related("company", "customer")}

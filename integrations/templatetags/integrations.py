@@ -13,7 +13,7 @@ from companies.models import Company, Contact
 from integrations.domain.mapping import contact_in_one_line
 from integrations.domain.previous_values import is_undoable
 from integrations.messages.customer_index import customer_index_words
-from integrations.messages.sentences import ago, event_words, moment, sentence
+from integrations.messages.sentences import ago, event_words, moment, sentence, why_not_linkable, why_words
 from integrations.messages.terms_of_payment import facts
 from integrations.models import Connection, CustomerLink, Event, EventKind, TermsOfPayment
 from integrations.models.terms_of_payment import due_date
@@ -46,6 +46,10 @@ def company_states(context: RequestContext, companies: Sequence[Company]) -> dic
 def company_state(company: Company, states: dict[int, Panel]) -> dict[str, Any]:
     """One company's state as a badge."""
     return {"panel": states.get(company.pk)}
+
+
+register.filter(why_words)
+register.filter(why_not_linkable)
 
 
 @register.filter

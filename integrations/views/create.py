@@ -16,14 +16,14 @@ from companies.models import Company
 from integrations.access.tokens import NotConnected
 from integrations.delivery import live_reads
 from integrations.domain import mapping
+from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.mapping import COUNTRY
 from integrations.eaccounting.errors import EAccountingError
 from integrations.exceptions import CannotSendValues, NothingToAsk, Refusal
-from integrations.forms import possible_duplicates
 from integrations.forms.create import CreateAnywaySheet, CreateForm, CreateSheet, create_sheet_of
 from integrations.messages.sentences import sentence, value_problem
 from integrations.models import Kind
-from integrations.services import ask_admin
+from integrations.services import ask_admin, customer_search
 from integrations.services.create import check_create, confirm_create_anyway
 from integrations.views.sheet import leave_sheet, newest_push, render_sheet, stopped, tell_asked
 
@@ -147,18 +147,20 @@ def _draw(request: SignedInRequest, form: CreateForm) -> HttpResponse:
 
 def _possible(opening: CreateSheet, *, ask: bool) -> dict[str, object]:
     """Who the company could be in eAccounting: as the index knows it and, when asked, as eAccounting says now."""
-    known = possible_duplicates.suggested(
-        connection=opening.connection, company=opening.company, contact=opening.contact
-    )
+    known = customer_search.similar(connection=opening.connection, company=opening.company, contact=opening.contact)
     known = [one for one in known if opening.gone is None or one.id != str(opening.gone.reference)]
-    answered: list[possible_duplicates.PossibleDuplicate] = []
+    answered: list[PossibleDuplicate] = []
     could_ask = True
     if ask:
         try:
-            answered = possible_duplicates.asked(connection=opening.connection, values=_asked_for(opening))
+            answered = customer_search.ask_for_duplicates(
+                connection=opening.connection, company=opening.company, values=_asked_for(opening)
+            )
         except (live_reads.TooBusy, NotConnected, EAccountingError):
             could_ask = False
-    possible = possible_duplicates.merged(answered, known)
+    # What eAccounting answered just now comes first, and stands for what the index knows of the same customer.
+    ids = {one.id for one in answered}
+    possible = [*answered, *(one for one in known if one.id not in ids)]
     number = opening.values["CorporateIdentityNumber"]
     return {
         "possible": possible,

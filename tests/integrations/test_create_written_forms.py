@@ -14,8 +14,10 @@ from dev.sandbox.core import Sandbox
 from integrations.clock import database_now
 from integrations.delivery import duplicate_look
 from integrations.domain import mapping
-from integrations.forms import customer_search, possible_duplicates
+from integrations.forms import customer_search
+from integrations.messages.sentences import why_words
 from integrations.models import Connection, CustomerIndex, Push, PushState, WaitReason
+from integrations.services.customer_search import ask_for_duplicates
 from tests import sheets
 from tests.companies.registration_numbers import WRITTEN
 from tests.integrations.conftest import MAY, AddCompany, Run, named, posts
@@ -80,7 +82,10 @@ def assert_asked_about(push: Push, number: str, sandbox: Sandbox) -> None:
 
 def answered_on_the_sheet(connection: Connection, company: Company) -> list[tuple[str, str]]:
     values = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
-    return [(one.number, one.why) for one in possible_duplicates.asked(connection=connection, values=values)]
+    return [
+        (one.number, why_words(one))
+        for one in ask_for_duplicates(connection=connection, company=company, values=values)
+    ]
 
 
 @pytest.mark.parametrize("when", WHEN)

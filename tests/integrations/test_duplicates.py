@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from companies import formats
 from dev.sandbox import odata
 from integrations.domain import mapping
-from integrations.domain.duplicates import CommonValue, in_common, longest_word, look_filter
+from integrations.domain.duplicates import Reason, in_common, longest_word, look_filter
 from tests.companies.registration_numbers import COMPANIES, COORDINATED, PEOPLE, WRITTEN
 
 SCHEMA: dict[str, dict[str, Any]] = {
@@ -89,8 +89,8 @@ def test_without_a_number_that_identifies_somebody_only_the_name_is_asked_for(nu
 def test_a_name_is_asked_for_by_its_longest_word_and_is_the_same(name: str, stored: str) -> None:
     values = sent("", name=name)
     assert asks_for(values, Name=stored)
-    assert in_common(values, {"Name": stored}) == [CommonValue.SAME_NAME]
-    assert in_common(sent("556677-8899", name=name), {"Name": stored}) == [CommonValue.SAME_NAME]
+    assert in_common(values, {"Name": stored}) == [Reason.SAME_NAME]
+    assert in_common(sent("556677-8899", name=name), {"Name": stored}) == [Reason.SAME_NAME]
 
 
 @pytest.mark.parametrize("invisible", "\u00ad\u200b\u200d\u2060\ufeff")
@@ -107,14 +107,14 @@ def test_a_part_of_a_name_is_another_name() -> None:
 
 def test_the_number_is_the_stronger_reason() -> None:
     other = {"Name": "ÄLVSTRAND", "CorporateIdentityNumber": "Org.nr 5566778899", "InvoiceCountryCode": ""}
-    assert in_common(sent("556677-8899"), other) == [CommonValue.SAME_NUMBER, CommonValue.SAME_NAME]
-    assert in_common(sent("556677-8899", name="X"), other) == [CommonValue.SAME_NUMBER]
+    assert in_common(sent("556677-8899"), other) == [Reason.SAME_NUMBER, Reason.SAME_NAME]
+    assert in_common(sent("556677-8899", name="X"), other) == [Reason.SAME_NUMBER]
 
 
 def test_a_number_of_another_register_is_another_number() -> None:
     other = {"Name": "Y", "CorporateIdentityNumber": "13585628", "InvoiceCountryCode": "NL"}
     assert in_common(sent("13585628", "DK"), other) == []
-    assert in_common(sent("13585628", "DK"), {**other, "InvoiceCountryCode": ""}) == [CommonValue.SAME_NUMBER]
+    assert in_common(sent("13585628", "DK"), {**other, "InvoiceCountryCode": ""}) == [Reason.SAME_NUMBER]
 
 
 @given(name=st.text(max_size=60))

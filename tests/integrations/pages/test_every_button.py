@@ -213,7 +213,7 @@ SHEETS: dict[str, Arrange] = {
     "ask-admin": _changed_and_broken,
 }
 AT_ONCE = ["cancel", "check", "look-again", "send-now", "try-again"]  # their reasons stand in ACTS
-READS = {"panel", "create-possible-duplicates", "link", "reference"}
+READS = {"panel", "create-possible-duplicates", "link", "company-reference"}
 
 
 def _names() -> list[str]:
