@@ -17,7 +17,7 @@ class Refusal(Exception):
 
 
 class NotConnected(Refusal):
-    """There is no connection, or one that a person has to mend first; the code says which."""
+    """There is no connection that can be used just now; the code says why."""
 
     def __init__(self, code: str = "not_connected") -> None:
         self.code = code

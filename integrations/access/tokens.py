@@ -32,20 +32,13 @@ from integrations.eaccounting.errors import (
     Unreachable,
 )
 from integrations.eaccounting.types import TokenSet
+from integrations.exceptions import NotConnected
 from integrations.models import Connection, Event, EventKind
 
 # A refresh of which nobody knows whether it was done is not repeated at once while the old token lives.
 RETRY_REFRESH_AFTER = timedelta(minutes=1)
 
 log = logging.getLogger(__name__)
-
-
-class NotConnected(Exception):
-    """There is no connection whose tokens could be used; `code` says why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 @dataclass(frozen=True, kw_only=True)

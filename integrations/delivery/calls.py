@@ -29,6 +29,7 @@ from integrations.eaccounting.errors import (
     Unreachable,
 )
 from integrations.eaccounting.types import Customer
+from integrations.exceptions import NotConnected
 from integrations.models import Connection, Event, EventKind, Push, RemoteCustomer
 
 LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
@@ -67,7 +68,7 @@ class Calls:
     def token(self) -> str:
         """The token in use. Raises NotConnected before `open`."""
         if self.access is None:
-            raise tokens.NotConnected("not_open")
+            raise NotConnected("not_open")
         return self.access.token
 
     @property

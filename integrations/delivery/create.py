@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 
 from companies.models import Company, Contact
 from integrations.access.token_lock import lock_creates
-from integrations.access.tokens import NotConnected
 from integrations.crash_points import Point, reach
 from integrations.database import breaks
 from integrations.delivery import numbering, outcomes
@@ -26,6 +25,7 @@ from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import Conflict, NotFound, Refused
 from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import Customer
+from integrations.exceptions import NotConnected
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment, WaitReason
 
 # What has to be as it was when the token was taken, and what a create needs beside.

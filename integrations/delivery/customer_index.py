@@ -15,7 +15,6 @@ from django.conf import settings
 from django.db import transaction
 
 from integrations.access.rate_limit import BULK_AHEAD, PATIENCE, NoSlot
-from integrations.access.tokens import NotConnected
 from integrations.clock import database_now
 from integrations.crash_points import Point, reach
 from integrations.delivery.calls import get_customer, read
@@ -33,6 +32,7 @@ from integrations.eaccounting.errors import (
     UnexpectedAnswer,
 )
 from integrations.eaccounting.types import Customer, CustomerSlice
+from integrations.exceptions import NotConnected
 from integrations.models import Connection, CustomerIndex, CustomerLink, RemoteCustomer
 from integrations.models.customer_index import FULL_EVERY, Overtaken, Pass
 

@@ -12,12 +12,12 @@ from django.db.models import Q
 from accounts.models import Account
 from integrations.access import tokens
 from integrations.access.rate_limit import PATIENCE, NoSlot
-from integrations.access.tokens import NotConnected
 from integrations.clock import database_now
 from integrations.crash_points import Point, reach
 from integrations.delivery.calls import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
+from integrations.exceptions import NotConnected
 from integrations.models import BlockedReason, Connection, Event, EventKind, Push, WaitReason
 
 log = logging.getLogger(__name__)

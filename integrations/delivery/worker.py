@@ -11,13 +11,13 @@ from django.db import transaction
 
 from accounts.models import Role
 from integrations.access.rate_limit import BULK_AHEAD, CLICK_AHEAD, PATIENCE, NoSlot
-from integrations.access.tokens import NotConnected
 from integrations.clock import Clock, ticking
 from integrations.crash_points import Point, reach
 from integrations.delivery import create, outcomes, update
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.errors import EAccountingError
+from integrations.exceptions import NotConnected
 from integrations.models import Kind, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED, LostLease
 

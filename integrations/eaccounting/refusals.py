@@ -1,7 +1,7 @@
 """What an answer that is no success means: one table, closed by default.
 
 The HTTP status of most error codes is not documented, so the ErrorCode decides and the status only helps out
-when there is no readable code (facts.md, Errors). A code we do not know is a refusal with
+when there is no readable code (facts.md, Errors). A code we do not know is a body with
 eAccounting's own text.
 """
 
@@ -92,7 +92,7 @@ INTERCEPTED, STATUS_OF_OTHERS = Rule(Intercepted, "intercepted", retryable=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class ErrorBody:
     """The error body, as far as it could be read (CommonExtendedBadRequest)."""
 
     is_theirs: bool = False
@@ -108,34 +108,34 @@ def error_for(*, answer: Answer) -> EAccountingError:
     if answer.status < 400:
         code = "redirected" if 300 <= answer.status < 400 else "unexpected_answer"
         return UnexpectedAnswer(code, status=answer.status)
-    refusal = read_refusal(body=answer.body)
-    rule = _rule(answer.status, refusal)
+    body = read_error_body(body=answer.body)
+    rule = _rule(answer.status, body)
     error = rule.error(
         f"forbidden_{rule.code}" if rule.error is Forbidden else rule.code,
         retryable=rule.retryable,
         connection_wide=rule.connection_wide,
         status=answer.status,
-        error_code=refusal.error_code,
-        error_id=refusal.error_id,
+        error_code=body.error_code,
+        error_id=body.error_id,
         may_have_been_done=answer.status >= 500 or answer.status == 408 or issubclass(rule.error, ServerError),
-        detail=refusal.text,
+        detail=body.text,
     )
-    return _with_particulars(error, rule, refusal, answer)
+    return _with_particulars(error, rule, body, answer)
 
 
-def read_refusal(*, body: bytes) -> Refusal:
+def read_error_body(*, body: bytes) -> ErrorBody:
     """Read an error body; whatever is missing or odd in it is left out."""
     try:
         content = jsontext.decode(body)
     except ValueError:
-        return Refusal()
+        return ErrorBody()
     if not isinstance(content, dict):
-        return Refusal()
+        return ErrorBody()
     told = content.get("ErrorCode")
     code = told if isinstance(told, int) and not isinstance(told, bool) else None
     error_id, text = _reference(content.get("ErrorId")), _text(content.get("DeveloperErrorMessage"))
     found = content.get("Errors")
-    return Refusal(
+    return ErrorBody(
         is_theirs=code is not None or error_id is not None or bool(text),
         error_code=code,
         error_id=error_id,
@@ -163,30 +163,30 @@ def silence(*, header: str | None, text: str, now: datetime | None = None) -> in
     return max(LEAST_SILENCE, min(MOST_SILENCE, seconds))
 
 
-def _rule(status: int, refusal: Refusal) -> Rule:
-    code = refusal.error_code
-    if code == 4002 and "module" in refusal.text.lower():
+def _rule(status: int, body: ErrorBody) -> Rule:
+    code = body.error_code
+    if code == 4002 and "module" in body.text.lower():
         return NO_MODULE
     if code in BY_ERROR_CODE:
         return BY_ERROR_CODE[code]
     if status >= 500:
         return BY_ERROR_CODE[5000]
-    if status in STATUS_OF_OTHERS and not refusal.is_theirs:
+    if status in STATUS_OF_OTHERS and not body.is_theirs:
         return INTERCEPTED
     if code is None or status in STATUS_BEFORE_UNKNOWN_CODE:
         return BY_STATUS.get(status, REFUSED)
     return REFUSED
 
 
-def _with_particulars(error: EAccountingError, rule: Rule, refusal: Refusal, answer: Answer) -> EAccountingError:
+def _with_particulars(error: EAccountingError, rule: Rule, body: ErrorBody, answer: Answer) -> EAccountingError:
     if isinstance(error, Refused):
-        error.problems = refusal.problems
+        error.problems = body.problems
     if isinstance(error, Forbidden):
         error.kind = rule.code
         error.parameters = {"kind": rule.code}
     if isinstance(error, RateLimited):
         header, now = answer.headers.get("Retry-After"), _date(answer.headers.get("Date", ""))
-        error.retry_after = silence(header=header, text=refusal.text, now=now)
+        error.retry_after = silence(header=header, text=body.text, now=now)
         error.parameters = {"retry_after": error.retry_after}
     return error
 

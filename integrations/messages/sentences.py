@@ -17,12 +17,12 @@ from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
 from companies import formats
-from integrations.access.tokens import NotConnected
 from integrations.delivery import live_reads
 from integrations.domain.duplicates import PossibleDuplicate, Reason
 from integrations.domain.mapping import BY_PROPERTY
 from integrations.domain.postal_defaults import CITY
 from integrations.eaccounting.errors import EAccountingError, GrantDoubted
+from integrations.exceptions import NotConnected
 from integrations.messages.terms_of_payment import changed, gone
 from integrations.models import EventKind, Kind
 

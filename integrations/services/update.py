@@ -160,7 +160,7 @@ def check_remote(*, link: CustomerLink, connection: Connection) -> Customer | No
     """Read the customer as it is now; None when it was deleted there.
 
     A deleted or inactive one breaks the link, as a delivery that meets it does; one that is active again mends it.
-    Raises TooBusy, NotConnected (of the tokens) and every EAccountingError.
+    Raises TooBusy, NotConnected and every EAccountingError.
     """
     began = database_now()
     try:

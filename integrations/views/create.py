@@ -13,13 +13,12 @@ from accounts.models import Role
 from companies import formats
 from companies.access import get_company
 from companies.models import Company
-from integrations.access.tokens import NotConnected
 from integrations.delivery import live_reads
 from integrations.domain import mapping
 from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.mapping import COUNTRY
 from integrations.eaccounting.errors import EAccountingError
-from integrations.exceptions import CannotSendValues, NothingToAsk, Refusal
+from integrations.exceptions import CannotSendValues, NotConnected, NothingToAsk, Refusal
 from integrations.forms.create import CreateAnywaySheet, CreateForm, CreateSheet, create_sheet_of
 from integrations.messages.sentences import sentence, value_problem
 from integrations.models import Kind

@@ -12,9 +12,9 @@ from accounts.access import SignedInRequest, require
 from accounts.models import Role
 from companies.listing import company_page
 from integrations.access.rate_limit import NoSlot
-from integrations.access.tokens import NotConnected
 from integrations.delivery import upkeep
 from integrations.eaccounting.errors import EAccountingError
+from integrations.exceptions import NotConnected
 from integrations.forms.terms import TermsForm
 from integrations.messages.sentences import sentence, why
 from integrations.panel.terms import companies_with_other_terms, rows_of

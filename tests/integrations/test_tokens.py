@@ -27,6 +27,7 @@ from integrations.eaccounting.errors import (
     ServerError,
     Unreachable,
 )
+from integrations.exceptions import NotConnected
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
 from integrations.services import connect
 from integrations.services.preconditions import current_connection
@@ -226,7 +227,7 @@ def test_a_revoked_grant_needs_reconnecting_said_once_however_many_meet_it(ready
     assert row().is_connected
     an_hour_after_the_doubt()
     ends = at_once([access] * 6)
-    assert {type(end) for end in ends} <= {ConnectionRevoked, tokens.NotConnected}
+    assert {type(end) for end in ends} <= {ConnectionRevoked, NotConnected}
     assert refreshes(sandbox) == 2
     assert row().state == Connection.State.NEEDS_RECONNECT
     assert Event.objects.filter(kind=EventKind.NEEDS_RECONNECT).count() == 1
@@ -576,7 +577,7 @@ def test_a_refresh_that_is_answered_after_a_reconnect_is_revoked_not_stored(
         slow = in_thread(access)
         request.wait_for()
         Connection.objects.update(generation=7, access_token="newer", refresh_token="newer too")
-    assert isinstance(slow.exception(60), tokens.NotConnected)
+    assert isinstance(slow.exception(60), NotConnected)
     assert (row().access_token, row().refresh_token) == ("newer", "newer too")
     assert len(sandbox.calls(path="/connect/revocation")) == 1
 
@@ -655,7 +656,7 @@ def test_a_wrong_key_reads_nothing_and_sends_nothing(
     settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(InvalidToken):
         row()
-    with pytest.raises(tokens.NotConnected) as refused:
+    with pytest.raises(NotConnected) as refused:
         tokens.access(ready.pk, clock=database_now, patience=1)
     assert refused.value.code == "tokens_unreadable"
     waiting = run(push)

@@ -8,13 +8,12 @@ from companies.models import Company, Contact
 from dev.sandbox.store import Document
 from integrations.access.rate_limit import NoSlot
 from integrations.access.token_lock import LockTaken
-from integrations.access.tokens import NotConnected
 from integrations.delivery import live_reads, other_company, upkeep
 from integrations.domain import mapping
 from integrations.domain.diff import Side
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import Customer
-from integrations.exceptions import Refusal
+from integrations.exceptions import NotConnected, Refusal
 from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.services import ask_admin as asking

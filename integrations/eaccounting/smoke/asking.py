@@ -7,7 +7,7 @@ from integrations.eaccounting import jsontext
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.errors import EAccountingError, RateLimited
 from integrations.eaccounting.jsontext import Json
-from integrations.eaccounting.refusals import error_for, read_refusal
+from integrations.eaccounting.refusals import error_for, read_error_body
 from integrations.eaccounting.transport import Answer, Http
 
 Document = dict[str, Json]
@@ -150,7 +150,7 @@ def document(answer: Answer) -> Document:
 
 def status(answer: Answer) -> dict[str, Json]:
     """Return status and ErrorCode, for the evidence."""
-    refusal = read_refusal(body=answer.body) if answer.status >= 400 else None
+    refusal = read_error_body(body=answer.body) if answer.status >= 400 else None
     fields: list[Json] = [problem.field for problem in refusal.problems] if refusal else []
     return {"status": answer.status, "error_code": refusal.error_code if refusal else None, "fields": fields}
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from integrations.eaccounting.client import Endpoint
 from integrations.eaccounting.filters import eq
-from integrations.eaccounting.refusals import read_refusal
+from integrations.eaccounting.refusals import read_error_body
 from integrations.eaccounting.smoke.asking import (
     Asker,
     Document,
@@ -154,7 +154,7 @@ def letter_case(asker: Asker) -> Found:
 def unknown_id(asker: Asker) -> Found:
     """Ask for a customer that cannot exist."""
     answer = asker.ask("GET", Endpoint.CUSTOMER, customer_id=str(uuid4()))
-    has_body = read_refusal(body=answer.body).is_theirs
+    has_body = read_error_body(body=answer.body).is_theirs
     words = said(answer) if has_body else f"{said(answer)}, without a body of eAccounting's"
     switches: Document = {"unknown_id_status": answer.status, "unknown_id_body": has_body}
     return Found(answer=words, evidence=status(answer), switches=switches)

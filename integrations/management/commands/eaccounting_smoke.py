@@ -15,6 +15,7 @@ from integrations.eaccounting.client import Client, Endpoint
 from integrations.eaccounting.errors import EAccountingError, Forbidden
 from integrations.eaccounting.smoke import grant, limits, reads, writes
 from integrations.eaccounting.smoke.asking import Asker, Finding, Question
+from integrations.exceptions import NotConnected
 from integrations.models import Connection
 from integrations.services.preconditions import current_connection
 
@@ -122,7 +123,7 @@ def _answers(connection: Connection) -> None:
     seconds = settings.EACCOUNTING_CALL_SECONDS
     try:
         read(connection, lambda client, left: client.get_company_settings(deadline=left), seconds=seconds, patience=5)
-    except (EAccountingError, rate_limit.NoSlot, tokens.NotConnected) as error:
+    except (EAccountingError, rate_limit.NoSlot, NotConnected) as error:
         raise CommandError(f"eAccounting does not answer on this connection: {error}") from error
 
 
@@ -131,7 +132,7 @@ def _refreshed(connection: Connection) -> tuple[grant.Grant, grant.Grant | None]
     before, patience = _grant(connection), settings.EACCOUNTING_TOKEN_SECONDS
     try:
         tokens.renew(connection.pk, held=before.access_token, clock=database_now, patience=patience)
-    except (EAccountingError, tokens.NotConnected):
+    except (EAccountingError, NotConnected):
         _answers(connection)
         return before, None
     _answers(connection)
