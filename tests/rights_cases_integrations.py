@@ -11,7 +11,7 @@ from integrations.domain import mapping
 from integrations.domain.link_diff import rows_of
 from integrations.forms.create import CreateAnywaySheet
 from integrations.forms.diff import DiffForm
-from integrations.forms.snapshot import Remote
+from integrations.forms.snapshot import Snapshot, about_link
 from integrations.forms.terms import TermsForm
 from integrations.models import (
     Connection,
@@ -127,7 +127,7 @@ def _asked_long_ago(account: Account) -> Words:
 def _judged(cast: Cast) -> Words:
     """What the sheet *Create anyway* posts when a person says that none of the candidates is the company."""
     push = Push.objects.select_related("company", "contact", "connection").filter(account=cast.account).first()
-    return {"seen": CreateAnywaySheet(push).seal, "none_of_these": "on"} if push else {}
+    return {"seen": CreateAnywaySheet(push).seen, "none_of_these": "on"} if push else {}
 
 
 def _link_seen(cast: Cast) -> Words:
@@ -221,7 +221,7 @@ def _foreign_person(cast: Cast) -> Words:
 def _seen(account: Account, **beside: object) -> Words:
     """What a sheet showed of the account's customer, in the form that it carries along."""
     link = CustomerLink.objects.filter(account=account).first()
-    return {"seen": Remote(link.pk, {}, NOW).sealed(**beside)} if link else {}
+    return {"seen": Snapshot(about=about_link(link), read_at=NOW).signed(**beside)} if link else {}
 
 
 def _seen_person(cast: Cast) -> Words:

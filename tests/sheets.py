@@ -114,7 +114,7 @@ def update_page(company: Company) -> UpdatePage:
     form, there = sheet.opened()
     rows = tuple(choice.row for choice in (*form.choices, *form.settled))
     suggested = {row.key: str(form[row.key].value() or "") for row in rows}
-    shown = frozenset(name for row in sheet.rows(there.values) for name in row.here)
+    shown = frozenset(name for row in sheet.rows(there.remote) for name in row.here)
     return UpdatePage(company.pk, str(form.initial["seen"]), rows, shown, suggested)
 
 

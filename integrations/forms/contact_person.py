@@ -19,7 +19,7 @@ from integrations.domain import mapping
 from integrations.domain.diff import Decision
 from integrations.domain.mapping import CONTACT_FIELDS, Group, Problem, Values
 from integrations.exceptions import ContactChosen, NotLinked, Refusal
-from integrations.forms.snapshot import Remote, Shown, opened, read_remote
+from integrations.forms.snapshot import Snapshot, about_link, read_remote
 from integrations.forms.stop import Stop
 from integrations.messages.sentences import sentence, value_problem
 from integrations.models import CustomerLink, Push
@@ -145,10 +145,10 @@ class ContactSheet:
 
     company: Company
     link: CustomerLink
-    there: Remote
+    there: Snapshot
     choice: ContactChoiceForm
     person: ContactForm
-    shown: Shown | None  # what the page showed that was posted
+    shown: Snapshot | None  # what the page showed that was posted
     news: list[str] = field(default_factory=list)  # why nothing was sent yet
     stop: Stop | None = None  # what an admin has to mend before it can be sent
 
@@ -159,9 +159,9 @@ class ContactSheet:
         link = link_of(company, connection)
         if connection is None or link is None:
             raise NotLinked
-        shown = opened(data.get("seen", ""), link=link) if data else None
+        shown = Snapshot.posted(data, about=about_link(link)) if data else None
         choice = ContactChoiceForm(data, company=company, current=link.contact)
-        there = shown.there if shown else read_remote(connection, link)
+        there = shown or read_remote(connection, link)
         types = data is not None and "look" not in data and choice.who == NEW
         person = ContactForm(data if types else None, company=company, contact=None)
         return cls(company=company, link=link, there=there, choice=choice, person=person, shown=shown)
@@ -179,7 +179,7 @@ class ContactSheet:
         return self._slot_with(self.choice.chosen)
 
     def _slot_with(self, person: Contact | None) -> Slot:
-        return slot_of(self.company, person, there=self.there.values, read_at=self.there.read_at)
+        return slot_of(self.company, person, there=self.there.remote, read_at=self.there.read_at)
 
     @property
     def is_new(self) -> bool:
@@ -196,7 +196,7 @@ class ContactSheet:
     def seen(self) -> str:
         """What the sheet shows, for the form to carry along."""
         written = self.slot.written if self.slot else {}
-        return self.there.sealed(who=self.who, written=written, instead_of=self.link.contact_id)
+        return self.there.signed(who=self.who, written=written, instead_of=self.link.contact_id)
 
     def is_confirmed(self) -> bool:
         """Whether the person saw what would be written; else they are shown it first."""

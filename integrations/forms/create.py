@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from django import forms
-from django.core import signing
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import QuerySet
 from django.forms import BoundField
@@ -28,6 +27,7 @@ from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Group, Values
 from integrations.domain.postal_defaults import is_postal_default, postal_defaults
 from integrations.forms.diff import Line, value_lines
+from integrations.forms.snapshot import Snapshot
 from integrations.forms.stop import Stop
 from integrations.messages.sentences import postal_default_words, sentence, value_problem
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
@@ -391,9 +391,6 @@ def _counted(length: int, limit: int) -> str:
     return format_html(gettext("{length} of {limit} characters."), length=number, limit=limit)
 
 
-_SALT = "integrations.forms.create"
-
-
 @dataclass(frozen=True)
 class CreateAnywaySheet:
     """A create that waits for a person to choose between customers there."""
@@ -438,18 +435,19 @@ class CreateAnywaySheet:
     @property
     def _shown(self) -> dict[str, object]:
         judged, terms = [one.id for one in self.candidates], self.terms.pk if self.terms else None
-        about = {"push": self.push.pk, "contact": self.push.contact_id, "private_person": self.is_private_person}
+        about = {"contact": self.push.contact_id, "private_person": self.is_private_person}
         return {**about, "judged": judged, "values": self.values, "terms": terms}
 
     @property
-    def seal(self) -> str:
-        """What is shown, as a word that the form carries along and nobody can change."""
-        return signing.dumps(self._shown, salt=_SALT, compress=True)
+    def seen(self) -> str:
+        """What is shown, for the form to carry along."""
+        return Snapshot(about=self._about).signed(**self._shown)
 
-    def was_seen(self, seal: str) -> bool:
+    def was_seen(self, data: QueryDict) -> bool:
         """Whether a form was about exactly these customers and values."""
-        try:
-            seen: object = signing.loads(seal, salt=_SALT)
-        except signing.BadSignature:
-            return False
-        return seen == self._shown
+        seen = Snapshot.posted(data, about=self._about)
+        return seen is not None and seen.beside == self._shown
+
+    @property
+    def _about(self) -> str:
+        return f"push-{self.push.pk}"

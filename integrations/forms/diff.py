@@ -1,13 +1,12 @@
 """Two sides of a row as they are drawn: their words, their values line by line, who changed them."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from django import forms
-from django.core import signing
 from django.forms import BoundField
 from django.http import QueryDict
 from django.utils.functional import Promise
@@ -18,6 +17,7 @@ from django_countries import countries
 from integrations.domain.diff import Change, Decision, Row, Side, decide
 from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Field, Problem, Values
 from integrations.domain.postal_defaults import postal_defaults
+from integrations.forms.snapshot import Snapshot
 from integrations.messages.sentences import ValueProblem, postal_default_words, value_problem
 
 Words = str | Promise
@@ -145,40 +145,13 @@ def _shown(field: Field, value: str) -> str:
     return str(countries.name(value) or value) if field.remote == COUNTRY else value
 
 
-_SALT = "integrations.forms.diff"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a page showed of both sides."""
-
-    here: Values
-    there: Values
-    read_at: datetime | None = None  # when the reading of what is there began
-    linked_to: str = ""  # the id of the customer that the company was linked to, where the page makes a link
-
-
-def seen_in(data: Mapping[str, str], *, about: str) -> Seen | None:
-    """Return what the posted page showed, or None when it was about something else or carries nothing of ours.
-
-    A view compares anew with `seen.there`, and shows the page again when `seen` is None or `seen.here` is not what
-    stands here now. No call is needed: the worker refuses to write over what changed there since.
-    """
-    try:
-        content = signing.loads(data.get("seen", ""), salt=_SALT)
-    except signing.BadSignature:
-        return None
-    if content["about"] != about:
-        return None
-    at = content.get("read_at", "")
-    read_at = datetime.fromisoformat(at) if at else None
-    return Seen(content["here"], content["there"], read_at, content.get("linked_to", ""))
-
-
 class DiffForm(forms.Form):
     """One pair of radio buttons for each row that differs, named by the row's key: "ours" or "theirs".
 
-    `about`: what the page is about (the customer's id); `seen_in` gives what it showed only for the same. `again`:
+    `about`: the customer's id. A view compares anew with what the posted page showed (`Snapshot.posted`), and shows the
+    page again when that is None or the company has other values by now; no call is needed, since the worker refuses to
+    write over what changed in eAccounting. `linked_to`: the id of the customer that the company was linked to, where
+    the page makes a link. `again`:
     properties that were agreed on as they are, to be decided about all the same. `read_at`: when the reading of what is
     there began. A value over its limit may be given in a shorter form, named "shorter-" and the property; so may what
     stands in for a required value that the country or the company does not have. Where neither side has it, any other
@@ -207,9 +180,8 @@ class DiffForm(forms.Form):
         self._differing = [row for row in rows if row.differing]
         self._here = {name: value for row in rows for name, value in row.here.items()}
         there = {name: value for row in rows for name, value in row.there.items()}
-        at = read_at.isoformat() if read_at else ""
-        shown = {"about": about, "here": self._here, "there": there, "read_at": at, "linked_to": linked_to}
-        self.initial["seen"] = signing.dumps(shown, salt=_SALT, compress=True)
+        shown = Snapshot(about=about, local=self._here, remote=there, read_at=read_at)
+        self.initial["seen"] = shown.signed(linked_to=linked_to)
         self._needed = [name for name in postal_defaults(self._here) if self._differing and not there.get(name)]
         for row in self._differing:
             self._add(row)

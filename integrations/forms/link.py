@@ -20,7 +20,8 @@ from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.exceptions import NotConnected
 from integrations.forms import customer_search
-from integrations.forms.diff import UPDATE, DiffForm, Seen, seen_in
+from integrations.forms.diff import UPDATE, DiffForm
+from integrations.forms.snapshot import Snapshot
 from integrations.forms.stop import Stop
 from integrations.messages import sentences
 from integrations.messages.sentences import sentence
@@ -155,7 +156,7 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
     rows = _rows(company, mapping.owned(customer.raw))
     former = link_of(company, connection)
     linked_to = str(former.reference) if former else ""
-    notice = _overtaken(seen_in(data, about=customer_id), rows, former) if data is not None else ""
+    notice = _overtaken(Snapshot.posted(data, about=customer_id), rows, former) if data is not None else ""
     return LinkSheet(
         company=company,
         connection=connection,
@@ -171,20 +172,20 @@ def _kept(
     company: Company, connection: Connection, customer_id: str, refusal: NotConnected, data: QueryDict
 ) -> LinkSheet:
     """Show what the person saw and chose, until the connection is mended."""
-    row, seen = customer_search.known_row(connection, customer_id), seen_in(data, about=customer_id)
+    row, seen = customer_search.known_row(connection, customer_id), Snapshot.posted(data, about=customer_id)
     if seen is None:
         return LinkSheet(company=company, stop=sentence(refusal.code))
     known = (
         PossibleDuplicate.of_row(row, company=company)
         if row
-        else PossibleDuplicate.of_values(customer_id, seen.there, company=company)
+        else PossibleDuplicate.of_values(customer_id, seen.remote, company=company)
     )
-    rows = compare(here=seen.here, there=seen.there)
+    rows = compare(here=seen.local, there=seen.remote)
     return LinkSheet(
         company=company,
         connection=connection,
         candidate=known,
-        form=LinkForm(data, rows=rows, about=customer_id, read_at=seen.read_at, linked_to=seen.linked_to),
+        form=LinkForm(data, rows=rows, about=customer_id, read_at=seen.read_at, linked_to=seen.beside["linked_to"]),
         stopped_by=Stop.by(refusal),
     )
 
@@ -219,13 +220,13 @@ def _rows(company: Company, there: Values) -> list[Row]:
     return compare(here=mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS), there=there)
 
 
-def _overtaken(seen: Seen | None, rows: list[Row], former: CustomerLink | None) -> str:
+def _overtaken(seen: Snapshot | None, rows: list[Row], former: CustomerLink | None) -> str:
     """Say what became another after the page was opened; blank: the person saw what is so now."""
-    if seen and seen.linked_to != (str(former.reference) if former else ""):
+    if seen and seen.beside["linked_to"] != (str(former.reference) if former else ""):
         refusal = linked_meanwhile(former)
         return sentence(refusal.code, refusal.parameters)
     here = {name: value for row in rows for name, value in row.here.items()}
     there = {name: value for row in rows for name, value in row.there.items()}
-    if seen and (seen.here, seen.there) == (here, there):
+    if seen and (seen.local, seen.remote) == (here, there):
         return ""
     return gettext("Somebody changed this after you opened it, so nothing was linked. Look at it again.")

@@ -10,8 +10,8 @@ from integrations.domain.diff import Row
 from integrations.domain.link_diff import local_values, rows_of, stored_otherwise
 from integrations.domain.mapping import Values
 from integrations.exceptions import Archived, NotConnected, NotLinked
-from integrations.forms.diff import DiffForm, Seen, seen_in
-from integrations.forms.snapshot import Remote, known_remote, read_remote
+from integrations.forms.diff import DiffForm
+from integrations.forms.snapshot import Snapshot, known_remote, read_remote
 from integrations.forms.stop import Stop
 from integrations.models import Connection, CustomerLink, Push
 from integrations.services.preconditions import current_connection, link_of
@@ -48,21 +48,21 @@ class UpdateSheet:
         """Return both sides, row by row."""
         return rows_of(self.company, self.link, there=there)
 
-    def opened(self) -> tuple[DiffForm, Remote]:
+    def opened(self) -> tuple[DiffForm, Snapshot]:
         """Return the form as it opens, and what it shows: the customer as it is now, or was. Raises CustomerGone."""
         there = known_remote(self.link) if self.stop else read_remote(self.connection, self.link)
-        return self._form(Seen(here={}, there=there.values, read_at=there.read_at)), there
+        return self._form(there), there
 
     def posted(self, data: QueryDict) -> DiffForm | None:
         """Return the form that was posted; None when it showed something else than what stands here now."""
-        seen = seen_in(data, about=str(self.link.reference))
-        if seen is None or seen.here != local_values(self.company, self.link):
+        seen = Snapshot.posted(data, about=str(self.link.reference))
+        if seen is None or seen.local != local_values(self.company, self.link):
             return None
         return self._form(seen, data)
 
-    def _form(self, seen: Seen, data: QueryDict | None = None) -> DiffForm:
-        again = [field.remote for field in stored_otherwise(self.link, there=seen.there)]
-        rows, about = self.rows(seen.there), str(self.link.reference)
+    def _form(self, seen: Snapshot, data: QueryDict | None = None) -> DiffForm:
+        again = [field.remote for field in stored_otherwise(self.link, there=seen.remote)]
+        rows, about = self.rows(seen.remote), str(self.link.reference)
         return DiffForm(data, rows=rows, about=about, again=again, read_at=seen.read_at)
 
     def settle(self, *, user: User, form: DiffForm) -> Push | None:

@@ -208,7 +208,7 @@ def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
     sheet = CreateAnywaySheet(push)
     if request.method != "POST":
         return _show_anyway(request, sheet)
-    if not sheet.was_seen(request.POST.get("seen", "")):
+    if not sheet.was_seen(request.POST):
         return _show_anyway(
             request, sheet, notice=_("Nothing was created yet: look at what stands here now, then decide.")
         )

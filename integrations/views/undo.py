@@ -12,7 +12,7 @@ from accounts.models import Role
 from companies.access import get_company
 from integrations.domain.previous_values import formers_of, is_undoable
 from integrations.exceptions import Refusal
-from integrations.forms.snapshot import Remote, opened, read_remote
+from integrations.forms.snapshot import Snapshot, about_link, read_remote
 from integrations.forms.stop import Stop
 from integrations.forms.undo import UndoForm
 from integrations.messages.sentences import sentence
@@ -75,9 +75,9 @@ def undo(request: SignedInRequest, company_id: int, push_id: int) -> HttpRespons
     if undo.connection is None or undo.link is None or undo.why_not:
         return _show(request, undo, there=None)
     if request.method == "POST":
-        seen = opened(request.POST.get("seen", ""), link=undo.link)
+        seen = Snapshot.posted(request.POST, about=about_link(undo.link))
         if seen and seen.beside.get("push") == undo.push.pk:
-            return _put_back(request, undo, seen.there)
+            return _put_back(request, undo, seen)
         messages.warning(request, _("Nothing was sent yet: look at what is there now, then put it back."))
     if undo.stop:
         return _show(request, undo, there=None)
@@ -89,8 +89,8 @@ def undo(request: SignedInRequest, company_id: int, push_id: int) -> HttpRespons
     return _show(request, undo, there=there)
 
 
-def _put_back(request: SignedInRequest, undo: Undo, there: Remote) -> HttpResponse:
-    form = UndoForm(request.POST, formers=formers_of(undo.push, there.values))
+def _put_back(request: SignedInRequest, undo: Undo, there: Snapshot) -> HttpResponse:
+    form = UndoForm(request.POST, formers=formers_of(undo.push, there.remote))
     if not form.is_valid():
         return _show(request, undo, there=there, form=form)
     try:
@@ -107,7 +107,7 @@ def _show(
     request: SignedInRequest,
     undo: Undo,
     *,
-    there: Remote | None,
+    there: Snapshot | None,
     form: UndoForm | None = None,
     stop: Stop | None = None,
 ) -> HttpResponse:
@@ -118,8 +118,8 @@ def _show(
         "push": push,
         "there": there,
         "why_not": why_not,
-        "form": form or UndoForm(formers=formers_of(push, there.values if there else {})),
-        "seen": there.sealed(push=push.pk) if there else "",
+        "form": form or UndoForm(formers=formers_of(push, there.remote if there else {})),
+        "seen": there.signed(push=push.pk) if there else "",
         **stopped(request, stop, was_sent=form is not None),
     }
     return render_sheet(request, "integrations/undo.html", context)

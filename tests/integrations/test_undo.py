@@ -1,5 +1,7 @@
 """What an update overwrote can be put back, and nothing else is touched by it. Judged by the customer at the end."""
 
+from dataclasses import replace
+
 import pytest
 from django.utils import timezone
 from hypothesis import given
@@ -14,7 +16,7 @@ from integrations.domain import mapping, previous_values
 from integrations.domain.diff import Decision
 from integrations.domain.previous_values import Standing
 from integrations.exceptions import AlreadyUnderWay, Archived, ContactGone, CustomerGone, NotUndoable
-from integrations.forms.snapshot import Remote, opened, read_remote
+from integrations.forms.snapshot import Snapshot, about_link, read_remote
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState
 from integrations.services.link import link_company, unlink_company
 from integrations.services.undo import request_undo
@@ -295,12 +297,12 @@ def test_a_former_name_is_not_taken_for_a_shorter_form_of_todays(
 
 def test_a_sheet_knows_again_what_it_showed_of_this_customer_only(link: CustomerLink, ready: Connection) -> None:
     there = read_remote(ready, link)
-    assert (there.values["ContactPersonName"], there.why_not_now) == ("Eva Björk", "")
-    shown = opened(there.sealed(push=7), link=link)
-    assert shown is not None
-    assert (shown.there, shown.beside) == (there, {"push": 7})
-    assert opened(there.sealed()[:-1], link=link) is None
-    assert opened(Remote(link.pk + 1, {}, MAY).sealed(), link=link) is None
+    assert (there.remote["ContactPersonName"], there.why_not_now) == ("Eva Björk", "")
+    about = about_link(link)
+    shown = Snapshot.posted({"seen": there.signed(push=7)}, about=about)
+    assert shown == replace(there, beside={"push": 7})
+    assert Snapshot.posted({"seen": there.signed()[:-1]}, about=about) is None
+    assert Snapshot.posted({"seen": replace(there, about="link-0").signed()}, about=about) is None
 
 
 @pytest.mark.parametrize("status", [500, 503, 403])
@@ -309,12 +311,10 @@ def test_without_an_answer_a_sheet_shows_what_was_read_last_and_why(
 ) -> None:
     sandbox.fault(kind="status", status=status, when="before", path="/v2/customers/.*", count=9)
     there = read_remote(ready, CustomerLink.objects.select_related("customer").get())
-    assert there.values["ContactPersonName"] == "Eva Björk"
+    assert there.remote["ContactPersonName"] == "Eva Björk"
     assert there.read_at is not None
     assert there.why_not_now.endswith(".")
-    shown = opened(there.sealed(), link=link)
-    assert shown is not None
-    assert shown.there == there
+    assert Snapshot.posted({"seen": there.signed()}, about=about_link(link)) == there
 
 
 @pytest.mark.parametrize("is_deleted", [True, False])

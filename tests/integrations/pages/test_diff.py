@@ -8,7 +8,8 @@ from django.utils.translation import override
 
 from integrations.domain.diff import Base, Decision, Row, compare
 from integrations.domain.mapping import Values
-from integrations.forms.diff import DiffForm, Seen, seen_in
+from integrations.forms.diff import DiffForm
+from integrations.forms.snapshot import Snapshot
 
 HERE = {
     "Name": "Björk & Son Måleri AB",
@@ -150,7 +151,9 @@ def test_what_a_page_showed_comes_back_with_it_for_the_same_customer_only() -> N
     rows = _rows(there={"Telephone": "08 999"})
     with override("sv"):
         posted = {"seen": str(DiffForm(rows=rows, about=ABOUT)["seen"].value())}
-    assert seen_in(posted, about=ABOUT) == Seen(HERE, HERE | {"Telephone": "08 999"})
-    assert seen_in(posted, about="another") is None
-    assert seen_in({"seen": posted["seen"][:-1]}, about=ABOUT) is None
-    assert seen_in({}, about=ABOUT) is None
+    shown = Snapshot.posted(posted, about=ABOUT)
+    assert shown is not None
+    assert (shown.local, shown.remote) == (HERE, HERE | {"Telephone": "08 999"})
+    assert Snapshot.posted(posted, about="another") is None
+    assert Snapshot.posted({"seen": posted["seen"][:-1]}, about=ABOUT) is None
+    assert Snapshot.posted({}, about=ABOUT) is None
