@@ -24,8 +24,7 @@ from integrations.domain import mapping
 from integrations.eaccounting import oauth
 from integrations.models import Connection, CustomerIndex, CustomerLink, Kind, Push, PushState
 from integrations.models.customer_index import FULL_EVERY
-from integrations.models.push_queue import HEAD_START
-from integrations.models.states import OPEN
+from integrations.models.push import HEAD_START, OPEN
 from integrations.services import connect
 
 PASSWORD = "bench-lime-go"  # noqa: S105  # of rows that live as long as the measurement

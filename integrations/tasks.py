@@ -15,7 +15,7 @@ from integrations.clock import database_now
 from integrations.crash_points import Point, reach
 from integrations.delivery import customer_index, other_company, upkeep
 from integrations.delivery.worker import deliver, deliver_next
-from integrations.models import Push
+from integrations.models import push_queue
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def pull(**_later: object) -> None:
     while time.monotonic() < end:
         if deliver_next():
             continue
-        if not Push.unattended(now=database_now()).exists():
+        if not push_queue.unattended(now=database_now()).exists():
             return
         time.sleep(PULL_PAUSE)
     _wake(pull, {})
@@ -91,8 +91,8 @@ def sweep(**_later: object) -> None:
     is over is made due first.
     """
     room, now = max(0, PULLS_WAITING - _pulls_waiting()), database_now()
-    Push.recheck(now=now)
-    due = list(Push.unattended(now=now).values_list("pk")[:room])
+    push_queue.recheck(now=now)
+    due = list(push_queue.unattended(now=now).values_list("pk")[:room])
     reach(Point.SWEEP_FOUND)
     for _row in due:
         pull.apply_async()

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from redis import RedisError
 
 from integrations.clock import database_now
-from integrations.models import Push
+from integrations.models import push_queue
 from limego_visma import heartbeat
 
 # A row due for so long that nobody has claimed, a queue of which nobody took a mark: workers are missing or slow.
@@ -60,7 +60,7 @@ def oldest_due_seconds() -> float:
         with connection.cursor() as cursor:
             cursor.execute("select set_config('statement_timeout', %s, true)", [f"{int(DATABASE_SECONDS * 1000)}ms"])
         now = database_now()
-        oldest = Push.due(now=now).order_by("next_attempt_at").values_list("next_attempt_at", "lease_until")
+        oldest = push_queue.due(now=now).order_by("next_attempt_at").values_list("next_attempt_at", "lease_until")
         return max((_waited(now, *times) for times in oldest[:1]), default=0.0)
 
 

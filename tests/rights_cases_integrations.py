@@ -24,7 +24,7 @@ from integrations.models import (
     TermsOfPayment,
     WaitReason,
 )
-from integrations.models.push_row import ASKED_LONG_AGO
+from integrations.models.push import ASKED_LONG_AGO
 from tests.rights import Case, Cast, Words
 from tests.sheets import confirmed
 

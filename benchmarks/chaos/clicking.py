@@ -10,7 +10,7 @@ from django.db import connections
 
 from integrations.exceptions import Refusal
 from integrations.models import Push, WaitReason
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 
 Job = Callable[[], list[int]]
 CLICKERS = 2

@@ -13,8 +13,7 @@ from integrations.domain import mapping
 from integrations.domain.mapping import Group
 from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
-from integrations.models.push import CRASHES_ALLOWED
-from integrations.models.states import OPEN
+from integrations.models.push import CRASHES_ALLOWED, OPEN
 
 # How late a commit may be: the call's deadline and the settle time, as scaled in stage.py.
 PROMISED_LATENESS = 2.0

@@ -13,8 +13,7 @@ from benchmarks.sheets import confirm_create
 from companies.models import Company
 from integrations import tasks
 from integrations.models import Push
-from integrations.models.push_queue import HEAD_START
-from integrations.models.states import OPEN
+from integrations.models.push import HEAD_START, OPEN
 
 WAKE_EVERY = 10.0  # seconds
 WARM_UP = 5  # pushes a slot: connections are made, code is loaded

@@ -30,7 +30,7 @@ from integrations.eaccounting.errors import (
 )
 from integrations.eaccounting.types import Customer
 from integrations.exceptions import NotConnected
-from integrations.models import Connection, Event, EventKind, Push, RemoteCustomer
+from integrations.models import Connection, Event, EventKind, Push, RemoteCustomer, push_queue
 
 LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
 
@@ -47,13 +47,13 @@ class Calls:
     access: tokens.Access | None = field(default=None, init=False)
 
     def open(self, push: Push) -> None:
-        """Get a valid token for a push, which is kept meanwhile. Raises NotConnected, LostLease, or of a refresh."""
+        """Get a valid token, and renew the push's lease for it. Raises NotConnected, LostLease, or of a refresh."""
 
-        def keep() -> None:
-            push.keep(now=self.clock(), seconds=self.token_seconds + LEASE_SLACK)
+        def renew() -> None:
+            push.renew_lease(now=self.clock(), seconds=self.token_seconds + LEASE_SLACK)
 
         reach(Point.TOKEN_WANTED)
-        self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience, before_refresh=keep)
+        self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience, before_refresh=renew)
 
     def open_within(self, *, seconds: float) -> None:
         """As `open`, for a person who waits."""
@@ -90,7 +90,7 @@ class Calls:
         if not refused and not self.connection.is_worth_noting(now=now):
             return
         if self.connection.succeeded(now=now):
-            Push.pull_forward(connection=self.connection, now=now)
+            push_queue.pull_forward(connection=self.connection, now=now)
         self.connection.last_ok_at = now
 
     def replace_refused_token(self) -> None:

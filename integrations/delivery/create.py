@@ -77,7 +77,7 @@ def _values(push: Push) -> mapping.Values:
 def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datetime) -> Look:
     """Ask eAccounting for customers that could be this company: by registration number and by name."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.keep(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
+    push.renew_lease(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
     reach(Point.LOOK_BEGUN)
     found = look(calls.booking(), calls.connection, values, deadline=deadline)
     reach(Point.LOOKED)
@@ -101,6 +101,7 @@ def _send(push: Push, found: Look, calls: Calls, *, looked: datetime) -> None:
     try:
         payload = _commit_sending(push, found, calls, looked=looked)
     except _LateLook:
+        push.refresh_from_db(fields=["state"])  # SENDING was rolled back
         push.wait(WaitReason.TWIN, until=calls.clock())
         return
     except _TwinUnderWay:
@@ -257,7 +258,7 @@ def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer
     Only customers changed since the look before, not seen then, and not linked to a company here.
     """
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.keep(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+    push.renew_lease(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
     since = filters.changed_since(push.looked_at) if push.looked_at else None
     page = calls.booking().list_customers(filter=since, deadline=deadline)
     calls.answered()

@@ -56,7 +56,7 @@ def settle_refusal(push: Push, error: Conflict | Refused, calls: Calls) -> None:
     if not push.number or not is_number_taken(error):
         raise error
     # Refused readably: this sending stored nothing.
-    push.take_back(now=calls.clock(), seconds=_reading_seconds(calls))
+    push.mark_not_stored(now=calls.clock(), seconds=_reading_seconds(calls))
     holders = _holders(push, calls)
     if not holders:
         raise error
@@ -72,7 +72,7 @@ def settle_refusal(push: Push, error: Conflict | Refused, calls: Calls) -> None:
 def _holders(push: Push, calls: Calls) -> list[Customer]:
     """Return the customers with our number: one, none, or more where eAccounting lets them."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
-    push.keep(now=calls.clock(), seconds=_reading_seconds(calls))
+    push.renew_lease(now=calls.clock(), seconds=_reading_seconds(calls))
     page = calls.booking().list_customers(filter=filters.eq(mapping.NUMBER, push.number), deadline=deadline)
     calls.answered()
     return [customer for customer in page.customers if _has_our_number(push, customer)]

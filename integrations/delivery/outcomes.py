@@ -131,11 +131,11 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
     if push.state == PushState.SENDING and error.may_have_been_done:
         reach(Point.ANSWER_LOST)
         soon = min(now + timedelta(seconds=FIRST_BACK_OFF), absent_from(push))
-        push.lose_answer(now=now, until=soon, failure=failure)
+        push.mark_unknown(now=now, until=soon, failure=failure)
     elif isinstance(error, Unauthorized):
-        push.take_back(now=now, seconds=calls.token_seconds + LEASE_SLACK)
+        push.mark_not_stored(now=now, seconds=calls.token_seconds + LEASE_SLACK)
         calls.replace_refused_token()
-        push.wait_to_retry(WaitReason.RETRY, now=now, until=now, failure=failure)
+        push.wait_to_retry(now=now, until=now, failure=failure)
     elif isinstance(error, GrantDoubted):
         _wait_in_doubt(push, until=now + timedelta(seconds=error.retry_in), failure=failure, now=now)
     elif isinstance(error, ConnectionRevoked):
@@ -160,7 +160,7 @@ def try_later(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
     if is_given_up(push, now=now):
         refuse(push, failure={**failure, "failure": "gave_up"}, now=now)
     else:
-        push.wait_to_retry(WaitReason.RETRY, now=now, until=next_try(push, now=now), failure=failure)
+        push.wait_to_retry(now=now, until=next_try(push, now=now), failure=failure)
 
 
 def _wait_in_doubt(push: Push, *, until: datetime, failure: dict[str, Any], now: datetime) -> None:
@@ -168,7 +168,7 @@ def _wait_in_doubt(push: Push, *, until: datetime, failure: dict[str, Any], now:
     if push.state == PushState.UNKNOWN:
         push.wait(WaitReason.SETTLING, until=until, failure=failure)
     else:
-        push.wait_to_retry(WaitReason.RETRY, now=now, until=until, failure=failure)
+        push.wait_to_retry(now=now, until=until, failure=failure)
 
 
 def send_again(push: Push, *, now: datetime) -> None:
@@ -206,7 +206,7 @@ def wait_for_connection(push: Push, *, failure: dict[str, Any], now: datetime) -
         rows = Connection.without_tokens().select_for_update(no_key=True)
         connection = rows.get(pk=push.connection_id)
         if connection.state == Connection.State.DISCONNECTED and push.state != PushState.UNKNOWN:
-            push.cancel_left(now=now)
+            push.cancel_disconnected(now=now)
             Event.add(EventKind.CANCELLED_WITH, connection=connection, company=push.company)
         else:
             push.wait(WaitReason.CONNECTION, until=now if connection.is_usable else None, failure=failure)
@@ -230,6 +230,7 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
         if not breaks(error, CUSTOMER_LINKED_ONCE):
             raise
         # Somebody linked this very customer to another company between its creation and now.
+        push.refresh_from_db(fields=["state"])  # DONE was rolled back
         refuse(push, failure=failure_of("linked_elsewhere", {"number": customer.number}), now=now)
 
 
@@ -237,7 +238,7 @@ def adopt(push: Push, customer: Customer, calls: Calls) -> None:
     """Link the company to the customer that a lost answer was about; the push stays open. Raises LostLease."""
     with transaction.atomic():
         _lock(push)
-        push.hold()
+        push.lock_lease()
         _link(push, customer, Origin.ADOPTED, calls.clock())
 
 

@@ -66,13 +66,13 @@ def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
     """Read the customer as it is now. Raises CannotSend when it is deleted or inactive there."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
     asked_at = calls.clock()
-    push.keep(now=asked_at, seconds=deadline + LEASE_SLACK)
+    push.renew_lease(now=asked_at, seconds=deadline + LEASE_SLACK)
     try:
         customer = calls.booked().get_customer(customer_id=str(link.reference), deadline=deadline)
     except NotFound:
         raise _missing_there(link, asked_at=asked_at) from None
     except Intercepted as answer:
-        push.keep(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
+        push.renew_lease(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)
         customer_id, client = str(link.reference), calls.booking()
         if not is_deleted(answer, client, calls.connection, customer_id=customer_id, deadline=deadline):
             raise
@@ -109,7 +109,7 @@ def _commit_sending(
         there = mapping.owned(customer.raw)
         if push.state == PushState.UNKNOWN and _was_stored(push, there):
             return None, _equal_there(push, there)
-        push.take_up()
+        push.reload_request()
         wanted = _wanted(push, link)
         changes = _changes(push, wanted, link, there)
         if not changes:

@@ -18,7 +18,7 @@ from integrations.delivery.calls import note_blocked, read
 from integrations.eaccounting.errors import EAccountingError
 from integrations.eaccounting.types import CompanySettings
 from integrations.exceptions import NotConnected
-from integrations.models import BlockedReason, Connection, Event, EventKind, Push, WaitReason
+from integrations.models import BlockedReason, Connection, Event, EventKind, WaitReason, push_queue
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def _note_news_of_terms(connection: Connection, before: str, *, now: datetime) -
         Event.add(EventKind.TERMS_LOST, connection=connection, parameters=parameters)
     elif before and not problem:
         Event.add(EventKind.TERMS_BACK, connection=connection)
-        Push.pull_forward(connection=connection, now=now, reasons=(WaitReason.TERMS,))
+        push_queue.pull_forward(connection=connection, now=now, reasons=(WaitReason.TERMS,))
 
 
 def look_after_one(connection_id: int) -> None:
@@ -112,7 +112,7 @@ def apply_settings(connection: Connection, answered: CompanySettings) -> str:
             return reason
         if connection.unblock():
             Event.add(EventKind.UNBLOCKED, connection=connection)
-        Push.pull_forward(connection=connection, now=now)
+        push_queue.pull_forward(connection=connection, now=now)
     return ""
 
 

@@ -18,7 +18,7 @@ from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.outcomes import CannotSend
 from integrations.eaccounting.errors import EAccountingError
 from integrations.exceptions import NotConnected
-from integrations.models import Kind, Push, PushState, WaitReason
+from integrations.models import Kind, Push, PushState, WaitReason, push_queue
 from integrations.models.push import CRASHES_ALLOWED, LostLease
 
 # A row that is due again at once (a refused token was replaced, say) need not wait for the sweeper.
@@ -33,7 +33,7 @@ def deliver(push_id: int, *, clock: Clock | None = None) -> None:
     clock = clock or ticking()
     for _attempt in range(ATTEMPTS_AT_ONCE):
         reach(Point.DELIVERY_BEGUN)
-        push = Push.claim(push_id, now=clock(), seconds=_claim_seconds())
+        push = push_queue.claim(push_id, now=clock(), seconds=_claim_seconds())
         if push is None or not _move(push, clock, ahead=CLICK_AHEAD):
             return
 
@@ -42,7 +42,7 @@ def deliver_next(*, clock: Clock | None = None) -> bool:
     """Move the push whose turn it is. Return False when there is none to be had just now."""
     clock = clock or ticking()
     reach(Point.PULL_BEGUN)
-    push = Push.claim_in_turn(now=clock(), seconds=_claim_seconds())
+    push = push_queue.claim_in_turn(now=clock(), seconds=_claim_seconds())
     if push is None:
         return False
     _move(push, clock, ahead=BULK_AHEAD)
@@ -76,7 +76,7 @@ def _release(push: Push, clock: Clock) -> None:
         # A session that PostgreSQL has ended would not even be asked again. A caller's transaction is the caller's.
         if not database.in_atomic_block:
             database.close_if_unusable_or_obsolete()
-        push.stumble(until=outcomes.next_try(push, now=clock()))
+        push.release(until=outcomes.next_try(push, now=clock()))
 
 
 def _carry_out(push: Push, calls: Calls) -> None:

@@ -7,7 +7,7 @@ from django.db.models import Q
 from accounts.models import User
 from companies.models import Company
 from integrations.models import Connection, CustomerLink, Push
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 from integrations.panel.panel import Panel
 from integrations.services.preconditions import current_connection
 

@@ -16,7 +16,7 @@ from integrations.domain.link_diff import rows_of, stored_otherwise
 from integrations.domain.postal_defaults import postal_defaults
 from integrations.messages.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 from integrations.panel.differences import differences_words, row_words, told_differences
 from integrations.panel.states import (
     DIFFERENCES,

@@ -6,7 +6,7 @@ from django.db.models import Count
 from django.utils.translation import ngettext
 
 from integrations.models import Connection, Push, PushState, WaitReason
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 
 _FOR_EACCOUNTING = (WaitReason.RETRY, WaitReason.BUDGET, WaitReason.SETTLING, WaitReason.TWIN)
 

@@ -1,7 +1,8 @@
 """Ask an admin: a mail to each of them, and what a sheet confirmed is parked until they have mended what only they can.
 
-A parked wish is a waiting row like any other, due to nobody: reconnecting, unblocking or choosing terms pulls it
-forward (Push.pull_forward, else recheck), on the same eAccounting company only, and asks again when it has grown old.
+A parked request is a waiting row like any other, due to nobody: reconnecting, unblocking or choosing terms pulls it
+forward (push_queue.pull_forward, else recheck), on the same eAccounting company only, and asks again when it has
+grown old.
 """
 
 from collections.abc import Collection
@@ -18,7 +19,16 @@ from integrations.domain import mapping
 from integrations.domain.diff import Decision
 from integrations.domain.mapping import Values
 from integrations.exceptions import AlreadyLinked, NothingToAsk, NothingToDecide, NotLinked
-from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment, WaitReason
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Event,
+    EventKind,
+    Kind,
+    Push,
+    TermsOfPayment,
+    WaitReason,
+)
 from integrations.models.connection import TERMS_PROBLEMS
 from integrations.services.create import create_columns
 from integrations.services.outbox import refuse_problems, wake_when_committed
@@ -175,7 +185,7 @@ def _renewed(user: User, waiting: Push, connection: Connection | None) -> Push:
     """Make what waits for an admin already this person's wish. Raises AlreadyUnderWay for what waits for others."""
     if connection is None or waiting.connection_id != connection.pk or not waiting.waits_for_admin:
         raise under_way(waiting)
-    waiting.renew(user=user, now=database_now())
+    waiting.renew_request(user=user, now=database_now())
     return waiting
 
 

@@ -27,7 +27,16 @@ from integrations.eaccounting.errors import Forbidden, UnexpectedAnswer
 from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
 from integrations.exceptions import ConnectedElsewhere, Refusal
-from integrations.models import Connection, CustomerIndex, Event, EventKind, Push, TermsOfPayment, WaitReason
+from integrations.models import (
+    Connection,
+    CustomerIndex,
+    Event,
+    EventKind,
+    Push,
+    TermsOfPayment,
+    WaitReason,
+    push_queue,
+)
 from integrations.services.preconditions import current_connection
 
 LOCK_PATIENCE = 10.0  # seconds
@@ -223,7 +232,7 @@ def start_over(*, user: User, account: Account, mark: str) -> int:
                 offered.accept(user=user, now=now)
                 CustomerIndex.resume(offered)
                 _note_start(offered, user)
-                Push.pull_forward(connection=offered, now=now)
+                push_queue.pull_forward(connection=offered, now=now)
         except IntegrityError as error:
             if not breaks(error, "connection_in_one_account"):
                 raise
@@ -330,7 +339,7 @@ def choose_terms(
         connection.choose_terms(terms=terms, user=user, now=now)
         parameters = {"name": terms.name, "name_english": terms.name_english}
         Event.add(EventKind.TERMS_CHOSEN, connection=connection, actor=user, parameters=parameters)
-        Push.pull_forward(connection=connection, now=now, reasons=(WaitReason.TERMS,))
+        push_queue.pull_forward(connection=connection, now=now, reasons=(WaitReason.TERMS,))
 
 
 def suggested_terms(connection: Connection) -> TermsOfPayment | None:

@@ -30,7 +30,7 @@ from integrations.models import (
     RemoteCustomer,
     WaitReason,
 )
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 from integrations.services.preconditions import (
     current_connection,
     link_of,

@@ -4,7 +4,7 @@ from accounts.models import User
 from companies.models import Company, Contact
 from integrations.exceptions import AlreadyUnderWay, Archived, ContactGone, NotConnected
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 
 
 def current_connection(account_id: int) -> Connection | None:

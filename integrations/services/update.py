@@ -16,7 +16,7 @@ from integrations.eaccounting.errors import NotFound
 from integrations.eaccounting.types import Customer
 from integrations.exceptions import NotLinked
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, RemoteCustomer
-from integrations.models.push import WISH_PARTS
+from integrations.models.push import REQUEST_PARTS
 from integrations.services.outbox import record, refuse_problems, wake_when_committed
 from integrations.services.preconditions import link_of, lock_company, lock_connection, under_way
 
@@ -44,10 +44,10 @@ def send_update(
     push = _older(company, link, decision)
     if push:
         joined = {**_joined(push, wish, decision), "requested_by": user}
-        if push.replace_wish(joined, now=database_now()):
+        if push.replace_request(joined, now=database_now()):
             wake_when_committed(push)
             return push
-        if push.ask_again(joined, names=decision.write):
+        if push.request_next(joined, names=decision.write):
             return push
     return record(user, company, link.connection, kind=Kind.UPDATE, **wish)
 
@@ -62,7 +62,7 @@ def _leave(user: User, company: Company, link: CustomerLink, decision: Decision)
         return
     rest = _beside(push, decision)
     if rest["confirmed"]:
-        push.reduce_wish(rest)
+        push.reduce_request(rest)
     elif push.cancel(now=database_now()):
         Event.add(EventKind.CANCELLED, connection=push.connection, company=push.company, actor=user)
     else:
@@ -105,14 +105,15 @@ def _beside(push: Push, decision: Decision) -> dict[str, dict[str, Any]]:
     """Return of an older wish what the newer sheet did not show."""
     shown = {*decision.shown, *decision.write}
     return {
-        part: {name: value for name, value in getattr(push, part).items() if name not in shown} for part in WISH_PARTS
+        part: {name: value for name, value in getattr(push, part).items() if name not in shown}
+        for part in REQUEST_PARTS
     }
 
 
 def _joined(push: Push, wish: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
     """Return the newer wish, with what of the older one stays beside it."""
     beside = _beside(push, decision)
-    joined = {**wish, **{part: {**beside[part], **wish[part]} for part in WISH_PARTS}}
+    joined = {**wish, **{part: {**beside[part], **wish[part]} for part in REQUEST_PARTS}}
     if beside["confirmed"]:
         # The earlier look: what we wrote between the two is ours for both.
         joined["read_at"] = min((at for at in (push.read_at, decision.read_at) if at), default=None)

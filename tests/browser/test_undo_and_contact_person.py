@@ -11,7 +11,7 @@ from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
 from integrations.delivery import live_reads
 from integrations.models import Connection, Origin, Push
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 from integrations.services.link import link_company
 from tests import sheets
 from tests.browser.conftest import LogIn, assert_accessible

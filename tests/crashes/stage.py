@@ -27,7 +27,7 @@ from integrations import tasks
 from integrations.clock import database_now
 from integrations.crash_points import Point
 from integrations.models import Connection, CustomerIndex, Push
-from integrations.models.push_queue import HEAD_START
+from integrations.models.push import HEAD_START
 from tests import sheets
 from tests.crashes.orders import AT_WORK, MET, TRACE, Fate, armed, store
 from tests.integrations.workers import LONGEST, until

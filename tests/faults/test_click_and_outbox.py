@@ -26,7 +26,7 @@ from dev.sandbox.server import SandboxServer
 from integrations import tasks
 from integrations.access import rate_limit
 from integrations.delivery.worker import deliver
-from integrations.models import Connection, Event, Push, PushState
+from integrations.models import Connection, Event, Push, PushState, push_queue
 from tests import sheets
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, panel_words, words_of
@@ -73,7 +73,7 @@ def test_the_click_answers_at_once_and_the_sweeper_finds_the_wish(
     assert browser.post(add(company), confirmed(company)).status_code == 302  # and the broker has not said a word yet
     assert tasks._quiet["until"] > 0, "the click gave the broker up, and the next ones leave it alone"
     assert SENDING in card(ulf, company)
-    assert Push.unattended(now=timezone.now() + timedelta(seconds=3)).count() == 1
+    assert push_queue.unattended(now=timezone.now() + timedelta(seconds=3)).count() == 1
     run(Push.objects.get())
     assert_one_customer(sandbox, company, sent=1)
     assert UP_TO_DATE in card(ulf, company)

@@ -18,7 +18,7 @@ from dev.sandbox.core import Sandbox
 from dev.sandbox.server import SandboxServer
 from integrations.access import rate_limit
 from integrations.delivery.worker import deliver, deliver_next
-from integrations.models import Connection, Push, PushState, WaitReason
+from integrations.models import Connection, Push, PushState, WaitReason, push_queue
 from tests import sheets
 from tests.faults.processes import FaultyWorkers
 from tests.faults.reading import Card, assert_one_customer
@@ -148,7 +148,7 @@ def test_a_budget_wiped_in_a_run_costs_nothing(
             rate_limit._redis().flushdb()
 
     def pull() -> None:
-        while deliver_next() or Push.unattended(now=datetime.now(UTC)).exists():
+        while deliver_next() or push_queue.unattended(now=datetime.now(UTC)).exists():
             pass
 
     wiping = in_thread(wipe)

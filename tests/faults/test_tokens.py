@@ -21,7 +21,7 @@ from integrations import crash_points
 from integrations import database as database_away
 from integrations.crash_points import Point
 from integrations.delivery.worker import deliver
-from integrations.models import Connection, Event, EventKind, Push, PushState
+from integrations.models import Connection, Event, EventKind, Push, PushState, push_queue
 from integrations.services import connect
 from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer, words_of
@@ -100,7 +100,7 @@ def test_a_slow_token_endpoint_is_waited_for_by_one_and_told_by_the_others(
 
 
 def test_who_has_no_patience_for_anothers_refresh_is_told_that_it_goes_on(wish: Push, ulf: User, card: Card) -> None:
-    claimed = Push.claim(wish.pk, now=timezone.now(), seconds=5)
+    claimed = push_queue.claim(wish.pk, now=timezone.now(), seconds=5)
     assert claimed is not None
     claimed.wait("retry", until=timezone.now(), failure={"failure": "refresh_under_way"})
     assert "The connection is being renewed at this moment. This is sent again by itself." in card(ulf, wish.company)

@@ -12,7 +12,7 @@ from integrations.clock import database_now
 from integrations.delivery import live_reads
 from integrations.delivery.worker import deliver
 from integrations.domain.mapping import BY_PROPERTY
-from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason, push_queue
 from integrations.services.link import link_company
 from integrations.services.outbox import recheck_push
 from integrations.services.try_again import repeat_push
@@ -123,7 +123,7 @@ def test_a_put_that_is_stored_after_our_reading_again_reverts_neither_a_person_n
 
 def delivered() -> bool:
     """Do what worker and sweeper do; return whether nothing is open any more."""
-    for push in Push.due(now=database_now()):
+    for push in push_queue.due(now=database_now()):
         deliver(push.pk)
     return not Push.objects.filter(state__in=(PushState.WAITING, PushState.SENDING, PushState.UNKNOWN)).exists()
 
@@ -167,7 +167,7 @@ def test_killed_between_reading_and_writing_the_card_waits_and_it_is_done_again(
     wish: Push, ulf: User, sandbox: Sandbox, clock: MovableClock, settle: Run, card: Card
 ) -> None:
     before = there(sandbox)
-    claimed = Push.claim(wish.pk, now=clock(), seconds=5)
+    claimed = push_queue.claim(wish.pk, now=clock(), seconds=5)
     assert claimed is not None
     claimed.begin_sending(payload=None, values={"Name": "x"}, fingerprint="", send_by=clock(), lease_until=clock())
     assert "Sending The information is being updated in Visma eAccounting." in card(ulf, wish.company)
@@ -179,7 +179,7 @@ def test_an_update_that_kills_three_workers_after_its_bytes_may_have_left_is_a_p
     wish: Push, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run, settle: Run, card: Card
 ) -> None:
     Push.objects.update(crashes=2)
-    claimed = Push.claim(wish.pk, now=clock(), seconds=1)
+    claimed = push_queue.claim(wish.pk, now=clock(), seconds=1)
     assert claimed is not None
     claimed.begin_sending(values={"Name": "x"}, send_by=clock(), lease_until=clock())
     run(wish, times=3, forward=100)

@@ -11,7 +11,7 @@ from dev.sandbox.core import Sandbox
 from dev.sandbox.server import SandboxServer
 from integrations import tasks
 from integrations.delivery.worker import deliver_next
-from integrations.models import Connection, CustomerLink, Push, PushState
+from integrations.models import Connection, CustomerLink, Push, PushState, push_queue
 from integrations.services.outbox import recheck_push
 from tests import sheets
 from tests.faults.processes import FaultyWorkers, database_url
@@ -119,7 +119,7 @@ def test_two_sweepers_and_many_who_pull_at_once_do_each_row_once(
 
     def sweep_and_pull() -> None:
         tasks.sweep.run()
-        while deliver_next() or Push.unattended(now=Push.objects.latest("pk").requested_at).exists():
+        while deliver_next() or push_queue.unattended(now=Push.objects.latest("pk").requested_at).exists():
             pass
 
     ends = at_once([sweep_and_pull] * 6)
@@ -133,7 +133,7 @@ def test_a_row_that_kills_three_workers_before_sending_fails_as_technical(
 ) -> None:
     push = sheets.create(user=ulf, company=company)
     for _ in range(3):
-        Push.claim(push.pk, now=clock(), seconds=1)
+        push_queue.claim(push.pk, now=clock(), seconds=1)
         clock.forward(1.1)
     run(push, times=3, forward=100)
     shown = card(ulf, company)
@@ -146,7 +146,7 @@ def test_a_row_that_kills_three_workers_after_its_bytes_may_have_left_is_a_perso
 ) -> None:
     push = sheets.create(user=ulf, company=company)
     Push.objects.update(crashes=2)
-    claimed = Push.claim(push.pk, now=clock(), seconds=1)
+    claimed = push_queue.claim(push.pk, now=clock(), seconds=1)
     assert claimed is not None
     now, values = clock(), {"Name": company.name}
     claimed.begin_sending(payload={"Name": "x"}, values=values, fingerprint="f", send_by=now, lease_until=now)

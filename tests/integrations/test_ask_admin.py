@@ -18,8 +18,19 @@ from integrations.delivery.worker import deliver
 from integrations.eaccounting.types import Customer
 from integrations.exceptions import AlreadyUnderWay, Archived, CannotSendValues, NothingToDecide, NotLinked
 from integrations.messages.sentences import event_words
-from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState, WaitReason
-from integrations.models.push_row import ASKED_LONG_AGO
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Event,
+    EventKind,
+    Kind,
+    Origin,
+    Push,
+    PushState,
+    WaitReason,
+    push_queue,
+)
+from integrations.models.push import ASKED_LONG_AGO
 from integrations.services import ask_admin, connect
 from integrations.services.link import link_company
 from integrations.services.outbox import cancel_push
@@ -506,6 +517,6 @@ def test_what_was_sent_long_ago_is_looked_up_without_asking(
     fields = {"state": PushState.UNKNOWN, "unknown_since": database_now(), "wait_reason": WaitReason.CONNECTION}
     Push.objects.update(**fields, requested_at=database_now() - EIGHT_DAYS, next_attempt_at=None)
     now = database_now()
-    Push.pull_forward(connection=ready, now=now)
+    push_queue.pull_forward(connection=ready, now=now)
     push.refresh_from_db()
     assert (push.wait_reason, push.next_attempt_at) == (WaitReason.CONNECTION, now)

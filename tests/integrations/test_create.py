@@ -30,6 +30,7 @@ from integrations.models import (
     RemoteCustomer,
     TermsOfPayment,
     WaitReason,
+    push_queue,
 )
 from integrations.services import connect
 from integrations.services.create import confirm_create_anyway, request_create
@@ -236,7 +237,7 @@ def test_an_unknown_create_waits_out_a_disconnect(
 
 def kill_while_sending(push: Push, *, at: MovableClock) -> None:
     """Leave the row as a worker does that is killed after SENDING was committed."""
-    claimed = Push.claim(push.pk, now=at(), seconds=5)
+    claimed = push_queue.claim(push.pk, now=at(), seconds=5)
     assert claimed is not None
     values = {"Name": claimed.company.name}
     claimed.begin_sending(
@@ -261,7 +262,7 @@ def test_killed_before_the_bytes_left_it_is_sent_once(
 def test_killed_before_anything_was_sent_it_goes_on(
     wish: Push, sandbox: Sandbox, clock: MovableClock, run: Run
 ) -> None:
-    Push.claim(wish.pk, now=clock(), seconds=5)
+    push_queue.claim(wish.pk, now=clock(), seconds=5)
     assert run(wish).state == PushState.WAITING  # another's lease
     assert_created_once(sandbox, run(wish, forward=5.1))
 
@@ -270,7 +271,7 @@ def test_a_row_that_kills_three_workers_before_sending_fails(
     wish: Push, sandbox: Sandbox, clock: MovableClock, run: Run
 ) -> None:
     for _ in range(3):
-        Push.claim(wish.pk, now=clock(), seconds=1)
+        push_queue.claim(wish.pk, now=clock(), seconds=1)
         clock.forward(1.1)
     push = run(wish)
     assert (push.state, push.failure) == (PushState.FAILED, "crashed")
@@ -283,7 +284,7 @@ def test_a_row_that_kills_every_worker_that_sends_it_ends_with_a_person(
     for _ in range(2):
         kill_while_sending(wish, at=clock)
         clock.forward(60)
-        survivor = Push.claim(wish.pk, now=clock(), seconds=60)
+        survivor = push_queue.claim(wish.pk, now=clock(), seconds=60)
         assert survivor is not None
         create.run(survivor, Calls(connection=ready, clock=clock))
         assert Push.objects.get().state == PushState.WAITING  # its absence is proven, it may be sent again
@@ -604,7 +605,7 @@ def test_waiting_long_for_a_person_is_not_taken_for_a_long_outage(
     assert run(wish).wait_reason == WaitReason.CONNECTION
     clock.forward(8 * 24 * 3600)
     Connection.objects.update(blocked_reason="")
-    Push.pull_forward(connection=ready, now=clock())
+    push_queue.pull_forward(connection=ready, now=clock())
     asked = run(wish)
     assert (asked.wait_reason, asked.failure) == (WaitReason.DECISION, "asked_long_ago")
     assert asked.send_after_all(user=wish.requested_by, now=clock())
@@ -730,7 +731,7 @@ def test_one_of_the_same_name_that_looked_too_early_looks_again(
             if endpoint == Endpoint.CUSTOMERS and len(sandbox.calls(path=CUSTOMERS)) == 1:
                 assert run(first).state == PushState.DONE
 
-    claimed = Push.claim(second.pk, now=clock(), seconds=60)
+    claimed = push_queue.claim(second.pk, now=clock(), seconds=60)
     assert claimed is not None
     create.run(claimed, WhileItWaits(connection=ready, clock=clock))
     assert Push.objects.get(pk=second.pk).wait_reason == WaitReason.TWIN
@@ -751,7 +752,7 @@ def test_a_branch_that_looked_before_the_other_was_created_looks_again(
             if endpoint == Endpoint.CUSTOMERS and len(sandbox.calls(path=CUSTOMERS)) == 1:
                 assert run(first).state == PushState.DONE
 
-    claimed = Push.claim(branch.pk, now=clock(), seconds=60)
+    claimed = push_queue.claim(branch.pk, now=clock(), seconds=60)
     assert claimed is not None
     create.run(claimed, WhileItWaits(connection=ready, clock=clock))
     waiting = Push.objects.get(pk=branch.pk)

@@ -28,7 +28,16 @@ from integrations.delivery import customer_index, live_reads, other_company
 from integrations.delivery.worker import deliver
 from integrations.eaccounting.jsontext import ExactNumber, Json, encode
 from integrations.eaccounting.types import Customer
-from integrations.models import BlockedReason, Connection, CustomerIndex, CustomerLink, Origin, Push, RemoteCustomer
+from integrations.models import (
+    BlockedReason,
+    Connection,
+    CustomerIndex,
+    CustomerLink,
+    Origin,
+    Push,
+    RemoteCustomer,
+    push_queue,
+)
 from integrations.services import connect
 from integrations.services.customer_index import IndexStage, state_of
 from integrations.services.link import link_company, unlink_company
@@ -992,7 +1001,7 @@ def test_a_click_does_not_wait_for_a_page_that_is_being_stored(
     with transaction.atomic():
         Connection.objects.select_for_update(no_key=True, nowait=True).get(pk=ready.pk)
     Push.objects.filter(pk=push.pk).update(next_attempt_at=database_now() - timedelta(minutes=1))
-    taken = Push.claim_in_turn(now=database_now(), seconds=5)
+    taken = push_queue.claim_in_turn(now=database_now(), seconds=5)
     assert taken is not None
     assert taken.pk == push.pk
     let_the_page_go_on()

@@ -13,7 +13,7 @@ from dev.sandbox.core import Sandbox
 from integrations import tasks
 from integrations.delivery.worker import deliver_next
 from integrations.domain.mapping import COMPANY_GROUPS, values_of
-from integrations.models import Connection, Kind, Push, PushState, WaitReason
+from integrations.models import Connection, Kind, Push, PushState, WaitReason, push_queue
 from integrations.models.push_queue import AT_ONCE
 from tests import sheets
 from tests.integrations.conftest import AddCompany, MovableClock, confirm_terms, connect_as, named
@@ -58,7 +58,7 @@ def record(add_company: AddCompany) -> Record:
 
 
 def taken(now: datetime) -> Push | None:
-    return Push.claim_in_turn(now=now, seconds=60)
+    return push_queue.claim_in_turn(now=now, seconds=60)
 
 
 def end(push: Push, now: datetime) -> None:

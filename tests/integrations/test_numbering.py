@@ -14,7 +14,16 @@ from integrations.delivery import create
 from integrations.delivery.calls import Calls
 from integrations.eaccounting.client import Endpoint
 from integrations.messages.sentences import sentence
-from integrations.models import Connection, CustomerLink, Origin, Push, PushState, RemoteCustomer, WaitReason
+from integrations.models import (
+    Connection,
+    CustomerLink,
+    Origin,
+    Push,
+    PushState,
+    RemoteCustomer,
+    WaitReason,
+    push_queue,
+)
 from integrations.models.connection import MOST_NUMBERS, number_of
 from integrations.services.create import confirm_create_anyway
 from tests import sheets
@@ -125,7 +134,7 @@ def test_a_request_that_is_stored_late_between_look_and_sending_is_adopted(
                 stored_late(sandbox, sent)
 
     clock.forward(60)
-    claimed = Push.claim(wish.pk, now=clock(), seconds=60)
+    claimed = push_queue.claim(wish.pk, now=clock(), seconds=60)
     assert claimed is not None
     create.run(claimed, StoredMeanwhile(connection=own, clock=clock))
     assert_one(sandbox, Push.objects.get(), f"LG{wish.pk}")
@@ -198,7 +207,7 @@ def test_a_worker_that_dies_when_its_number_was_refused_is_followed_by_the_next_
                 raise KeyboardInterrupt
             super().answered()
 
-    claimed = Push.claim(wish.pk, now=clock(), seconds=5)
+    claimed = push_queue.claim(wish.pk, now=clock(), seconds=5)
     assert claimed is not None
     with pytest.raises(KeyboardInterrupt):
         create.run(claimed, Killed(connection=own, clock=clock))

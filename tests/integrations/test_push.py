@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from companies.models import Company, Contact
 from integrations.exceptions import NothingToDecide
-from integrations.models import Connection, Kind, Push, PushState, WaitReason
+from integrations.models import Connection, Kind, Push, PushState, WaitReason, push_queue
 from integrations.models.push import LostLease
 from integrations.services.outbox import cancel_push
 from tests import sheets
@@ -26,7 +26,7 @@ def wish(ready: Connection, company: Company, ulf: User) -> Push:
 
 
 def claim(push: Push, *, ahead: float = 0.0, seconds: float = 30) -> Push | None:
-    return Push.claim(push.pk, now=timezone.now() + timedelta(seconds=ahead), seconds=seconds)
+    return push_queue.claim(push.pk, now=timezone.now() + timedelta(seconds=ahead), seconds=seconds)
 
 
 def claimed(push: Push, **more: float) -> Push:
@@ -66,31 +66,6 @@ def test_what_is_not_due_or_is_finished_is_not_claimed(wish: Push) -> None:
     assert claim(wish, ahead=1) is None
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda push, now: push.keep(now=now, seconds=500),
-        lambda push, now: push.hold(),
-        lambda push, now: begin(push),
-        lambda push, now: push.wait(WaitReason.RETRY, until=now),
-        lambda push, now: push.lose_answer(now=now, until=now, failure=WHY),
-        lambda push, now: push.prove_absent(until=now),
-        lambda push, now: push.ask_person(candidates=[{"id": "1"}]),
-        lambda push, now: push.take_back(now=now, seconds=5),
-        lambda push, now: push.stumble(until=now),
-        lambda push, now: push.finish(now=now),
-        lambda push, now: push.fail(now=now, failure=WHY),
-    ],
-)
-def test_who_was_frozen_past_its_lease_writes_nothing(wish: Push, write: object) -> None:
-    frozen = claimed(wish, seconds=1)
-    claimed(wish, ahead=2)
-    before = Push.objects.values().get()
-    with pytest.raises(LostLease), transaction.atomic():
-        write(frozen, timezone.now())  # type: ignore[operator]  # one of the calls above
-    assert Push.objects.values().get() == before
-
-
 def test_a_cancelled_row_is_lost_to_the_worker_that_holds_it(wish: Push, ready: Connection) -> None:
     holder = claimed(wish)
     assert Push.cancel_waiting(connection=ready, now=timezone.now()) == [wish.company_id]
@@ -103,7 +78,7 @@ def test_a_cancelled_row_is_lost_to_the_worker_that_holds_it(wish: Push, ready: 
 def test_holding_a_row_keeps_others_from_writing_it(wish: Push) -> None:
     holder = claimed(wish)
     with transaction.atomic():
-        holder.hold()
+        holder.lock_lease()
         other = in_thread(lambda: Push.objects.filter(pk=wish.pk).update(failure="other"))
         with pytest.raises(TimeoutError):
             other.result(0.3)
@@ -125,7 +100,7 @@ def test_an_expired_lease_before_sending_means_nothing_was_sent(wish: Push) -> N
 def test_unknown_is_never_cancelled_and_never_parked_into_a_plain_wait(wish: Push, ready: Connection) -> None:
     holder = claimed(wish)
     begin(holder)
-    holder.lose_answer(now=timezone.now(), until=timezone.now(), failure=WHY)
+    holder.mark_unknown(now=timezone.now(), until=timezone.now(), failure=WHY)
     assert not stored(wish).cancel(now=timezone.now())
     assert Push.cancel_waiting(connection=ready, now=timezone.now()) == []
     again = claimed(wish, ahead=1)
@@ -177,18 +152,18 @@ def test_a_waiting_update_takes_the_newer_wish(
         requested_by=ulf, wait_reason=WaitReason.RETRY,
     )  # fmt: skip
     newer = {"confirmed": {"Telephone": "2"}, "contact": contact, "requested_by": anna}
-    assert push.replace_wish(newer, now=timezone.now())
+    assert push.replace_request(newer, now=timezone.now())
     row = stored(push)
     assert (row.confirmed, row.contact, row.requested_by) == ({"Telephone": "2"}, contact, anna)
     holder = claimed(row, ahead=1)
     newest = {"contact": None, "confirmed": {"Telephone": "2", "Name": "Älvstrand"}, "requested_by": ulf}
-    assert not row.replace_wish(newest, now=timezone.now())
-    assert row.ask_again(newest, names={"Name"})
+    assert not row.replace_request(newest, now=timezone.now())
+    assert row.request_next(newest, names={"Name"})
     holder.finish(now=timezone.now())
     holder.open_next(now=timezone.now())
     following = Push.objects.get(state=PushState.WAITING)
     assert (following.confirmed, following.requested_by, following.again) == ({"Name": "Älvstrand"}, ulf, [])
-    assert not row.ask_again(newest, names={"Name"})
+    assert not row.request_next(newest, names={"Name"})
 
 
 def test_who_holds_an_update_takes_up_what_a_newer_sheet_confirmed(
@@ -199,8 +174,8 @@ def test_who_holds_an_update_takes_up_what_a_newer_sheet_confirmed(
         requested_by=ulf, next_attempt_at=timezone.now(),
     )  # fmt: skip
     holder = claimed(push, ahead=1)
-    assert stored(push).ask_again({"confirmed": {"Name": "Älvstrand"}, "requested_by": anna}, names={"Name"})
-    holder.take_up()
+    assert stored(push).request_next({"confirmed": {"Name": "Älvstrand"}, "requested_by": anna}, names={"Name"})
+    holder.reload_request()
     assert (holder.confirmed, holder.requested_by, holder.again) == ({"Name": "Älvstrand"}, anna, [])
     holder.finish(now=timezone.now())
     holder.open_next(now=timezone.now())
@@ -218,7 +193,7 @@ def test_due_rows_are_those_that_a_worker_can_move_longest_waiting_first(
     Push.objects.filter(pk=older.pk).update(next_attempt_at=now - timedelta(hours=1))
     Push.objects.filter(pk=held.pk).update(lease_until=now + timedelta(seconds=10))
     Push.objects.filter(pk=later.pk).update(next_attempt_at=now + timedelta(seconds=10))
-    assert list(Push.due(now=now).order_by("next_attempt_at")) == [older, wish]
+    assert list(push_queue.due(now=now).order_by("next_attempt_at")) == [older, wish]
 
 
 @real_threads
@@ -229,7 +204,7 @@ def test_many_who_pull_forward_at_once_do_not_block_each_other(
         sheets.create(user=ulf, company=add_company(name=f"Nr {number}", registration_number=""))
     Push.objects.update(wait_reason=WaitReason.RETRY, next_attempt_at=timezone.now() + timedelta(hours=1))
     now = timezone.now()
-    ends = at_once([lambda: Push.pull_forward(connection=ready, now=now)] * 8)
+    ends = at_once([lambda: push_queue.pull_forward(connection=ready, now=now)] * 8)
     assert set(ends) == {None}
     assert Push.objects.filter(next_attempt_at=now).count() == 30
 
@@ -241,6 +216,6 @@ def test_only_what_waits_for_eaccounting_is_pulled_forward(
     Push.objects.filter(pk=decided.pk).update(wait_reason=WaitReason.DECISION, next_attempt_at=None)
     Push.objects.filter(pk=wish.pk).update(wait_reason=WaitReason.CONNECTION, next_attempt_at=None)
     now = timezone.now()
-    Push.pull_forward(connection=ready, now=now)
+    push_queue.pull_forward(connection=ready, now=now)
     assert stored(wish).next_attempt_at == now
     assert stored(decided).next_attempt_at is None

@@ -15,7 +15,7 @@ from integrations.access import rate_limit
 from integrations.clock import database_now
 from integrations.delivery import live_reads
 from integrations.delivery.worker import deliver
-from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason
+from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason, push_queue
 from integrations.services.link import link_company
 from tests import sheets
 from tests.integrations.conftest import AddCompany, forget_gateway, named
@@ -63,7 +63,7 @@ def storm() -> None:
     def work() -> None:
         dice = random.Random()  # noqa: S311  # no secret
         while not stop.is_set():
-            due = list(Push.due(now=database_now()).order_by("next_attempt_at").values_list("pk", flat=True)[:20])
+            due = list(push_queue.due(now=database_now()).order_by("next_attempt_at").values_list("pk", flat=True)[:20])
             for push_id in dice.sample(due, min(3, len(due))):
                 deliver(push_id)
             stop.wait(0.01)

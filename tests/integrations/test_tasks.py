@@ -19,7 +19,7 @@ from companies.models import Company
 from dev.launcher.stores import free_port
 from integrations import tasks
 from integrations.access import rate_limit
-from integrations.models import Connection, Push, PushState, WaitReason
+from integrations.models import Connection, Push, PushState, WaitReason, push_queue
 from tests import sheets
 from tests.integrations.conftest import AddCompany, connect_as
 from tests.integrations.workers import until
@@ -174,9 +174,9 @@ def test_the_sweeper_wakes_who_pulls_for_rows_that_no_poke_takes_care_of(
     Push.objects.filter(pk=done.pk).update(state=PushState.DONE)
     tasks.sweep()
     assert waiting(BULK) == 2
-    assert set(Push.unattended(now=timezone.now())) == {lost, retried}
+    assert set(push_queue.unattended(now=timezone.now())) == {lost, retried}
     assert not queue(), "what was just clicked has been poked, and nothing else is put before it"
-    assert fresh.pk in Push.due(now=timezone.now()).values_list("pk", flat=True)
+    assert fresh.pk in push_queue.due(now=timezone.now()).values_list("pk", flat=True)
 
 
 def test_five_hundred_rows_whose_pokes_were_wiped_wake_as_many_as_can_pull_at_once(
@@ -200,7 +200,7 @@ def test_an_expired_lease_is_swept(
     ready: Connection, company: Company, ulf: User, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
     push = sheets.create(user=ulf, company=company)
-    Push.claim(push.pk, now=timezone.now(), seconds=-1)
+    push_queue.claim(push.pk, now=timezone.now(), seconds=-1)
     tasks.sweep()
     assert waiting(BULK) == 1
 

@@ -28,6 +28,7 @@ from integrations.models import (
     PushState,
     RemoteCustomer,
     WaitReason,
+    push_queue,
 )
 from integrations.panel.waiting import waiting_count
 from integrations.services import connect
@@ -193,7 +194,7 @@ def test_a_persons_edit_after_a_lost_write_is_kept(wish: Push, sandbox: Sandbox,
 def test_killed_between_reading_and_writing_it_is_done_again(
     wish: Push, sandbox: Sandbox, clock: MovableClock, settle: Run
 ) -> None:
-    claimed = Push.claim(wish.pk, now=clock(), seconds=5)
+    claimed = push_queue.claim(wish.pk, now=clock(), seconds=5)
     assert claimed is not None
     claimed.begin_sending(values={"Name": "x"}, send_by=clock(), lease_until=clock() + timedelta(seconds=5))
     assert settle(wish).state == PushState.DONE

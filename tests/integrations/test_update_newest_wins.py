@@ -21,7 +21,7 @@ from integrations.domain.diff import Side
 from integrations.domain.mapping import Group
 from integrations.exceptions import AlreadyUnderWay
 from integrations.messages.sentences import sentence
-from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState
+from integrations.models import Connection, CustomerLink, Event, EventKind, Origin, Push, PushState, push_queue
 from integrations.services.link import link_company
 from integrations.services.undo import request_undo
 from tests import sheets
@@ -332,9 +332,9 @@ def test_what_is_being_sent_cannot_be_left_as_it_was_and_that_is_told(
 def test_what_follows_a_refused_update_is_only_what_was_confirmed_meanwhile(
     first: Push, company: Company, contact: Contact, ulf: User, anna: User
 ) -> None:
-    holder = Push.claim(first.pk, now=database_now(), seconds=60)
+    holder = push_queue.claim(first.pk, now=database_now(), seconds=60)
     assert holder is not None
-    holder.take_up()
+    holder.reload_request()
     sent = {"values": {"Telephone": FIRST}, "before": {"Telephone": WAS}}
     holder.begin_sending(**sent, send_by=database_now(), lease_until=database_now())
     sheets.choose_contact(user=anna, company=company, contact=contact)

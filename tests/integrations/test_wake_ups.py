@@ -19,8 +19,8 @@ from integrations.access import rate_limit
 from integrations.clock import database_now
 from integrations.delivery import live_reads
 from integrations.delivery.worker import deliver_next
-from integrations.models import Connection, Push, PushState, TermsOfPayment, WaitReason
-from integrations.models.push_row import ASKED_LONG_AGO
+from integrations.models import Connection, Push, PushState, TermsOfPayment, WaitReason, push_queue
+from integrations.models.push import ASKED_LONG_AGO
 from integrations.services import ask_admin, connect
 from integrations.services.link import link_possible_duplicate
 from tests import sheets
@@ -248,7 +248,7 @@ def test_looking_for_them_is_two_queries_by_an_index_however_many_wait(stage: St
         stage.park()
     now = database_now()
     with CaptureQueriesContext(database) as queries:
-        Push.recheck(now=now)
+        push_queue.recheck(now=now)
     assert len(queries) == 2
     with database.cursor() as cursor:
         cursor.execute("set enable_seqscan = off")

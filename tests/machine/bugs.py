@@ -7,7 +7,7 @@ from datetime import datetime
 from integrations.delivery.calls import Calls
 from integrations.domain.mapping import Values, Write
 from integrations.eaccounting.jsontext import Json
-from integrations.models import Connection, CustomerLink, Push, PushState
+from integrations.models import Connection, CustomerLink, Push, PushState, push_queue
 
 
 def no_lock(_account_id: int, *, patience: float) -> AbstractContextManager[None]:
@@ -20,10 +20,9 @@ def send_again(push: Push, calls: Calls) -> None:
     push.prove_absent(until=calls.clock())
 
 
-@classmethod  # type: ignore[misc]  # it takes the place of one
-def first_come(cls: type[Push], now: datetime) -> Connection | None:
+def first_come(now: datetime) -> Connection | None:
     """Let whoever asked first be served first."""
-    first = cls.unattended(now=now).order_by("next_attempt_at").values_list("connection_id")[:1]
+    first = push_queue.unattended(now=now).order_by("next_attempt_at").values_list("connection_id")[:1]
     rows = Connection.without_tokens().filter(pk__in=first)
     return rows.select_for_update(skip_locked=True, no_key=True).first()
 

@@ -7,7 +7,7 @@ from companies.models import Company
 from integrations.domain import mapping
 from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
-from integrations.models.states import OPEN
+from integrations.models.push import OPEN
 from integrations.panel.badges import panels_of
 from integrations.panel.panel import panel_of
 from tests.machine.people import UNHELPFUL, People

@@ -19,8 +19,7 @@ from integrations import tasks
 from integrations.clock import database_now
 from integrations.delivery.worker import deliver, deliver_next
 from integrations.models import Connection, Push
-from integrations.models.push_queue import HEAD_START
-from integrations.models.states import OPEN
+from integrations.models.push import HEAD_START, OPEN
 from integrations.services.preconditions import current_connection
 from tests.integrations.threads import in_thread
 from tests.machine.checks import Checks

@@ -34,7 +34,7 @@ MUTANTS = {
     ),
     "first come, first served": Mutant(
         "first_come",
-        "integrations.models.push_queue.PushQueue._next_in_turn",
+        "integrations.models.push_queue.next_in_turn",
         ("tests/integrations/test_fairness.py",),
     ),
     "an update writes only its own fields": Mutant(

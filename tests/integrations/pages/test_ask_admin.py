@@ -11,7 +11,7 @@ from accounts.models import Mail, User
 from companies.models import Company
 from integrations.domain import mapping
 from integrations.models import Connection, Kind, Push, PushState, WaitReason
-from integrations.models.push_row import ASKED_LONG_AGO
+from integrations.models.push import ASKED_LONG_AGO
 from integrations.panel.panel import State
 from tests.integrations.pages.conftest import COMPLETE, NOW, World, said
 from tests.integrations.pages.test_panel import ONE_AT_A_TIME

@@ -15,7 +15,7 @@ from accounts.models import User
 from integrations import urls
 from integrations.domain import mapping
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, WaitReason
-from integrations.models.push_row import ASKED_LONG_AGO
+from integrations.models.push import ASKED_LONG_AGO
 from tests.integrations.pages.conftest import COMPLETE, LATER, NOW, World
 from tests.integrations.pages.test_panel import ONE_AT_A_TIME
 from tests.pages import Control, controls, filled
