@@ -55,7 +55,7 @@ class RoleForm(forms.Form):
 
 def language_choices() -> Iterator[tuple[str, object]]:
     """List the languages by the names they have in themselves, so that a reader finds theirs."""
-    yield "", _("As the account")
+    yield "", _("Same as the account")
     for code, _name in settings.LANGUAGES:
         yield code, get_language_info(code)["name_local"].capitalize()
 

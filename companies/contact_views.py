@@ -69,7 +69,7 @@ def mark_contact_left(request: SignedInRequest, company_id: int, contact_id: int
     contact = _contact(request, company_id, contact_id)
     with _gone_is_not_found():
         contact.mark_left(now=timezone.now())
-    messages.success(request, _("%(name)s is marked as having left.") % {"name": contact})
+    messages.success(request, _("%(name)s is marked as no longer working there.") % {"name": contact})
     return redirect("companies:card", company_id=company_id)
 
 
@@ -80,7 +80,7 @@ def mark_contact_returned(request: SignedInRequest, company_id: int, contact_id:
     contact = _contact(request, company_id, contact_id)
     with _gone_is_not_found():
         contact.mark_returned(now=timezone.now())
-    messages.success(request, _("%(name)s is a present contact again.") % {"name": contact})
+    messages.success(request, _("%(name)s is marked as working there again.") % {"name": contact})
     return redirect("companies:card", company_id=company_id)
 
 

@@ -60,7 +60,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         fields = Company.EDITABLE
         widgets = {name: _WIDGETS[name] for name in ("phone", "email", "website")}
         help_texts = {
-            "is_private_person": gettext_lazy("Tick this for a person who buys for themselves, not for a business."),
+            "is_private_person": gettext_lazy("Tick this for a person who buys for themselves and not for a business."),
         }
 
     def __init__(self, data: QueryDict | None = None, *, account: Account, company: Company | None) -> None:
@@ -95,8 +95,8 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     def refuse_stale(self, stored: Company) -> None:
         """Say what is stored now where it differs, and let a second Save win knowingly."""
         sentence = _(
-            "Somebody else changed this company after you opened it, so nothing is saved yet. "
-            "Where your values differ, the stored one stands beside them. Save again to keep yours."
+            "Somebody else changed this company after you opened it, so nothing is saved yet. Where your values "
+            "differ, the saved one is shown beside yours. Save again to keep yours."
         )
         self.add_error(None, ValidationError(sentence, code="stale"))
         _show_stored(self, stored, typed=self.values(), version=stored.changed_at.isoformat())
@@ -109,7 +109,7 @@ def _show_stored(
     for name, value in typed.items():
         now = getattr(stored, name)
         if now != value:
-            form.add_error(name, _("Stored now: %(value)s") % {"value": _in_words(now)})
+            form.add_error(name, _("Saved now: %(value)s") % {"value": _in_words(now)})
     # Name by name: unpacking a QueryDict would give lists.
     form.data = {name: form.data[name] for name in form.data} | {"version": version}
 
@@ -145,7 +145,7 @@ class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         for name in Contact.EDITABLE:
             _check(self, name, str(self.company.country))
         if not self.cleaned_data.get("first_name") and not self.cleaned_data.get("last_name"):
-            self.add_error("first_name", _("Give a first name or a last name."))
+            self.add_error("first_name", _("Enter a first name or a last name."))
 
     def values(self) -> dict[str, str]:
         """The checked values, by their names in Contact.EDITABLE."""
@@ -159,8 +159,8 @@ class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     def refuse_stale(self, stored: Contact) -> None:
         """Say what is stored now where it differs, and let a second Save win knowingly."""
         sentence = _(
-            "Somebody else changed this contact after you opened it, so nothing is saved yet. "
-            "Where your values differ, the stored one stands beside them. Save again to keep yours."
+            "Somebody else changed this contact after you opened it, so nothing is saved yet. Where your values "
+            "differ, the saved one is shown beside yours. Save again to keep yours."
         )
         self.add_error(None, ValidationError(sentence, code="stale"))
         _show_stored(self, stored, typed=self.values(), version=_version(stored))

@@ -212,7 +212,7 @@ class Contact(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(first_name="", last_name=""),
                 name="contact_has_name",
-                violation_error_message=_("Give a first name or a last name."),
+                violation_error_message=_("Enter a first name or a last name."),
             ),
         ]
 

@@ -46,10 +46,10 @@ def invite_member(request: SignedInRequest) -> HttpResponse:
     try:
         user = members.invite(account=request.account, now=timezone.now(), **wish)
     except members.AddressTaken:
-        form.add_error("email", _("Somebody already logs in with this address. Look for them among the members."))
+        form.add_error("email", _("Somebody already logs in with this address. Look in the list of members."))
         return render(request, "accounts/invite.html", {"form": form})
     request.session[SHOW_LINK_OF] = user.pk
-    messages.success(request, _("%(name)s is invited; the mail with the link is on its way.") % {"name": user})
+    messages.success(request, _("%(name)s is invited. The e-mail with the link is on its way.") % {"name": user})
     return redirect("accounts:members")
 
 
@@ -83,10 +83,13 @@ def member_link(request: SignedInRequest, user_id: int) -> HttpResponse:
         messages.info(request, _("%(name)s has already chosen a password.") % {"name": member})
     elif members.send_password_link(user=member, now=timezone.now()):
         request.session[SHOW_LINK_OF] = member.pk
-        messages.success(request, _("The invitation of %(name)s is mailed again.") % {"name": member})
+        messages.success(request, _("The invitation to %(name)s is sent again.") % {"name": member})
     else:
         request.session[SHOW_LINK_OF] = member.pk
-        messages.info(request, _("The last mail is a few minutes old. Copy the link instead, or try again soon."))
+        messages.info(
+            request,
+            _("The last e-mail was sent only a few minutes ago. Copy the link instead, or try again in a while."),
+        )
     return redirect("accounts:members")
 
 

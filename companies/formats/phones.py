@@ -62,11 +62,11 @@ def _refuse_letters(main: str, country: str) -> None:
     except ValidationError:
         number = ""
     if number:
-        words = _("“%(rest)s” is no part of the number. Write %(number)s, or with an extension %(number)s ext. 12.")
+        words = _("“%(rest)s” is not part of the number. Write %(number)s, or with an extension %(number)s ext. 12.")
     else:
         words = _(
-            "A phone number has no letters, but here stands “%(rest)s”. It looks like %(number)s, "
-            "or with an extension %(number)s ext. 12."
+            "A phone number cannot contain letters, but this one has “%(rest)s”. Write %(number)s, or with an "
+            "extension %(number)s ext. 12."
         )
     raise ValidationError(words, code="format", params={"rest": rest, "number": number or _example(country)})
 

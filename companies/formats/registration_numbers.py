@@ -398,6 +398,6 @@ def vat_number(value: str, country: str) -> str:
 
 # A warning: what is no number may be saved, but finds nothing.
 PLACEHOLDER_WARNING = gettext_lazy(
-    "This registration number looks like a placeholder. It is kept, but identifies nobody: the company is looked for "
-    "by its name. Leave the field empty if you do not know the number."
+    "This registration number looks like a placeholder. It is saved, but the company is searched for by name instead. "
+    "Leave the field empty if you do not know the number."
 )

@@ -33,7 +33,8 @@ def check_website(value: str) -> str:
         raise ValidationError(_("That is not a web address. It looks like www.example.com."), code="format") from error
     if not _is_public(host):
         raise ValidationError(
-            _("Nobody outside can open that address. A website's address looks like www.example.com."), code="format"
+            _("Nobody outside your network can open that address. A web address looks like www.example.com."),
+            code="format",
         )
     return address
 
@@ -58,7 +59,8 @@ def check_email(value: str) -> str:
     address = text(f"{local}{at}{domain.lower()}")
     if local and _HOST.fullmatch(domain) and not _is_public(domain.lower()):
         raise ValidationError(
-            _("No mail from outside reaches that address. It looks like name@example.com."), code="format"
+            _("Mail from outside does not reach that address. An e-mail address looks like name@example.com."),
+            code="format",
         )
     try:
         _MAIL(address)
@@ -68,7 +70,7 @@ def check_email(value: str) -> str:
         ) from error
     if len(local) > _LONGEST_LOCAL:
         raise ValidationError(
-            _("Before the @ stand %(length)d characters; no mail server has to take more than 64."),
+            _("There are %(length)d characters before the @; mail servers need not accept more than 64."),
             code="format",
             params={"length": len(local)},
         )

@@ -42,7 +42,7 @@ class ReferenceAnswer:
         """Say who it is, and whether its registration number is another than `number`."""
         warning = ""
         if customer_search.numbers_differ(number, candidate.registration_number, country=country):
-            words = gettext("The registration numbers differ: %(here)s here, %(there)s in Visma eAccounting.")
+            words = gettext("The registration numbers differ: %(here)s in Lime Go, %(there)s in Visma eAccounting.")
             warning = words % {"here": number, "there": candidate.registration_number}
         return cls(candidate=candidate, warning=warning, name=name, ticked=ticked)
 
@@ -136,7 +136,7 @@ class CompanyReferenceSection(Section):
     def _will_unlink(self) -> str:
         """What emptying the field does; the answer below it says so only where scripts run."""
         customer = self.link.customer if self.link else ""
-        words = gettext("Empty it to unlink %(customer)s; nothing is changed in Visma eAccounting.")
+        words = gettext("Clear the field to unlink %(customer)s. Nothing is changed in Visma eAccounting.")
         return words % {"customer": customer}
 
     def _draw(self, **fields: Company | ReferenceAnswer | None) -> None:
@@ -169,9 +169,9 @@ class CompanyReferenceSection(Section):
         if not self.closed:
             return
         if self.current:
-            words = gettext("This cannot be changed now. %(why)s Put back %(was)s to save the rest.")
+            words = gettext("This cannot be changed now. %(why)s Enter %(was)s again to save the rest.")
         else:
-            words = gettext("This cannot be linked now. %(why)s Empty the field to save the rest.")
+            words = gettext("This cannot be linked now. %(why)s Clear the field to save the rest.")
         raise ValidationError(words % {"why": self.closed, "was": self.current})
 
     def clean_reference(self) -> str:
@@ -235,7 +235,7 @@ class CompanyReferenceSection(Section):
         self._draw(answer=answer)
         if answer.needs_tick and not answer.is_ticked:
             raise ValidationError(
-                gettext("The registration numbers differ. Tick “Link anyway” if it is the same company all the same.")
+                gettext("The registration numbers differ. Tick “Link anyway” if it is still the same company.")
             )
 
     def save(self, *, company: Company) -> None:

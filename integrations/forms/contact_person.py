@@ -42,7 +42,10 @@ class ContactChoiceForm(forms.Form):
     contact = forms.ChoiceField(
         label=_("Who is the contact person?"),
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose who it shall be."), "invalid_choice": _("Choose who it shall be.")},
+        error_messages={
+            "required": _("Choose a contact person, or nobody."),
+            "invalid_choice": _("Choose a contact person, or nobody."),
+        },
     )
 
     def __init__(self, data: QueryDict | None = None, *, company: Company, current: Contact | None) -> None:
@@ -211,7 +214,7 @@ class ContactSheet:
         slot = self.slot
         if slot and shown.get("who") == self.who and shown.get("written") == slot.written:
             return not slot.problems
-        self.news.append(gettext("Nothing was sent yet. Look at what will be written, then save."))
+        self.news.append(gettext("Nothing has been sent yet. Check what will be written, then save."))
         return False
 
     def choose(self, *, user: User) -> Push | None:

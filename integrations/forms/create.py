@@ -208,7 +208,7 @@ class TermsChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subs
         day = due_date(invoiced=timezone.localdate(), kind=obj.kind, days=obj.days)
         if day is None:
             return str(obj)
-        words = gettext("%(terms)s: an invoice of today would fall due %(day)s")
+        words = gettext("%(terms)s: an invoice dated today would be due %(day)s")
         return words % {"terms": obj, "day": date_format(day, "DATE_FORMAT")}
 
 
@@ -229,7 +229,7 @@ class CreateForm(forms.Form):
         queryset=Contact.objects.none(),
         required=False,
         empty_label=_("None"),
-        error_messages={"invalid_choice": _("This person cannot be chosen any more. Choose another, or nobody.")},
+        error_messages={"invalid_choice": _("This person can no longer be chosen. Choose somebody else, or nobody.")},
     )
     terms = TermsChoice(
         label=_("Terms of payment"),
@@ -238,7 +238,7 @@ class CreateForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={
             "required": _("Choose terms of payment."),
-            "invalid_choice": _("These terms of payment cannot be chosen for new customers any more. Choose others."),
+            "invalid_choice": _("These terms of payment can no longer be chosen for new customers. Choose others."),
         },
     )
     none_of_these = forms.BooleanField(required=False)
@@ -261,7 +261,7 @@ class CreateForm(forms.Form):
         data["terms"] = str(opening.terms.pk) if opening.terms else ""
         form = cls(data, opening=opening)
         for name in opening.refused_now:
-            words = gettext("Visma eAccounting refused this: %(words)s") % {"words": opening.messages[name]}
+            words = gettext("Visma eAccounting did not accept this: %(words)s") % {"words": opening.messages[name]}
             form.add_error(name, words)
         return form
 
@@ -297,7 +297,9 @@ class CreateForm(forms.Form):
                 field.limit,
                 "text-danger" if len(shown) > field.limit else "",
                 _counted(len(shown), field.limit),
-                gettext("Give Visma eAccounting a shorter form. It is remembered until the value in Lime Go changes."),
+                gettext(
+                    "Enter a shorter value for Visma eAccounting. It is remembered until the value in Lime Go changes."
+                ),
             )
         suggested = postal_defaults(self.opening.here).get(field.remote)
         if suggested:
@@ -315,7 +317,7 @@ class CreateForm(forms.Form):
             if name in self.cleaned_data:
                 self._check(name, country)
         if self.opening.alike and not self.cleaned_data.get("none_of_these"):
-            self.add_error("none_of_these", gettext("Say that none of these is this company, or link one instead."))
+            self.add_error("none_of_these", gettext("Confirm that none of these is this company, or link one instead."))
 
     def _check(self, name: str, country: str) -> None:
         check = CHECKS.get(name, _tidy)

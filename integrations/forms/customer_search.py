@@ -131,8 +131,8 @@ def not_found(connection: Connection, reference: str) -> str:
     if row is None:
         return gettext("There is no customer with that reference in %(company)s.") % {"company": connection}
     words = gettext(
-        "That is a customer of %(other)s, and your account is connected to %(company)s. Look for the customer there, "
-        "or add the company."
+        "That is a customer of %(other)s, but your account is connected to %(company)s. Look for a customer of "
+        "%(company)s, or add the company."
     )
     return words % {"other": row.connection, "company": connection}
 
@@ -144,7 +144,7 @@ def _caution(connection: Connection, *, is_found: bool) -> str:
         return ""
     if is_found:
         return customer_index_words(report)
-    hint = gettext("One that was added there just now is found by the address of its page.")
+    hint = gettext("If it was added in Visma eAccounting just now, paste the address of its page.")
     return f"{customer_index_words(report)} {hint}"
 
 

@@ -49,10 +49,10 @@ class Wording:
 
 
 UPDATE = Wording(
-    ours=_("Use ours:"),
-    clear=_("Clear it there"),
+    ours=_("Use Lime Go's:"),
+    clear=_("Clear it in Visma eAccounting"),
     theirs=_("Keep Visma eAccounting's:"),
-    blank=_("Leave it blank there"),
+    blank=_("Leave it blank in Visma eAccounting"),
     submit=_("Update the chosen fields in Visma eAccounting"),
     counted=update_words,
 )
@@ -68,14 +68,14 @@ class ChangeLook:
 
 
 CHANGE_LOOKS = {
-    Change.HERE: ChangeLook(_("Changed here"), "info", "pencil-square"),
+    Change.HERE: ChangeLook(_("Changed in Lime Go"), "info", "pencil-square"),
     Change.THERE: ChangeLook(_("Changed in Visma eAccounting"), "info", "cloud"),
-    Change.BOTH: ChangeLook(_("Changed on both sides"), "warning"),
+    Change.BOTH: ChangeLook(_("Changed in both systems"), "warning"),
     Change.DIFFERS: ChangeLook(_("Differs"), "neutral", "arrows-right-left"),
     # Not changed since, but not equal either: a person kept it, or eAccounting stored something else.
-    Change.SAME: ChangeLook(_("Stored otherwise there"), "warning"),
+    Change.SAME: ChangeLook(_("Saved differently in Visma eAccounting"), "warning"),
 }
-LEFT = ChangeLook(_("Left as it is there"), "neutral", "hand-raised")
+LEFT = ChangeLook(_("Kept as in Visma eAccounting"), "neutral", "hand-raised")
 
 
 @dataclass(frozen=True)
@@ -280,15 +280,15 @@ class DiffForm(forms.Form):
     def equal_words(self) -> str:
         """How many rows are equal."""
         count = len(self.equal)
-        return ngettext("%(count)d field is equal", "%(count)d fields are equal", count) % {"count": count}
+        return ngettext("%(count)d field is the same", "%(count)d fields are the same", count) % {"count": count}
 
     @property
     def settled_words(self) -> str:
         """How many rows were left as they are there."""
         count = len(self.settled)
         words = ngettext(
-            "%(count)d field was left as Visma eAccounting has it",
-            "%(count)d fields were left as Visma eAccounting has them",
+            "%(count)d field is kept as in Visma eAccounting",
+            "%(count)d fields are kept as in Visma eAccounting",
             count,
         )
         return words % {"count": count}
@@ -318,7 +318,7 @@ class DiffForm(forms.Form):
         elif not value and problem.kind == "missing":
             self.add_error(name, value_problem(field.remote, "missing", 0).words)
         elif not value:
-            self.add_error(name, gettext("Give a shorter value, or keep Visma eAccounting's."))
+            self.add_error(name, gettext("Enter a shorter value, or keep Visma eAccounting's."))
 
     def decision(self) -> Decision:
         """Return what a valid form comes to; what was left as it is before and still is, is decided already."""

@@ -56,7 +56,7 @@ class LinkForm(DiffForm):
             self.fields["anyway"] = forms.BooleanField(
                 label=_("Link anyway"),
                 error_messages={
-                    "required": _("The registration numbers differ. Tick this if it is the same company all the same.")
+                    "required": _("The registration numbers differ. Tick this if it is still the same company.")
                 },
             )
 
@@ -78,7 +78,7 @@ class LinkForm(DiffForm):
         """What a person has to know before they tick."""
         if not self.numbers_differ:
             return ""
-        words = gettext("The registration numbers differ: %(here)s here, %(there)s in Visma eAccounting.")
+        words = gettext("The registration numbers differ: %(here)s in Lime Go, %(there)s in Visma eAccounting.")
         return words % {"here": self.numbers_differ[0], "there": self.numbers_differ[1]}
 
 
@@ -229,4 +229,4 @@ def _overtaken(seen: Snapshot | None, rows: list[Row], former: CustomerLink | No
     there = {name: value for row in rows for name, value in row.there.items()}
     if seen and (seen.local, seen.remote) == (here, there):
         return ""
-    return gettext("Somebody changed this after you opened it, so nothing was linked. Look at it again.")
+    return gettext("Somebody changed this after you opened it, so nothing was linked. Check it again.")

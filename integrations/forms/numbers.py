@@ -18,7 +18,7 @@ class NumbersForm(forms.Form):
     EACCOUNTING, LIME_GO = "eaccounting", "lime_go"
 
     who = forms.ChoiceField(
-        label=_("Numbers of new customers"),
+        label=_("Customer numbers for new customers"),
         choices=[
             (EACCOUNTING, _("Visma eAccounting gives each new customer its next number")),
             (LIME_GO, _("Lime Go gives the number: a prefix and a running number")),

@@ -32,10 +32,10 @@ class TermsForm(forms.Form):
         queryset=TermsOfPayment.objects.none(),
         empty_label=None,
         widget=forms.RadioSelect,
-        help_text=_("Check that this is right: every customer that is added from here gets these terms of payment."),
+        help_text=_("Check that this is right: every customer that is added from Lime Go gets these terms of payment."),
     )
     offered = forms.ModelMultipleChoiceField(
-        label=_("May also be chosen when a customer is added"),
+        label=_("Can also be chosen when a customer is added"),
         queryset=TermsOfPayment.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,

@@ -26,9 +26,9 @@ class StandingLook:
 
 
 LOOKS = {
-    Standing.AS_SENT: StandingLook(_("Still as it was sent"), "info", "arrow-uturn-left"),
+    Standing.AS_SENT: StandingLook(_("Unchanged since it was sent"), "info", "arrow-uturn-left"),
     Standing.CHANGED_SINCE: StandingLook(_("Changed since then"), "warning"),
-    Standing.AS_BEFORE: StandingLook(_("As it was before"), "success"),
+    Standing.AS_BEFORE: StandingLook(_("Same as before the update"), "success"),
 }
 
 
@@ -62,7 +62,7 @@ class UndoForm(forms.Form):
     def clean(self) -> None:
         """At least one has to be ticked."""
         if self.fields and not any(self.cleaned_data.get(name) for name in self.fields):
-            raise ValidationError(gettext("Nothing is ticked. Tick what is to be put back."))
+            raise ValidationError(gettext("Nothing is ticked. Tick what you want to put back."))
 
     def decision(self) -> Decision:
         """Return what a valid form writes."""
@@ -90,8 +90,8 @@ class UndoForm(forms.Form):
         if self.fields:
             return ""
         if any(former.row.differing for former in self._formers):
-            return gettext("What was there before cannot be put back from here.")
-        return gettext("Visma eAccounting already has what was there before.")
+            return gettext("The previous values cannot be put back from Lime Go.")
+        return gettext("Visma eAccounting already has the previous values.")
 
     @property
     def will_write(self) -> str:
@@ -106,5 +106,5 @@ class UndoForm(forms.Form):
 
 def _put_back_words(count: int) -> str:
     if not count:
-        return gettext("Tick what is to be put back")
+        return gettext("Tick what to put back")
     return ngettext("Put back %(count)d field", "Put back %(count)d fields", count) % {"count": count}

@@ -32,7 +32,7 @@ def what_follows(asked: Asked) -> str:
     if push is None:
         return "" if asked.is_connected else _("Add the company when Visma eAccounting is connected.")
     if push.wait_reason == WaitReason.TERMS:
-        return _("The company is added by itself when the terms of payment are chosen.")
+        return _("The company is added automatically when the terms of payment are chosen.")
     if push.kind == Kind.CREATE:
-        return _("The company is added by itself when the connection works again.")
-    return _("What you chose is sent by itself when the connection works again.")
+        return _("The company is added automatically when the connection works again.")
+    return _("What you chose is sent automatically when the connection works again.")

@@ -19,22 +19,23 @@ def customer_index_words(report: IndexReport) -> str:
 
 def _waiting(report: IndexReport) -> str:
     if report.is_usable:
-        return gettext("The customers have not been fetched from Visma eAccounting yet. That happens by itself soon.")
+        return gettext(
+            "The customers have not been fetched from Visma eAccounting yet. This happens automatically soon."
+        )
     return gettext(
-        "The customers have not been fetched from Visma eAccounting yet. "
-        "That happens by itself once the connection works."
+        "The customers have not been fetched from Visma eAccounting yet. This happens automatically once the "
+        "connection works."
     )
 
 
 def _filling(report: IndexReport) -> str:
     words = gettext(
-        "The customers are being fetched from Visma eAccounting: %(read)s of %(total)s so far. "
-        "A customer that is not fetched yet is not found here."
+        "The customers are being fetched from Visma eAccounting: %(read)s of %(total)s so far. The rest cannot be "
+        "found yet."
     )
     if report.total is None:
         words = gettext(
-            "The customers are being fetched from Visma eAccounting: %(read)s so far. "
-            "A customer that is not fetched yet is not found here."
+            "The customers are being fetched from Visma eAccounting: %(read)s so far. The rest cannot be found yet."
         )
     numbers = {"read": report.read, "total": report.total or 0}
     return words % {name: number_format(number, force_grouping=True) for name, number in numbers.items()}
@@ -50,10 +51,10 @@ def _why_not_newer(report: IndexReport) -> str:
     if report.stage != IndexStage.BEHIND:
         return ""
     if not report.is_usable:
-        return gettext("The connection has to work before newer ones can be fetched. An admin can see to it.")
+        return gettext("Newer ones cannot be fetched until the connection works. An admin can fix it.")
     if report.failure == FAULT:
         return gettext(
-            "Since then something went wrong in Lime Go, and newer ones were not fetched. Lime Go tries again by "
-            "itself. Tell support if this stays."
+            "Something has gone wrong in Lime Go since then, so newer ones were not fetched. Lime Go tries again "
+            "automatically. Contact support if this does not go away."
         )
-    return gettext("Since then Visma eAccounting did not answer. Lime Go tries again by itself.")
+    return gettext("Visma eAccounting has not answered since then. Lime Go tries again automatically.")

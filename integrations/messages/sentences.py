@@ -41,12 +41,12 @@ WHAT: dict[str, str | Promise] = {
     "connection_revoked": _(
         "Visma eAccounting no longer accepts the connection. An admin can reconnect in the settings."
     ),
-    "superseded": _("The connection was changed meanwhile. This is sent again by itself."),
+    "superseded": _("The connection was changed meanwhile. This is sent again automatically."),
     "already_linked": _("This company is already a customer in Visma eAccounting. Reload the page to see it."),
     "not_linked": _("This company is not linked to a customer in Visma eAccounting. Add it, or link an existing one."),
     "already_under_way": _("This is already being sent. Wait until it is done."),
     "terms_not_chosen": _("Terms of payment for new customers have not been chosen. An admin can choose them."),
-    "terms_not_allowed": _("These terms of payment cannot be chosen for new customers any more. Choose others."),
+    "terms_not_allowed": _("These terms of payment can no longer be chosen for new customers. Choose others."),
     "numbers_used_up": _(
         "The customer numbers that Lime Go would give are taken in Visma eAccounting. "
         "An admin can choose other numbers in the settings; then try again."
@@ -61,31 +61,34 @@ WHAT: dict[str, str | Promise] = {
     ),
     "connection_replaced": _(
         "Meanwhile another company in Visma eAccounting was connected, so nothing was done. Look for the customer in "
-        "that one."
+        "that company."
     ),
-    "unlinked_meanwhile": _("Meanwhile the company was unlinked. Nothing was done. Look at it again."),
+    "unlinked_meanwhile": _("Meanwhile the company was unlinked. Nothing was done. Check it again."),
     "archived": _("This company is archived. Restore it first."),
     "not_undoable": _(
-        "The company was unlinked, or linked anew, after this update. What was there before can only be put back in "
+        "The company was unlinked, or linked again, after this update. The previous values can only be put back in "
         "Visma eAccounting itself."
     ),
     "nothing_to_decide": _("Nothing was done: this was decided, cancelled or finished meanwhile."),
     "nothing_confirmed": _(
-        "Nobody has confirmed yet what this was to send, so it cannot be repeated. Open the sheet, look at "
-        "the values and send them."
+        "Nobody has confirmed the values, so this cannot be sent again as it is. Open it again, check the values and "
+        "send them."
     ),
-    "nothing_to_ask": _("There is nothing to ask an admin for any more: you can go on by yourself."),
+    "nothing_to_ask": _("You no longer need to ask an admin: you can go on yourself."),
     "asked_long_ago": _(
-        "This was asked for more than seven days ago and waited for an admin. It can be sent now. Is it still wanted?"
+        "This was requested more than seven days ago and had to wait for an admin. It can be sent now. "
+        "Do you still want to send it?"
     ),
-    "requester_may_not": _("The person who asked for this may no longer do it. Ask somebody else to send it again."),
-    "contact_gone": _("The chosen contact person is no longer there. Choose another."),
+    "requester_may_not": _(
+        "The person who requested this is no longer allowed to do it. Ask somebody else to send it again."
+    ),
+    "contact_gone": _("The chosen contact person no longer exists. Choose somebody else."),
     "contact_taken_away": _(
-        "Somebody took the contact person away after you opened this. Nothing was added or sent now. Look at it again."
+        "Somebody removed the contact person after you opened this. Nothing was added or sent. Check it again."
     ),
     "crashed": _(
-        "Sending stopped three times before it was done. Nothing is lost. Try "
-        "again, and tell support if it stops again."
+        "Sending stopped three times before it was done. Nothing is lost. Try again, and contact support if it stops "
+        "again."
     ),
     "gave_up": _("Visma eAccounting could not be reached for seven days. Nothing was sent. Try again."),
     "tokens_unreadable": _(
@@ -93,7 +96,7 @@ WHAT: dict[str, str | Promise] = {
         "the key, or an admin can reconnect in the settings."
     ),
     "request_invalid": _(
-        "Lime Go could not write this as a message to Visma eAccounting. Nothing was sent. Tell support about it."
+        "Lime Go could not put these values into a message to Visma eAccounting. Nothing was sent. Contact support."
     ),
     # What eAccounting answered.
     "customer_deleted": _("The customer was deleted in Visma eAccounting. Link another customer, or unlink this one."),
@@ -104,65 +107,76 @@ WHAT: dict[str, str | Promise] = {
         "The customer has no terms of payment in Visma eAccounting. Choose terms of payment there, then update again."
     ),
     "customer_refers_to_missing": _(
-        "Visma eAccounting does not find something that the customer refers to there, most likely its terms of "
+        "Something that the customer refers to no longer exists in Visma eAccounting, most likely its terms of "
         "payment. Choose terms of payment for it there, then try again."
     ),
-    "validation": _("Visma eAccounting refused a value. Correct it and send again."),
+    "validation": _("Visma eAccounting did not accept a value. Correct it and send again."),
     "conflict": _("Visma eAccounting already has a customer with this number. Try again."),
     "control_digit": _("Visma eAccounting says that a number has a wrong check digit. Correct it and send again."),
     "vat_number": _(
         "Visma eAccounting does not accept the customer's VAT number, which is kept "
         "there. Correct it there, then try again."
     ),
-    "external_check": _("A check outside Visma eAccounting is not available just now. This is sent again by itself."),
+    "external_check": _(
+        "A service that Visma eAccounting checks values with is not available right now. "
+        "This is sent again automatically."
+    ),
     "force_bookkeep_vat": _(
-        "Visma eAccounting refused the customer's VAT settings, which are kept "
-        "there. Correct them there, then try again."
+        "Visma eAccounting does not accept the customer's VAT settings, which are kept there. Correct them there, "
+        "then try again."
     ),
-    "not_found": _("Visma eAccounting does not find the customer. Link another customer, or unlink this one."),
+    "not_found": _("The customer was not found in Visma eAccounting. Link another customer, or unlink this one."),
     "cannot_be_deleted": _("Visma eAccounting does not delete the customer, because it is in use there."),
-    "cannot_be_saved": _("Visma eAccounting refused to save the customer. Its own words stand below."),
-    "refused": _("Visma eAccounting refused this. Its own words stand below."),
+    "cannot_be_saved": _("Visma eAccounting did not save the customer. Its own message is shown below."),
+    "refused": _("Visma eAccounting did not accept this. Its own message is shown below."),
     # Why there was no answer.
-    "unreachable": _("Visma eAccounting cannot be reached. This is sent again by itself."),
-    "sent_too_late": _("Lime Go was too busy to send this in time, so nothing was sent. This is sent again by itself."),
-    "server_error": _("Visma eAccounting has a fault just now. This is sent again by itself."),
+    "unreachable": _("Visma eAccounting cannot be reached. This is sent again automatically."),
+    "sent_too_late": _(
+        "Lime Go was too busy to send this in time, so nothing was sent. This is sent again automatically."
+    ),
+    "server_error": _("Visma eAccounting has a technical problem right now. This is sent again automatically."),
     "intercepted": _(
-        "Something between Lime Go and Visma eAccounting refused the call. This is sent again by itself. If it goes "
-        "on, the operator of Lime Go can look into it."
+        "Something between Lime Go and Visma eAccounting blocked the call. This is sent again automatically. If it "
+        "keeps happening, the operator of Lime Go can look into it."
     ),
-    "rate_limited": _("Visma eAccounting asked us to call less often for a moment. This is sent again by itself."),
-    "budget": _("Many calls are waiting for Visma eAccounting. This is sent by itself as soon as it is its turn."),
-    "budget_unknown": _("A part of Lime Go is not available just now. This is sent by itself as soon as it is back."),
+    "rate_limited": _(
+        "Visma eAccounting asked Lime Go to call less often for a moment. This is sent again automatically."
+    ),
+    "budget": _("Many calls to Visma eAccounting are waiting. This is sent automatically when its turn comes."),
+    "budget_unknown": _(
+        "Part of Lime Go is not available right now. This is sent automatically as soon as it is back."
+    ),
     "customers_unread": _(
-        "Lime Go is still reading the customers of this company in Visma eAccounting, so that nobody is added twice. "
-        "This is sent by itself as soon as it has."
+        "Lime Go is still reading your customers from Visma eAccounting, so that no customer is added twice. This is "
+        "sent automatically when that is done."
     ),
-    "refresh_under_way": _("The connection is being renewed at this moment. This is sent again by itself."),
+    "refresh_under_way": _("The connection is being renewed right now. This is sent again automatically."),
     "grant_doubted": _(
-        "Visma eAccounting did not renew the connection when it was asked. It is asked once more in a moment, and then "
-        "this is sent by itself. If it refuses again, an admin has to reconnect."
+        "Visma eAccounting did not renew the connection. Lime Go asks once more in a moment, and then this is sent "
+        "automatically. If the answer is no again, an admin has to reconnect."
     ),
     "client_misconfigured": _(
         "Visma eAccounting does not accept Lime Go itself. The operator of Lime Go has been told; nothing is lost."
     ),
-    "unexpected_answer": _("Visma eAccounting answered something that cannot be read. This is sent again by itself."),
-    "too_busy": _("Visma eAccounting is slow just now. Try again in a moment."),
+    "unexpected_answer": _(
+        "Visma eAccounting sent an answer that Lime Go does not understand. This is sent again automatically."
+    ),
+    "too_busy": _("Visma eAccounting is slow right now. Try again in a moment."),
     # Connecting.
     "connect_superseded": _(
-        "Somebody else changed the connection meanwhile. Nothing was done: look at it below, and do it again if it is "
-        "still right."
+        "Somebody else changed the connection meanwhile. Nothing was done. Check the connection below, and try again "
+        "if you still want to."
     ),
     "connected_elsewhere": _(
-        "This eAccounting company is already connected to another Lime Go account. Disconnect it there first."
+        "This company in Visma eAccounting is already connected to another Lime Go account. Disconnect it there first."
     ),
     "offer_gone": _(
         "This choice was made already, or was open for more than 15 minutes. Nothing was changed now. "
         "Look at the connection below."
     ),
     "not_kept": _(
-        "A part of Lime Go was away for a moment, so nothing was connected, and the access was given back. Connect "
-        "again."
+        "Part of Lime Go was not available for a moment, so nothing was connected and the access was given up. "
+        "Connect again."
     ),
     "unidentified": _(
         "Visma eAccounting does not say which company this is, so it was not connected. Contact support."
@@ -172,9 +186,9 @@ WHAT: dict[str, str | Promise] = {
     "missing_code": _("Visma's answer was incomplete. Nothing was changed. Connect again."),
     "issuer_mismatch": _("The answer did not come from Visma's own login. Nothing was changed. Connect again."),
     "authorization_refused": _(
-        "Visma did not start the connection. Nothing was changed. Tell the operator of Lime Go."
+        "Visma did not start the connection. Nothing was changed. Contact the operator of Lime Go."
     ),
-    "lock_taken": _("The connection is being renewed at this moment. Try again in half a minute."),
+    "lock_taken": _("The connection is being renewed right now. Try again in half a minute."),
     # Why a whole connection is refused.
     "module": _(
         "The integration is not activated in Visma eAccounting. "
@@ -199,10 +213,10 @@ WHAT: dict[str, str | Promise] = {
         "Lime Go is set up for Visma's test companies, and this is a live one. The "
         "operator of Lime Go has to change that."
     ),
-    "unknown": _("Visma eAccounting refuses access without saying why. Reconnect as a user with full rights."),
+    "unknown": _("Visma eAccounting denies access without saying why. Reconnect as a user with full rights."),
 }
 RIGHTS: dict[str, str | Promise] = {
-    "ea:api": _("Use the interface for other programs"),
+    "ea:api": _("Use the API"),
     "ea:sales": _("Read and change customers"),
     "offline_access": _("Stay connected until somebody disconnects"),
 }
@@ -233,7 +247,7 @@ def sentence(code: str, parameters: Mapping[str, Any] | None = None) -> str:
     return (
         str(known)
         if known
-        else gettext("This did not work. Nothing is lost. Try again, and tell support if it happens again.")
+        else gettext("This did not work. Nothing is lost. Try again, and contact support if it happens again.")
     )
 
 
@@ -244,8 +258,8 @@ def rights_words(scope: str) -> list[str]:
 
 def _linked_elsewhere(parameters: Mapping[str, Any]) -> str:
     if parameters.get("name"):
-        return gettext("That customer is already linked to %(name)s. Unlink it there first.") % parameters
-    return gettext("That customer was linked to another company meanwhile. Look at both companies.")
+        return gettext("That customer is already linked to %(name)s. Unlink it from %(name)s first.") % parameters
+    return gettext("That customer was linked to another company meanwhile. Check both companies.")
 
 
 def _linked_meanwhile(parameters: Mapping[str, Any]) -> str:
@@ -257,8 +271,7 @@ def _linked_meanwhile(parameters: Mapping[str, Any]) -> str:
 
 def _contact_chosen(parameters: Mapping[str, Any]) -> str:
     words = gettext(
-        "Somebody made %(name)s the contact person after you opened this. Nothing was added or sent now. Look at it "
-        "again."
+        "Somebody made %(name)s the contact person after you opened this. Nothing was added or sent. Check it again."
     )
     return words % parameters
 
@@ -273,15 +286,15 @@ def _under_way(parameters: Mapping[str, Any]) -> str:
     if parameters.get("left"):
         return (
             gettext(
-                "This company was being sent to %(left)s, and what became of that is not known yet. It is looked up "
-                "when an admin connects %(left)s again; until then nothing else is sent for this company."
+                "This company was being sent to %(left)s, and it is not known yet whether that succeeded. Lime Go "
+                "checks when an admin connects %(left)s again. Until then nothing else is sent for this company."
             )
             % parameters
         )
     if parameters.get("kind") == Kind.CREATE:
         return gettext("This company is already being added by %(by)s. Wait until it is done.") % parameters
     if parameters.get("by"):
-        return gettext("This is already being sent, asked for by %(by)s. Wait until it is done.") % parameters
+        return gettext("This is already being sent, requested by %(by)s. Wait until it is done.") % parameters
     return str(WHAT["already_under_way"])
 
 
@@ -289,12 +302,12 @@ def _changed_there(parameters: Mapping[str, Any]) -> str:
     fields = ", ".join(str(BY_PROPERTY[name].label) for name in parameters.get("fields", []) if name in BY_PROPERTY)
     if parameters.get("was_sent"):
         words = gettext(
-            "This was sent and the answer was lost; now it stands otherwise in Visma eAccounting: %(fields)s. Look at "
-            "the differences again and decide."
+            "This was sent and the answer was lost. Visma eAccounting now has other values: %(fields)s. Review the "
+            "differences again and decide."
         )
         return words % {"fields": fields}
     words = gettext(
-        "Somebody changed this in Visma eAccounting after you looked: %(fields)s. Nothing was sent. Look at the "
+        "Somebody changed this in Visma eAccounting after you opened it: %(fields)s. Nothing was sent. Review the "
         "differences again and decide."
     )
     return words % {"fields": fields}
@@ -327,7 +340,7 @@ def value_problem(remote: str, kind: str, length: int) -> ValueProblem:
     if kind == "missing":
         words = gettext("%(field)s is missing.") % {"field": field.label}
     else:
-        words = gettext("%(field)s has %(length)d characters; Visma eAccounting takes at most %(limit)d.") % {
+        words = gettext("%(field)s has %(length)d characters; Visma eAccounting allows at most %(limit)d.") % {
             "field": field.label,
             "length": length,
             "limit": field.limit,
@@ -364,7 +377,7 @@ def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
     if kind == EventKind.BLOCKED:
         return sentence(parameters.get("reason", ""))
     if kind == EventKind.CONTACT_CHOSEN and not parameters.get("name"):
-        return gettext("chose to have no contact person in Visma eAccounting")
+        return gettext("removed the contact person in Visma eAccounting")
     english = parameters.get("name_english") if (get_language() or "en").startswith("en") else ""
     named = english or parameters.get("name") or parameters.get("number")
     fields = ", ".join(str(field.label) for name, field in BY_PROPERTY.items() if name in parameters.get("fields", []))
@@ -394,18 +407,18 @@ def postal_default_words(remote: str, suggested: str, *, country: str) -> str:
     """Say why something has to stand in the postal code or the city, and how long it is remembered."""
     if remote == CITY:
         words = gettext(
-            "Addresses in %(country)s name no city, but Visma eAccounting requires one. Change this as you like; it is "
-            "remembered until a city stands in Lime Go."
+            "Addresses in %(country)s have no city, but Visma eAccounting requires one. Change this as you like. It "
+            "is remembered until a city is entered in Lime Go."
         )
     elif formats.has_postal_codes(country):
         words = gettext(
-            "Visma eAccounting requires a postal code, and Lime Go has none. Write the right one if you know it; "
-            "%(suggested)s stands for one that is not known. It is remembered until a postal code stands in Lime Go."
+            "Visma eAccounting requires a postal code, and Lime Go has none. Enter the right one if you know it; "
+            "%(suggested)s means unknown. It is remembered until a postal code is entered in Lime Go."
         )
     else:
         words = gettext(
-            "There are no postal codes in %(country)s, but Visma eAccounting requires one. Change this as you like; it "
-            "is remembered until a postal code stands in Lime Go."
+            "There are no postal codes in %(country)s, but Visma eAccounting requires one. Change this as you like. "
+            "It is remembered until a postal code is entered in Lime Go."
         )
     return words % {"country": countries.name(country), "suggested": suggested}
 
@@ -418,11 +431,10 @@ def why(error: NoAnswer) -> str:
     """Return the reason as a sentence; nothing repeats such a read by itself."""
     if isinstance(error, GrantDoubted):
         return gettext(
-            "Visma eAccounting did not renew the connection when it was asked. It is asked once more in half a minute: "
-            "try again then."
+            "Visma eAccounting did not renew the connection. Lime Go asks once more in half a minute. Try again then."
         )
     if isinstance(error, EAccountingError) and error.retryable:
-        return gettext("Visma eAccounting does not answer just now. Try again in a moment.")
+        return gettext("Visma eAccounting is not answering right now. Try again in a moment.")
     return sentence(error.code)
 
 
@@ -436,4 +448,4 @@ def why_not_linkable(possible: PossibleDuplicate) -> str:
     """Say why a customer cannot be linked to the company; blank when it can."""
     if possible.elsewhere:
         return sentence("linked_elsewhere", {"name": possible.elsewhere.name})
-    return gettext("This company is linked to that customer already.") if possible.is_linked else ""
+    return gettext("This company is already linked to that customer.") if possible.is_linked else ""

@@ -79,8 +79,7 @@ def changes(was: Meaning, now: Meaning) -> list[str]:
         found.append(words % {"name": after, **days})
     if was.get("kind") != now.get("kind"):
         words = gettext(
-            "The chosen terms of payment “%(name)s” are of another kind in Visma eAccounting: "
-            "“%(was)s” is now “%(now)s”."
+            "The chosen terms of payment “%(name)s” changed kind in Visma eAccounting: “%(was)s” is now “%(now)s”."
         )
         kinds = {"was": kind_words(was.get("kind")), "now": kind_words(now.get("kind"))}
         found.append(words % {"name": after, **kinds})

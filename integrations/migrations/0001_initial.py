@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
             name='CustomerLink',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('origin', models.CharField(choices=[('created', 'created from here'), ('pasted', 'linked by its reference'), ('adopted', 'found after a lost answer'), ('matched', 'linked instead of created')], max_length=10)),
+                ('origin', models.CharField(choices=[('created', 'created from Lime Go'), ('pasted', 'linked by its reference'), ('adopted', 'found after a lost answer'), ('matched', 'linked instead of created')], max_length=10)),
                 ('broken', models.CharField(blank=True, choices=[('deleted', 'deleted in Visma eAccounting'), ('inactive', 'made inactive in Visma eAccounting')], max_length=10)),
                 ('sent', models.JSONField(blank=True, null=True)),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),

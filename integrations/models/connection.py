@@ -137,7 +137,7 @@ class BlockedReason(models.TextChoices):
     USER = "user", _("The connected user has no access")
     LICENCE = "licence", _("The licence agreement is not accepted")
     READ_ONLY_USER = "read_only_user", _("The connected user may only read")
-    SANDBOX_CLIENT = "sandbox_client", _("A sandbox client meets a live company")
+    SANDBOX_CLIENT = "sandbox_client", _("Lime Go is set up for test companies only")
 
 
 class ConnectionRow(NumberSeries, ChosenTerms):
@@ -194,7 +194,7 @@ class ConnectionRow(NumberSeries, ChosenTerms):
         abstract = True
 
     def __str__(self) -> str:
-        return self.name or str(_("your eAccounting company"))
+        return self.name or str(_("your company in Visma eAccounting"))
 
     @property
     def is_connected(self) -> bool:

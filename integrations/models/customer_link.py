@@ -17,7 +17,7 @@ from integrations.models.remote_customer import RemoteCustomer
 class Origin(models.TextChoices):
     """How a link came to be."""
 
-    CREATED = "created", _("created from here")
+    CREATED = "created", _("created from Lime Go")
     PASTED = "pasted", _("linked by its reference")
     ADOPTED = "adopted", _("found after a lost answer")
     MATCHED = "matched", _("linked instead of created")

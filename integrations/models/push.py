@@ -42,7 +42,7 @@ class WaitReason(models.TextChoices):
     RETRY = "retry", _("Visma eAccounting could not be reached")
     BUDGET = "budget", _("Too many calls at the moment")
     SETTLING = "settling", _("The answer was lost")
-    TWIN = "twin", _("An equal customer is being created")
+    TWIN = "twin", _("An identical customer is being created")
     DECISION = "decision", _("A person has to decide")
     CONNECTION = "connection", _("The connection does not work")
     TERMS = "terms", _("Terms of payment have to be chosen")

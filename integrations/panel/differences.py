@@ -19,13 +19,13 @@ def differences_words(state: State, rows: Sequence[Row]) -> str:
     """Say in a few words what the rows of a state come to."""
     count = len(rows)
     if state == State.CHANGED_BOTH:
-        return gettext("Changed on both sides: %(fields)s") % {"fields": ", ".join(str(row.label) for row in rows)}
+        return gettext("Changed in both systems: %(fields)s") % {"fields": ", ".join(str(row.label) for row in rows)}
     if state == State.CHANGED_THERE:
         words = ngettext(
             "%(count)d field changed in Visma eAccounting", "%(count)d fields changed in Visma eAccounting", count
         )
     elif state == State.CHANGED:
-        words = ngettext("%(count)d field changed here", "%(count)d fields changed here", count)
+        words = ngettext("%(count)d field changed in Lime Go", "%(count)d fields changed in Lime Go", count)
     else:
         words = ngettext("%(count)d field differs", "%(count)d fields differ", count)
     return words % {"count": count}
@@ -34,10 +34,10 @@ def differences_words(state: State, rows: Sequence[Row]) -> str:
 def told_differences(rows: Sequence[Row]) -> list[str]:
     """Return a sentence for each kind of change that there is, naming its fields."""
     told = {
-        Change.BOTH: gettext("Changed on both sides: %(fields)s."),
+        Change.BOTH: gettext("Changed in both systems: %(fields)s."),
         Change.THERE: gettext("Changed in Visma eAccounting: %(fields)s."),
-        Change.HERE: gettext("Changed here: %(fields)s."),
-        Change.DIFFERS: gettext("Different here and there: %(fields)s."),
+        Change.HERE: gettext("Changed in Lime Go: %(fields)s."),
+        Change.DIFFERS: gettext("Different in Lime Go and Visma eAccounting: %(fields)s."),
     }
     named = {change: [row_words(row) for row in rows if row.change is change] for change in told}
     return [words % {"fields": ", ".join(named[change])} for change, words in told.items() if named[change]]

@@ -36,31 +36,31 @@ def waiting_words(connection: Connection) -> list[str]:
 
 def _for_connection(count: int) -> str:
     return ngettext(
-        "%(count)d action waits until the connection works. It is sent by itself then.",
-        "%(count)d actions wait until the connection works. They are sent by themselves then.",
+        "%(count)d action is waiting until the connection works. It is then sent automatically.",
+        "%(count)d actions are waiting until the connection works. They are then sent automatically.",
         count,
     )
 
 
 def _for_terms(count: int) -> str:
     return ngettext(
-        "%(count)d company waits to be added until the terms of payment are chosen.",
-        "%(count)d companies wait to be added until the terms of payment are chosen.",
+        "%(count)d company is waiting to be added until the terms of payment are chosen.",
+        "%(count)d companies are waiting to be added until the terms of payment are chosen.",
         count,
     )
 
 
 def _for_a_decision(count: int) -> str:
     return ngettext(
-        "%(count)d action waits for a decision on its company's card.",
-        "%(count)d actions wait for decisions on their companies' cards.",
+        "%(count)d action is waiting for a decision on its company's card.",
+        "%(count)d actions are waiting for decisions on their companies' cards.",
         count,
     )
 
 
 def _for_eaccounting(count: int) -> str:
     return ngettext(
-        "%(count)d action waits for Visma eAccounting and is sent by itself.",
-        "%(count)d actions wait for Visma eAccounting and are sent by themselves.",
+        "%(count)d action is waiting for Visma eAccounting and is sent automatically.",
+        "%(count)d actions are waiting for Visma eAccounting and are sent automatically.",
         count,
     )

@@ -24,7 +24,7 @@ def ask_admin(request: SignedInRequest, company_id: int) -> HttpResponse:
     company = get_company(request, company_id)
     sheet = panel_of(company=company, user=request.user).asks_on
     if sheet:
-        messages.warning(request, _("Nobody was asked yet: look at what will be sent, then ask."))
+        messages.warning(request, _("Nobody has been asked yet. Check what will be sent, then ask."))
         return redirect(sheet, company_id=company.pk)
     try:
         tell_asked(request, asking.ask_admins(user=request.user, company=company))

@@ -140,9 +140,12 @@ def _why_not_connected(error: EAccountingError) -> str:
     if error.code == "connection_revoked":
         return _("Visma's answer was too old or already used. Connect again.")
     if isinstance(error, UnexpectedAnswer):
-        return _("Visma answered something that cannot be read. Connect again, and tell support if it happens again.")
+        return _(
+            "Visma sent an answer that Lime Go does not understand. "
+            "Connect again, and contact support if it happens again."
+        )
     if error.retryable:
-        return _("Visma does not answer just now. Connect again in a moment.")
+        return _("Visma is not answering right now. Connect again in a moment.")
     return sentence(error.code)
 
 
@@ -165,7 +168,7 @@ def test_connection(request: SignedInRequest) -> HttpResponse:
         if reason:
             messages.error(request, sentence(reason))
         else:
-            words = _("The connection works: %(company)s answered, and customers can be written.")
+            words = _("The connection works: %(company)s answered, and customers can be created and updated.")
             messages.success(request, words % {"company": connection})
     return redirect("integrations:connection")
 

@@ -63,9 +63,14 @@ def _overtaken(request: SignedInRequest, opening: CreateSheet) -> str:
     """Say what the sheet told that is so no more; blank when all of it is."""
     is_private_person, connection = str(opening.company.is_private_person), str(opening.connection.pk)
     if request.POST.get("private_person", is_private_person) != is_private_person:
-        return _("Nothing was sent yet: it was changed meanwhile whether this is a private person.")
+        return _(
+            "Nothing has been sent yet. While you had this open, somebody changed whether this is a private person."
+        )
     if request.POST.get("connection", connection) != connection:
-        words = _("Nothing was sent yet: meanwhile %(company)s was connected. Look at it, then go on.")
+        words = _(
+            "Nothing has been sent yet. While you had this open, %(company)s was connected. "
+            "Check the values, then go on."
+        )
         return words % {"company": opening.connection}
     return ""
 
@@ -210,10 +215,12 @@ def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
         return _show_anyway(request, sheet)
     if not sheet.was_seen(request.POST):
         return _show_anyway(
-            request, sheet, notice=_("Nothing was created yet: look at what stands here now, then decide.")
+            request,
+            sheet,
+            notice=_("Nothing has been created yet. This has changed since you opened it. Check it, then decide."),
         )
     if "none_of_these" not in request.POST:
-        words = _("Nothing was created. Say that none of these is this company, or link one instead.")
+        words = _("Nothing was created. Confirm that none of these is this company, or link one instead.")
         return _show_anyway(request, sheet, error=words)
     if sheet.problems:
         return _show_anyway(request, sheet)

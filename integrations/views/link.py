@@ -86,7 +86,7 @@ def _link(request: SignedInRequest, sheet: LinkSheet, form: LinkForm, origin: Or
     if decision and decision.write:
         done = _("The company is linked to %(customer)s, which is being updated.")
     else:
-        done = _("The company is linked to %(customer)s. Nothing was changed there.")
+        done = _("The company is linked to %(customer)s. Nothing was changed in Visma eAccounting.")
     messages.info(request, done % {"customer": link.customer})
     return leave_sheet(request, sheet.company)
 
@@ -112,7 +112,12 @@ def unlink(request: SignedInRequest, company_id: int) -> HttpResponse:
     if request.method != "POST":
         return _show_unlink(request, company, link)
     if request.POST.get("linked_to") != str(link.reference):
-        return _show_unlink(request, company, link, notice=_("Nothing was unlinked yet: look at what stands here now."))
+        return _show_unlink(
+            request,
+            company,
+            link,
+            notice=_("Nothing has been unlinked yet. The link has changed since you opened this. Check it again."),
+        )
     try:
         unlink_company(user=request.user, company=company, linked_to=str(link.reference))
     except Refusal as refusal:

@@ -55,7 +55,7 @@ def look_again(request: SignedInRequest, company_id: int) -> HttpResponse:
     """Look once more what became of a lost answer."""
     company = get_company(request, company_id)
     push = newest_push(request, company)
-    return _do(request, company, lambda: recheck_push(push=push), _("Visma eAccounting is asked once more."))
+    return _do(request, company, lambda: recheck_push(push=push), _("Checking Visma eAccounting once more."))
 
 
 @require(Role.USER)

@@ -78,7 +78,9 @@ def undo(request: SignedInRequest, company_id: int, push_id: int) -> HttpRespons
         seen = Snapshot.posted(request.POST, about=about_link(undo.link))
         if seen and seen.beside.get("push") == undo.push.pk:
             return _put_back(request, undo, seen)
-        messages.warning(request, _("Nothing was sent yet: look at what is there now, then put it back."))
+        messages.warning(
+            request, _("Nothing has been sent yet. Check what Visma eAccounting has now, then put the values back.")
+        )
     if undo.stop:
         return _show(request, undo, there=None)
     try:

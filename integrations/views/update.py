@@ -47,7 +47,9 @@ def _settle(request: SignedInRequest, sheet: UpdateSheet) -> HttpResponse:
     """Record what was chosen of what the page showed. Raises a Refusal."""
     form = sheet.posted(request.POST)
     if form is None:
-        words = _("This company was changed after you opened this. Nothing was sent. Look at the differences again.")
+        words = _(
+            "Somebody changed this company after you opened this. Nothing was sent. Review the differences again."
+        )
         return _open(request, sheet, notice=words)
     if not form.is_valid():
         return _show(request, sheet, form)
@@ -58,7 +60,7 @@ def _settle(request: SignedInRequest, sheet: UpdateSheet) -> HttpResponse:
     except NotConnected as refusal:
         return _show(request, sheet, form, stop=Stop.by(refusal))
     if push is None:
-        messages.info(request, _("Nothing was sent. Visma eAccounting keeps what it has."))
+        messages.info(request, _("Nothing was sent. Visma eAccounting keeps its values."))
     return leave_sheet(request, sheet.company)
 
 
@@ -113,9 +115,9 @@ def check(request: SignedInRequest, company_id: int) -> HttpResponse:
 def _found(rows: list[Row]) -> str:
     count = sum(row.is_news for row in rows)
     if not any(row.differing for row in rows):
-        return _("Checked just now: Visma eAccounting has what stands here.")
+        return _("Checked just now: Visma eAccounting has the same values as Lime Go.")
     if not count:
-        return _("Checked just now: nothing has changed since somebody decided what differs.")
+        return _("Checked just now: nothing has changed since the differences were reviewed.")
     words = ngettext(
         "Checked just now: %(count)d field differs from Visma eAccounting. Review the differences.",
         "Checked just now: %(count)d fields differ from Visma eAccounting. Review the differences.",

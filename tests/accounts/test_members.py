@@ -166,6 +166,6 @@ def test_an_invitation_of_some_time_ago_is_mailed_again(anna: User, as_user: Cal
     bo = members.invite(account=anna.account, email="bo@nordvik.example", role=Role.USER, now=now)
     Mail.objects.get(user=bo).mark_sent(now=now - members.MAIL_AGAIN_AFTER)
     page = as_user(anna).post(reverse("accounts:member-link", args=[bo.pk]), follow=True).content.decode()
-    assert "is mailed again" in page
+    assert "is sent again" in page
     assert "/password/set/" in page
     assert Mail.objects.get(user=bo).due_at is not None

@@ -194,7 +194,7 @@ def add_customer(page: Page) -> None:
     page.wait_for_load_state()  # the scripts that open sheets run by then
     page.get_by_role("link", name=ADD).click()
     # What is above the button has its height then, so the button does not move away under the pointer.
-    expect(page.get_by_text("Visma eAccounting is being asked")).not_to_be_visible()
+    expect(page.get_by_text("Checking Visma eAccounting…")).not_to_be_visible()
     page.get_by_role("button", name="Create customer in Visma").click()
 
 

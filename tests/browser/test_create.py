@@ -20,7 +20,7 @@ UP_TO_DATE = "In Visma eAccounting, up to date"
 PANEL = "Visma eAccounting"
 CREATE = "Create customer in Visma"
 LONG = "Mälarstrand Fastighetsförvaltning och Fastighetsutveckling i Västerås AB"
-NOTHING_ALIKE = "it has no customer with this registration number"
+NOTHING_ALIKE = "Visma eAccounting has no customer with this registration number"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def _open(page: Page, name: str) -> None:
     page.wait_for_load_state()  # the scripts that open sheets run by then
     page.get_by_role("link", name=ADD).click()
     expect(page.get_by_role("dialog", name="Add as customer in Visma eAccounting")).to_be_visible()
-    expect(page.get_by_text("Visma eAccounting is being asked")).not_to_be_visible(timeout=SETTLED)
+    expect(page.get_by_text("Checking Visma eAccounting…")).not_to_be_visible(timeout=SETTLED)
 
 
 def _twin(eaccounting: Sandbox, company: str, customer: str) -> str:
@@ -91,7 +91,9 @@ def test_a_customer_that_it_could_be_is_shown_and_has_to_be_judged_once(desk: Pa
     assert_accessible(desk)
     desk.get_by_role("textbox", name="Phone number").fill("08-123 45 67")
     desk.get_by_role("button", name=CREATE).click()
-    expect(desk.get_by_role("alert")).to_contain_text("Say that none of these is this company, or link one instead.")
+    expect(desk.get_by_role("alert")).to_contain_text(
+        "Confirm that none of these is this company, or link one instead."
+    )
     expect(desk.get_by_role("textbox", name="Phone number")).to_have_value("08-123 45 67")
     assert not Push.objects.exists()
     desk.get_by_role("checkbox", name="None of these is this company").check()
@@ -121,7 +123,7 @@ def test_another_registration_number_is_asked_for_again(desk: Page, eaccounting:
     expect(dialog).to_contain_text("Tre Kockar i Malmö AB (1008)")
     desk.get_by_role("textbox", name="Registration number").fill("")
     desk.get_by_role("textbox", name="Phone number").focus()
-    expect(dialog).to_contain_text("it has no customer with this name")
+    expect(dialog).to_contain_text("Visma eAccounting has no customer with this name")
 
 
 def test_when_eaccounting_does_not_answer_the_sheet_works_all_the_same(desk: Page, eaccounting: Sandbox) -> None:
@@ -129,11 +131,11 @@ def test_when_eaccounting_does_not_answer_the_sheet_works_all_the_same(desk: Pag
     _open(desk, "Brovakten Säkerhet AB")
     dialog = desk.get_by_role("dialog")
     expect(dialog).to_contain_text(
-        "Could not ask Visma eAccounting now; it is asked again before anything is created.", timeout=SETTLED
+        "Visma eAccounting could not be checked now. It is checked again before anything is created.", timeout=SETTLED
     )
     assert_accessible(desk)
     eaccounting.faults.clear()
-    desk.get_by_role("button", name="Ask Visma eAccounting now").click()
+    desk.get_by_role("button", name="Search in Visma eAccounting now").click()
     expect(dialog).to_contain_text(NOTHING_ALIKE)
     desk.get_by_role("button", name=CREATE).click()
     expect(desk.get_by_role("region", name=PANEL)).to_contain_text("created", timeout=SETTLED)
@@ -151,7 +153,7 @@ def test_the_persons_values_and_the_terms_follow_the_choice(
     people.select_option("Maj Sørensen")
     expect(desk.get_by_label("Contact person's name")).to_have_value("Maj Sørensen")
     expect(desk.get_by_role("textbox", name="City")).to_have_value("Mölndal")
-    desk.get_by_role("radio", name=re.compile("10 days: an invoice of today would fall due")).check()
+    desk.get_by_role("radio", name=re.compile("10 days: an invoice dated today would be due")).check()
     desk.get_by_role("button", name=CREATE).click()
     expect(desk.get_by_role("region", name=PANEL)).to_contain_text("created", timeout=SETTLED)
     created = customer_named(eaccounting, "Brovakten Säkerhet AB")
@@ -176,7 +178,9 @@ def test_what_eaccounting_refused_is_mended_on_the_same_sheet(
     panel.get_by_role("link", name="Fix and send again").click()
     city = desk.get_by_role("textbox", name="City")
     expect(city).to_have_value("Götborg")
-    expect(city).to_have_accessible_description(re.compile("Visma eAccounting refused this: That city is not known."))
+    expect(city).to_have_accessible_description(
+        re.compile("Visma eAccounting did not accept this: That city is not known.")
+    )
     expect(city).to_be_focused()
     desk.get_by_role("dialog").get_by_text("Technical details").click()
     assert_accessible(desk)
@@ -189,7 +193,7 @@ def test_what_eaccounting_refused_is_mended_on_the_same_sheet(
     expect(panel.get_by_role("button", name="Copied")).to_be_visible()
     created = customer_named(eaccounting, "Brovakten Säkerhet AB")
     assert desk.evaluate("navigator.clipboard.readText()") == created["Id"]
-    panel.get_by_role("link", name="Open in Visma").click()
+    panel.get_by_role("link", name="Open in Visma eAccounting").click()
     expect(desk.get_by_role("heading", name="Brovakten Säkerhet AB")).to_be_visible()
 
 
@@ -250,14 +254,14 @@ def test_without_javascript_everything_is_a_button(
     open_card(page, "Brovakten Säkerhet AB")
     page.get_by_role("link", name=ADD).click()
     page.get_by_role("textbox", name="City").fill("Mölndal")
-    page.get_by_role("button", name="Ask Visma eAccounting now").click()
+    page.get_by_role("button", name="Search in Visma eAccounting now").click()
     expect(page.get_by_role("main")).to_contain_text("Tre Kockar i Malmö AB (1008)")
     page.get_by_label("Contact person", exact=True).select_option("Erik Öberg")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_label("Contact person's name")).to_have_value("Erik Öberg")
     expect(page.get_by_role("textbox", name="City")).to_have_value("Mölndal")
     page.get_by_role("button", name=CREATE).click()
-    expect(page.get_by_role("alert")).to_contain_text("Say that none of these is this company")
+    expect(page.get_by_role("alert")).to_contain_text("Confirm that none of these is this company")
     page.get_by_role("checkbox", name="None of these is this company").check()
     page.get_by_role("button", name=CREATE).click()
     panel = page.get_by_role("region", name=PANEL)
@@ -281,7 +285,7 @@ def test_a_customer_that_was_deleted_there_is_created_anew(desk: Page, eaccounti
     CustomerLink.objects.get().mark_broken(CustomerLink.Broken.DELETED)
     company = Company.objects.get(name="Brovakten Säkerhet AB")
     desk.goto(f"/companies/{company.pk}/visma-eaccounting/create/")
-    expect(desk.get_by_role("main")).to_contain_text("The new customer takes the place of Brovakten Säkerhet AB")
+    expect(desk.get_by_role("main")).to_contain_text("The new customer replaces Brovakten Säkerhet AB")
     desk.get_by_role("button", name=CREATE).click()
     expect(panel).to_contain_text("created", timeout=SETTLED)
     assert str(customer_named(eaccounting, "Brovakten Säkerhet AB")["Id"]) != first

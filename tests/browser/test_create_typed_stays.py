@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(tr
 LONG = "Mälarstrand Fastighetsförvaltning och Fastighetsutveckling i Västerås AB"
 SHORT = "Mälarstrand Fastighet AB"
 CREATE = "Create customer in Visma eAccounting"
-STAYS = "Nothing was sent. What you chose and typed still stands here."
+STAYS = "Nothing was sent. What you chose and typed is still here."
 
 
 def _type(page: Page) -> Locator:
@@ -68,7 +68,7 @@ def test_an_admin_reconnects_in_another_tab_and_creates_what_was_typed(
     expect(page.get_by_role("alert")).to_contain_text(STAYS)
     expect(name).to_have_value(SHORT)
     with context.expect_page() as opened:
-        page.get_by_role("link", name="Mend the connection (new tab)").click()
+        page.get_by_role("link", name="Fix the connection (new tab)").click()
     expect(opened.value.get_by_role("button", name="Reconnect")).to_be_visible()
     _mend()
     page.get_by_role("button", name=CREATE).click()
@@ -90,7 +90,7 @@ def test_when_lime_go_itself_does_not_answer_the_sheet_stays(
     for _ in range(2):
         page.get_by_role("button", name=CREATE).click()
         expect(page.get_by_role("alert")).to_have_count(1)
-        expect(page.get_by_role("alert")).to_contain_text("What you chose and typed still stands here.")
+        expect(page.get_by_role("alert")).to_contain_text("What you chose and typed is still here.")
     expect(name).to_have_value(SHORT)
     assert_accessible(page)
     page.unroute("**/create/")

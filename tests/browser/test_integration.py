@@ -65,7 +65,9 @@ def _make_duplicate(eaccounting: Sandbox, company: str, customer: str) -> str:
 def test_a_duplicate_that_came_after_the_sheet_is_found_and_linked_instead(desk: Page, eaccounting: Sandbox) -> None:
     open_card(desk, "Brovakten Säkerhet AB")
     desk.get_by_role("link", name=ADD).click()
-    expect(desk.get_by_role("dialog")).to_contain_text("it has no customer with this registration number")
+    expect(desk.get_by_role("dialog")).to_contain_text(
+        "Visma eAccounting has no customer with this registration number"
+    )
     reference = _make_duplicate(eaccounting, "Brovakten Säkerhet AB", "Tre Kockar i Malmö AB")
     before = customer_named(eaccounting, "Tre Kockar i Malmö AB")
     desk.get_by_role("button", name="Create customer in Visma").click()
@@ -86,7 +88,9 @@ def test_a_duplicate_that_came_after_the_sheet_is_found_and_a_new_customer_wante
 ) -> None:
     open_card(desk, "Brovakten Säkerhet AB")
     desk.get_by_role("link", name=ADD).click()
-    expect(desk.get_by_role("dialog")).to_contain_text("it has no customer with this registration number")
+    expect(desk.get_by_role("dialog")).to_contain_text(
+        "Visma eAccounting has no customer with this registration number"
+    )
     _make_duplicate(eaccounting, "Brovakten Säkerhet AB", "Ekdala Trä & Form AB")
     desk.get_by_role("button", name="Create customer in Visma").click()
     panel = desk.get_by_role("region", name=PANEL)
@@ -94,10 +98,10 @@ def test_a_duplicate_that_came_after_the_sheet_is_found_and_a_new_customer_wante
     panel.get_by_role("button", name="Create anyway").click()
     sheet = desk.get_by_role("dialog", name="Create a new customer anyway")
     expect(sheet).to_contain_text("Ekdala Trä & Form AB")
-    expect(sheet).to_contain_text("exactly what was confirmed when it was asked for")
+    expect(sheet).to_contain_text("exactly the values that were confirmed")
     assert_accessible(desk)
     sheet.get_by_role("button", name=CREATE).click()
-    expect(sheet.get_by_role("alert")).to_contain_text("Say that none of these is this company")
+    expect(sheet.get_by_role("alert")).to_contain_text("Confirm that none of these is this company")
     assert_accessible(desk)
     assert not [c for c in eaccounting.customers() if c["Name"] == "Brovakten Säkerhet AB"]
     sheet.get_by_role("checkbox", name="None of these is this company").check()
@@ -247,7 +251,7 @@ def test_a_broken_connection_is_shown_everywhere_and_reconnecting_keeps_the_link
     eaccounting.revoke_grants()
     desk.goto(CONNECTION_PAGE)
     desk.get_by_role("button", name="Test connection").click()
-    expect(desk.get_by_text("It is asked once more")).to_be_visible()
+    expect(desk.get_by_text("Lime Go asks once more")).to_be_visible()
     Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(minutes=1))
     desk.get_by_role("button", name="Test connection").click()
     expect(desk.get_by_text("Needs reconnecting")).to_be_visible()
@@ -278,7 +282,7 @@ def test_what_waits_for_eaccounting_goes_on_by_itself(desk: Page, eaccounting: S
     add_customer(desk)
     panel = desk.get_by_role("region", name=PANEL)
     expect(panel).to_contain_text("Waiting", timeout=SETTLED)
-    expect(panel).to_contain_text("This is sent again by itself. Next attempt at")
+    expect(panel).to_contain_text("This is sent again automatically. Next attempt")
     expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
     eaccounting.faults.clear()
     expect(panel).to_contain_text(UP_TO_DATE, timeout=2 * SETTLED)

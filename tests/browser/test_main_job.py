@@ -53,7 +53,7 @@ def test_the_first_path_that_make_run_prints_can_be_clicked(
             page.get_by_role(role, name=name, exact=True) for role in ("link", "button", "heading")
         )
         page.wait_for_load_state()
-        expect(page.get_by_text("Visma eAccounting is being asked")).not_to_be_visible(timeout=SETTLED)
+        expect(page.get_by_text("Checking Visma eAccounting…")).not_to_be_visible(timeout=SETTLED)
         link.or_(button).or_(heading).first.click(timeout=SETTLED)
     expect(page.get_by_role("region", name="Visma eAccounting")).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     assert customer_named(eaccounting, "Brovakten Säkerhet AB")
@@ -110,7 +110,7 @@ def test_connect_add_link_choose_a_person_and_update(page: Page, demo: dict[str,
     page.get_by_role("link", name=REVIEW).click()
     for words in ("Phone number", "Postal address"):
         row = page.get_by_role("group", name=re.compile(f"^{words}"))
-        row.get_by_role("radio", name=re.compile("^Use ours")).check()
+        row.get_by_role("radio", name=re.compile("^Use Lime Go's")).check()
     page.get_by_role("button", name=re.compile(r"^Update \d+ fields in Visma eAccounting$")).click()
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     page.goto(reference)

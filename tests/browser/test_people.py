@@ -48,9 +48,9 @@ def test_an_admin_invites_somebody_who_opens_the_mailed_link(page: Page, anna: U
     page.get_by_role("button", name="Invite").click()
     expect(page.get_by_role("status").first).to_contain_text("Bo is invited")
     assert_accessible(page)
-    link = page.get_by_role("textbox", name="The link of Bo").input_value()
+    link = page.get_by_role("textbox", name="Invitation link for Bo").input_value()
     page.reload()
-    expect(page.get_by_role("textbox", name="The link of Bo")).to_have_count(0)
+    expect(page.get_by_role("textbox", name="Invitation link for Bo")).to_have_count(0)
 
     send_due(now=timezone.now())
     mailed = re.search(r"http://testserver(/password/set/\S+)", str(mail.outbox[0].body))

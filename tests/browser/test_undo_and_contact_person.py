@@ -20,7 +20,7 @@ from tests.browser.eaccounting import SETTLED, open_card
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
 BROVAKTEN = "Brovakten Säkerhet AB"
-BEFORE = "What was there before"
+BEFORE = "Previous values"
 ADD = "Add a contact person"
 
 
@@ -105,13 +105,13 @@ def test_an_update_is_looked_at_and_put_back_from_card_and_activity(
     button = sheet.get_by_role("button", name=re.compile(r"Put back \d fields"))
     for box in sheet.get_by_role("checkbox").all():
         box.uncheck()
-    expect(sheet.get_by_role("button", name="Tick what is to be put back")).to_be_visible()
+    expect(sheet.get_by_role("button", name="Tick what to put back")).to_be_visible()
     sheet.get_by_role("checkbox", name="Put back: Company name").check()
     expect(sheet.get_by_role("status")).to_contain_text("Will be put back: Company name.")
     sheet.get_by_role("checkbox", name="Put back: Postal address").check()
     expect(button).to_have_text("Put back 2 fields")
     button.click()
-    expect(desk.get_by_role("region", name="Activity")).to_contain_text("Asked to put back what was there before")
+    expect(desk.get_by_role("region", name="Activity")).to_contain_text("Asked to put the previous values back")
     _wait_for(desk, eaccounting, "Name", str(before["Name"]))
     assert _there(eaccounting)["InvoiceAddress1"] == before["InvoiceAddress1"]
     assert _there(eaccounting)["Telephone"] != before["Telephone"]
@@ -151,7 +151,7 @@ def test_by_keyboard_what_somebody_changed_since_is_shown_and_left_alone(
     address = phone.get_by_role("region", name="Activity").get_by_role("link", name=BEFORE).last.get_attribute("href")
     assert address
     phone.goto(address)
-    expect(phone.get_by_text("Visma eAccounting already has what was there before.")).to_be_visible()
+    expect(phone.get_by_text("Visma eAccounting already has the previous values.")).to_be_visible()
     expect(phone.get_by_role("button", name="Put back")).to_be_disabled()
     assert_accessible(phone)
 
@@ -163,8 +163,8 @@ def test_without_an_answer_the_sheet_shows_what_was_read_last(
     eaccounting.fault(kind="status", status=503, when="before", count=1, path="/v2/customers/.*")
     _panel(desk).get_by_role("link", name=BEFORE).click()
     sheet = _sheet(desk, BEFORE)
-    expect(sheet).to_contain_text("What is there now could not be read, so you see what was there")
-    expect(sheet).to_contain_text("Sent, and read last")
+    expect(sheet).to_contain_text("The current values could not be read, so these are the values from")
+    expect(sheet).to_contain_text("Sent, and the same when last read")
     assert_accessible(desk)
 
 
@@ -234,7 +234,7 @@ def test_who_leaves_is_succeeded_by_a_new_person(
     desk.get_by_role("button", name="Mark as having left").click()
     expect(_panel(desk)).to_contain_text(f"Åsa Öberg has left. {STILL}")
     assert_accessible(desk)
-    desk.get_by_role("link", name="Choose a successor").click()
+    desk.get_by_role("link", name="Choose a new contact person").click()
     sheet = _sheet(desk, ADD)
     sheet.get_by_role("radio", name="A new person").check()
     sheet.get_by_label("First name").fill("Göran")
@@ -262,9 +262,9 @@ def test_who_is_removed_is_told_before_and_after_and_nobody_may_follow(
     desk.get_by_role("button", name="Remove").click()
     expect(_panel(desk)).to_contain_text(STILL)
     assert_accessible(desk)
-    desk.get_by_role("link", name="Choose a successor").click()
+    desk.get_by_role("link", name="Choose a new contact person").click()
     sheet = _sheet(desk, ADD)
-    sheet.get_by_role("radio", name="Nobody: empty it there").check()
+    sheet.get_by_role("radio", name="Nobody: clear the contact person in Visma eAccounting").check()
     expect(sheet.get_by_role("table")).to_contain_text("blank")
     sheet.get_by_role("button", name="Save").click()
     _wait_for(desk, eaccounting, "ContactPersonName", None)
@@ -293,7 +293,7 @@ def test_without_javascript_both_sheets_are_pages(
     page.get_by_role("button", name="Show what will be written").click()
     page.get_by_role("radio", name="Bo Öberg").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Nothing was sent yet. Look at what will be written, then save.")).to_be_visible()
+    expect(page.get_by_text("Nothing has been sent yet. Check what will be written, then save.")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     _wait_for(page, eaccounting, "ContactPersonName", "Bo Öberg")
     sheets.update_all(user=user, company=company)

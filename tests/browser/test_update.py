@@ -73,10 +73,10 @@ def test_by_keyboard_alone_what_changed_on_each_side_is_resolved_field_by_field(
     desk.keyboard.press("Enter")
     sheet = desk.get_by_role("dialog", name=UPDATE)
     expect(sheet.get_by_role("heading", name=UPDATE)).to_be_focused()
-    expect(row(desk, "Phone number")).to_contain_text("Changed on both sides")
-    expect(row(desk, "E-mail")).to_contain_text("Changed here")
+    expect(row(desk, "Phone number")).to_contain_text("Changed in both systems")
+    expect(row(desk, "E-mail")).to_contain_text("Changed in Lime Go")
     expect(row(desk, "Website")).to_contain_text("Changed in Visma eAccounting")
-    expect(sheet.get_by_role("radio", name="Use ours: ny@bergtagen-friluft.example")).to_be_checked()
+    expect(sheet.get_by_role("radio", name="Use Lime Go's: ny@bergtagen-friluft.example")).to_be_checked()
     expect(sheet.get_by_role("radio", name="Keep Visma eAccounting's: https://there.example")).to_be_checked()
     assert_accessible(desk)
 
@@ -85,7 +85,7 @@ def test_by_keyboard_alone_what_changed_on_each_side_is_resolved_field_by_field(
     press_to(desk, send)
     desk.keyboard.press("Enter")
     expect(row(desk, "Phone number")).to_have_accessible_description("Choose one of the two.")
-    expect(sheet.get_by_role("radio", name=f"Use ours: {HERE}")).to_be_focused()
+    expect(sheet.get_by_role("radio", name=f"Use Lime Go's: {HERE}")).to_be_focused()
     assert_accessible(desk)
     desk.keyboard.press("Space")
     expect(sheet.get_by_role("status")).to_have_text(
@@ -95,7 +95,7 @@ def test_by_keyboard_alone_what_changed_on_each_side_is_resolved_field_by_field(
     press_to(desk, send)
     desk.keyboard.press("Enter")
     expect(panel_on(desk)).to_contain_text(UP_TO_DATE, timeout=SETTLED)
-    expect(panel_on(desk)).to_contain_text("Left as Visma eAccounting has it: Website.")
+    expect(panel_on(desk)).to_contain_text("Kept as in Visma eAccounting: Website.")
     now = customer_named(eaccounting, NAME)
     assert (now["Telephone"], now["EmailAddress"]) == (HERE, "ny@bergtagen-friluft.example")
     assert (now["WwwAddress"], now["Note"]) == ("https://there.example", "A person's")
@@ -122,7 +122,7 @@ def test_nothing_to_do_is_said_and_checking_finds_what_changed_there(
     press_to(desk, update)  # the reason can be reached
     panel.get_by_role("button", name="Check eAccounting now").click()
     said = desk.get_by_role("status").first
-    expect(said).to_contain_text("Checked just now: Visma eAccounting has what stands here.")
+    expect(said).to_contain_text("Checked just now: Visma eAccounting has the same values as Lime Go.")
     edit_there(eaccounting, Telephone=THERE)
     panel.get_by_role("button", name="Check eAccounting now").click()
     expect(said).to_contain_text("Checked just now: 1 field differs")
@@ -133,7 +133,7 @@ def test_nothing_to_do_is_said_and_checking_finds_what_changed_there(
     desk.goto(card_of(company))
     panel.get_by_role("link", name=REVIEW).click()
     desk.get_by_role("button", name="Keep what Visma eAccounting has").click()
-    expect(said).to_contain_text("Nothing was sent. Visma eAccounting keeps what it has.")
+    expect(said).to_contain_text("Nothing was sent. Visma eAccounting keeps its values.")
     expect(panel).to_contain_text(UP_TO_DATE)
     assert customer_named(eaccounting, NAME)["Telephone"] == THERE
 
@@ -152,8 +152,8 @@ def test_when_eaccounting_is_silent_the_sheet_opens_with_what_is_known(
     panel_on(desk).get_by_role("link", name=UPDATE).click()
     sheet = desk.get_by_role("dialog", name=UPDATE)
     why = sheet.get_by_role("alert")
-    expect(why).to_contain_text("Try again in a moment. What is shown of Visma eAccounting was read")
-    expect(sheet.get_by_role("radio", name=f"Use ours: {HERE}")).to_be_checked()
+    expect(why).to_contain_text("Try again in a moment. The values in Visma eAccounting were read")
+    expect(sheet.get_by_role("radio", name=f"Use Lime Go's: {HERE}")).to_be_checked()
     assert_accessible(desk)
     eaccounting.faults.clear()
     rate_limit._redis().flushdb()
@@ -175,11 +175,11 @@ def test_what_somebody_changed_there_meanwhile_comes_back_for_a_review(
     expect(send).to_be_visible()
     edit_there(eaccounting, Telephone=THERE)
     send.click()
-    expect(panel).to_contain_text("Somebody changed this in Visma eAccounting after you looked", timeout=SETTLED)
+    expect(panel).to_contain_text("Somebody changed this in Visma eAccounting after you opened it", timeout=SETTLED)
     assert_accessible(desk)
     panel.get_by_role("link", name=REVIEW).click()
-    expect(row(desk, "Phone number")).to_contain_text("Changed on both sides")
-    desk.get_by_role("radio", name=f"Use ours: {HERE}").check()
+    expect(row(desk, "Phone number")).to_contain_text("Changed in both systems")
+    desk.get_by_role("radio", name=f"Use Lime Go's: {HERE}").check()
     send.click()
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
     assert customer_named(eaccounting, NAME)["Telephone"] == HERE
@@ -195,17 +195,17 @@ def test_on_a_phone_a_long_name_is_shortened_and_an_incomplete_address_named(
     assert_no_blocked_script(phone, lambda: panel_on(phone).get_by_role("link", name=UPDATE).click())
     address = row(phone, "Postal address")
     expect(address).to_contain_text("Postal code is missing.")
-    expect(address.get_by_role("radio", name=re.compile("^Use ours"))).to_be_disabled()
+    expect(address.get_by_role("radio", name=re.compile("^Use Lime Go's"))).to_be_disabled()
     expect(address.get_by_role("link", name="Correct it: Postal code is missing.")).to_be_visible()
     shorter = phone.get_by_label("Company name, shorter for Visma eAccounting")
     expect(shorter).to_have_accessible_description(re.compile("At most 50 characters. The whole value has 63."))
     assert_accessible(phone)
     phone.get_by_role("button", name="Update 1 field in Visma eAccounting").click()
-    expect(shorter).to_have_accessible_description(re.compile("has 63 characters; Visma eAccounting takes at most 50"))
+    expect(shorter).to_have_accessible_description(re.compile("has 63 characters; Visma eAccounting allows at most 50"))
     shorter.fill("Bergtagen Friluft i Östersund AB")
     expect(row(phone, "Company name")).to_contain_text("32 / 50")
     phone.get_by_role("button", name="Update 1 field in Visma eAccounting").click()
-    expect(panel_on(phone)).to_contain_text("1 field changed here", timeout=SETTLED)  # the address
+    expect(panel_on(phone)).to_contain_text("1 field changed in Lime Go", timeout=SETTLED)  # the address
     assert customer_named(eaccounting, "Bergtagen Friluft i Östersund AB")
 
 
@@ -225,7 +225,7 @@ def test_without_javascript_the_sheet_is_a_page(
     panel_on(page).get_by_role("link", name=UPDATE).click()
     expect(page.get_by_role("heading", name=UPDATE, level=1)).to_be_visible()
     expect(page.get_by_role("status")).to_have_text(
-        "Where you choose ours it is written; everything else stays as it is in Visma eAccounting."
+        "Only where you choose Lime Go's value is it written. Everything else stays as it is in Visma eAccounting."
     )
     page.get_by_role("button", name="Update the chosen fields in Visma eAccounting").click()
     expect(page.get_by_role("heading", name=NAME, level=1)).to_be_visible()

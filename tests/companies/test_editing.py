@@ -79,7 +79,7 @@ def test_a_stale_form_is_refused_and_a_second_save_wins(client: Client, company:
     page = refused.content.decode()
     assert "Somebody else changed this company after you opened it" in page
     for stored in ("Luleå", "+46 8 123 45 67", "yes", "Sweden", "nothing"):
-        assert f"Stored now: {stored}" in page
+        assert f"Saved now: {stored}" in page
     assert 'value="Umeå"' in page
     company.refresh_from_db()
     assert company.city == "Luleå"
@@ -106,7 +106,7 @@ def test_a_stale_contact_form_is_refused_and_a_second_save_wins(client: Client, 
     refused = client.post(address, typed)
     page = refused.content.decode()
     assert "Somebody else changed this contact after you opened it" in page
-    assert "Stored now: +46 70 174 06 05" in page
+    assert "Saved now: +46 70 174 06 05" in page
     assert Contact.objects.get().last_name == "Öberg"
     assert client.post(address, {**typed, "version": refused.context["form"]["version"].value()}).status_code == 302
     assert (Contact.objects.get().last_name, Contact.objects.get().mobile) == ("Ståhl", "")
@@ -123,9 +123,9 @@ def test_a_change_elsewhere_at_the_company_makes_no_contact_form_stale(client: C
 @pytest.mark.parametrize(
     ("old", "message"),
     [
-        ({"email": "info@localhost"}, "No mail from outside reaches that address."),
-        ({"website": "http://localhost"}, "Nobody outside can open that address."),
-        ({"phone": "+46 8 463 39 00 vx"}, "“vx” is no part of the number. Write +46 8 463 39 00"),
+        ({"email": "info@localhost"}, "Mail from outside does not reach that address."),
+        ({"website": "http://localhost"}, "Nobody outside your network can open that address."),
+        ({"phone": "+46 8 463 39 00 vx"}, "“vx” is not part of the number. Write +46 8 463 39 00"),
         ({"postal_code": "1112"}, "That is not a postal code in Sweden. It looks like 111 22."),
     ],
 )

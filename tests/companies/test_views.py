@@ -176,7 +176,7 @@ def test_a_placeholder_is_saved_with_a_warning_and_has_no_twin(
     values = {"name": "Fjord Bygg", "country": country, "registration_number": typed}
     page = client.post("/companies/new/", values, follow=True).content.decode()
     assert "This registration number looks like a placeholder." in page
-    assert "A placeholder: it identifies nobody." in page
+    assert "A placeholder: it does not identify the company." in page
     assert "It has the same registration number as" not in page
     saved = Company.objects.get(name="Fjord Bygg")
     assert saved.registration_number == form
@@ -189,7 +189,7 @@ def test_a_placeholder_that_is_no_number_of_its_country_is_refused(client: Clien
     values = {"name": "Fjord Bygg", "country": country, "registration_number": typed}
     answer = client.post("/companies/new/", values)
     assert answer.context["form"].errors.keys() == {"registration_number"}
-    assert "It is kept" not in answer.content.decode()
+    assert "It is saved" not in answer.content.decode()
     assert not Company.objects.filter(name="Fjord Bygg").exists()
 
 

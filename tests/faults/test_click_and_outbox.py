@@ -130,7 +130,7 @@ def test_the_second_user_is_told_who_was_faster(
     as_user(anna).post(add(company), confirmed(company))
     shown = words_of(press(as_user(ulf), company))
     assert "This company is already being added by Anna Ek. Wait until it is done." in shown
-    assert "by Anna Ek" in shown.split("Asked for at")[1]
+    assert "by Anna Ek" in shown.split("Requested")[1]
     assert Push.objects.count() == 1
 
 
@@ -162,9 +162,7 @@ def test_a_message_delivered_twice_at_once_sends_once(
 
 
 NOT_SAVED = "Nothing was saved, and nothing was sent to Visma eAccounting. Go back and try again in a minute."
-CANNOT_TELL = (
-    "We cannot tell yet whether your last change was saved. Reload the page in a minute: it shows what is there."
-)
+CANNOT_TELL = "We do not know yet whether your last change was saved. Reload the page in a minute to see."
 
 
 def test_without_a_database_the_click_says_that_nothing_was_sent_and_leaves_nothing_behind(

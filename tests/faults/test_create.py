@@ -31,10 +31,10 @@ from tests.integrations.conftest import (
 )
 from tests.proxy import Proxy
 
-LOST = "The answer was lost. We are looking whether the customer was created, so that it is not created twice."
-AWAY = "Visma eAccounting cannot be reached. This is sent again by itself."
-UNREADABLE = "Visma eAccounting answered something that cannot be read. This is sent again by itself."
-FAULTY = "Visma eAccounting has a fault just now. This is sent again by itself."
+LOST = "The answer was lost. We are checking whether the customer was created, so that it is not created twice."
+AWAY = "Visma eAccounting cannot be reached. This is sent again automatically."
+UNREADABLE = "Visma eAccounting sent an answer that Lime Go does not understand. This is sent again automatically."
+FAULTY = "Visma eAccounting has a technical problem right now. This is sent again automatically."
 
 
 @pytest.fixture(params=["eaccounting_numbers", "own_numbers"])
@@ -77,7 +77,7 @@ def test_a_lost_answer_is_told_and_ends_with_one_customer(
     sandbox.fault(method="POST", path=CUSTOMERS, **fault)
     run(wish)
     shown = card(ulf, wish.company)
-    assert shown.startswith("Visma eAccounting Checking " + LOST + " Next look at ")
+    assert shown.startswith("Visma eAccounting Checking " + LOST + " Next check ")
     settle(wish)
     assert_one_customer(sandbox, wish.company, sent=sent)
     assert UP_TO_DATE in card(ulf, wish.company)
@@ -106,7 +106,7 @@ def test_found_while_it_may_still_be_doubled_the_card_says_so(
     sandbox.fault(kind="reset", method="POST", path=CUSTOMERS, when="after")
     run(wish)
     run(wish, forward=2.1)
-    assert "The answer was lost, but the customer was found. We make sure that there is only one." in card(
+    assert "The answer was lost, but the customer was found. We are checking that there is only one." in card(
         ulf, wish.company
     )
 
@@ -119,10 +119,10 @@ def test_another_name_in_the_answer_is_told_on_the_card_and_nothing_is_sent_agai
     assert_one_customer(sandbox, wish.company, sent=1)
     shown = card(ulf, wish.company)
     assert UP_TO_DATE not in shown
-    assert "Stored otherwise there" in shown
-    assert "Visma eAccounting answered other values than were sent: Company name." in shown
+    assert "Saved differently in Visma eAccounting" in shown
+    assert "Visma eAccounting saved other values than were sent: Company name." in shown
     assert "Customer Somebody Else AB" in shown
-    assert "Visma eAccounting svarade med andra uppgifter än de som skickades: Företagsnamn." in card(
+    assert "Visma eAccounting sparade andra uppgifter än de som skickades: Företagsnamn." in card(
         ulf, wish.company, language="sv"
     )
     run(wish, times=3, forward=100)
@@ -147,7 +147,7 @@ def test_an_address_that_does_not_answer_is_told_and_waited_for(
     there, settings.EACCOUNTING_API_URL = settings.EACCOUNTING_API_URL, url
     forget_gateway()
     run(wish)
-    assert f"Waiting {AWAY} Next attempt at" in card(ulf, wish.company)
+    assert f"Waiting {AWAY} Next attempt" in card(ulf, wish.company)
     settings.EACCOUNTING_API_URL = there
     forget_gateway()
     settle(wish)
@@ -175,7 +175,7 @@ def test_a_fault_before_anything_was_sent_is_told_and_waited_for(
     settings.EACCOUNTING_CALL_SECONDS = call_seconds(fault["kind"])
     sandbox.fault(method="GET", path=CUSTOMERS, **fault)
     assert run(wish).state == PushState.WAITING
-    assert f"Waiting {sentence} Next attempt at" in card(ulf, wish.company)
+    assert f"Waiting {sentence} Next attempt" in card(ulf, wish.company)
     settle(wish)
     assert_one_customer(sandbox, wish.company, sent=1)
 
@@ -232,9 +232,9 @@ def test_a_bad_line_to_eaccounting_is_survived(
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        (2000, "Visma eAccounting refused a value. Correct it and send again."),
+        (2000, "Visma eAccounting did not accept a value. Correct it and send again."),
         (4000, "Visma eAccounting already has a customer with this number. Try again."),
-        (4002, "Visma eAccounting refused to save the customer. Its own words stand below."),
+        (4002, "Visma eAccounting did not save the customer. Its own message is shown below."),
         (4008, "Visma eAccounting says that a number has a wrong check digit. Correct it and send again."),
     ],
 )
@@ -284,8 +284,8 @@ def test_terms_that_are_gone_are_told_and_read_again(
     gone = "The chosen terms of payment “30 days” no longer exist in Visma eAccounting."
     shown = card(ulf, wish.company)
     assert gone in shown
-    assert "Ask an admin You see first what is sent by itself when it works again." in shown
-    assert "Look at the terms of payment" in card(anna, wish.company)
+    assert "Ask an admin You first see what is sent automatically when the connection works again." in shown
+    assert "Check the terms of payment" in card(anna, wish.company)
 
 
 BLOCKS = {
@@ -314,7 +314,7 @@ def test_a_refusal_of_the_whole_connection_is_told_with_who_can_act_and_probed_o
     for push in (wish, *others):
         run(push)
         assert f"Stopped by Visma eAccounting {BLOCKS[code]} Since" in card(ulf, push.company)
-        assert "is kept. It is sent by itself as soon as the connection works." in card(ulf, push.company)
+        assert "is kept. It is sent automatically as soon as the connection works." in card(ulf, push.company)
     assert len(sandbox.calls(path="/v2")) == 1
     clock.forward(16 * 60)
     for _ in range(3):

@@ -29,8 +29,8 @@ from tests.integrations.workers import until
 from tests.proxy import Proxy
 from tests.sheets import confirmed
 
-LESS_OFTEN = "Visma eAccounting asked us to call less often for a moment. This is sent again by itself."
-AWAY = "A part of Lime Go is not available just now. This is sent by itself as soon as it is back."
+LESS_OFTEN = "Visma eAccounting asked Lime Go to call less often for a moment. This is sent again automatically."
+AWAY = "Part of Lime Go is not available right now. This is sent automatically as soon as it is back."
 API_SECONDS = 0.15
 
 
@@ -49,11 +49,11 @@ def test_a_429_with_text_only_quiets_all_workers_for_that_endpoint(
     text = "API calls quota exceeded! maximum admitted 600 per Minute. Try again in 55 seconds."
     sandbox.fault(kind="error", path=CUSTOMERS, error_code=4010, status=429, text=text, when="before")
     run(wish)
-    assert f"Waiting {LESS_OFTEN} Next attempt at" in card(ulf, wish.company)
+    assert f"Waiting {LESS_OFTEN} Next attempt" in card(ulf, wish.company)
     others = [sheets.create(user=ulf, company=add_company(name=f"Nr {n} AB", registration_number="")) for n in range(4)]
     at_once([lambda push=push: deliver(push.pk) for push in others])
     assert len(sandbox.calls(path=CUSTOMERS)) == 1
-    assert "Many calls are waiting for Visma eAccounting." in card(ulf, others[0].company)
+    assert "Many calls to Visma eAccounting are waiting." in card(ulf, others[0].company)
     rate_limit._redis().flushdb()  # 55 seconds later
     for push in (wish, *others):
         run(push, forward=60)
@@ -125,7 +125,7 @@ def test_without_the_budget_nothing_is_called_and_the_card_says_so(
     if trouble == "closed":
         line_to_redis.down()
     run(wish)
-    assert f"Waiting {AWAY} Next attempt at" in card(ulf, wish.company)
+    assert f"Waiting {AWAY} Next attempt" in card(ulf, wish.company)
     assert sandbox.calls(path="/v2") == []
     line_to_redis.heal()
     line_to_redis.reset()
@@ -208,7 +208,7 @@ def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_th
     waiting = Push.objects.filter(connection=ready, state=PushState.WAITING).select_related("company")
     assert waiting.count() > 100
     told = waiting.filter(wait_reason=WaitReason.CONNECTION)  # another one may not have come to its next attempt yet
-    assert "Visma eAccounting no longer accepts the connection." in card(ulf, told.earliest("pk").company)
+    assert "Visma eAccounting has not accepted the connection since" in card(ulf, told.earliest("pk").company)
     doubled = [row["Name"] for row in sandbox.customers() if row["Name"] in names]
     assert len(doubled) == len(set(doubled)) == Push.objects.filter(connection=ready, state=PushState.DONE).count()
     # One may have met the revoked token at its POST: refused, and nothing was created.

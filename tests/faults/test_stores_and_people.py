@@ -251,7 +251,7 @@ def test_a_contact_erased_before_it_was_sent_is_told(
     push = sheets.choose_contact(user=ulf, company=company, contact=contact)
     contact.delete()
     run(push)
-    assert "The chosen contact person is no longer there. Choose another." in card(ulf, company)
+    assert "The chosen contact person no longer exists. Choose somebody else." in card(ulf, company)
     assert named(sandbox)[0]["ContactPersonName"] is None
 
 
@@ -268,7 +268,7 @@ def test_a_user_deactivated_in_a_run_stops_what_was_not_sent_and_others_can_go_o
     settle(pushes[1])
     for push in pushes[2:]:
         run(push)
-        told = "The person who asked for this may no longer do it. Ask somebody else to send it again."
+        told = "The person who requested this is no longer allowed to do it. Ask somebody else to send it again."
         assert f"Not sent {told}" in card(anna, push.company)
     for company in companies[:2]:
         assert_one_customer(sandbox, company)

@@ -44,10 +44,10 @@ real_threads = pytest.mark.django_db(transaction=True)
 SETTINGS = "/settings/integrations/visma-eaccounting/"
 CONNECT = f"{SETTINGS}connect/"
 CALLBACK = "/integrations/visma-eaccounting/callback/"
-RECONNECT = "Visma eAccounting no longer accepts the connection."
-DOUBTED = "Visma eAccounting did not renew the connection when it was asked. It is asked once more in a moment, "
-DOUBTED += "and then this is sent by itself. If it refuses again, an admin has to reconnect."
-KEPT = "is kept. It is sent by itself as soon as the connection works."
+RECONNECT = "Visma eAccounting has not accepted the connection since"
+DOUBTED = "Visma eAccounting did not renew the connection. Lime Go asks once more in a moment, "
+DOUBTED += "and then this is sent automatically. If the answer is no again, an admin has to reconnect."
+KEPT = "is kept. It is sent automatically as soon as the connection works."
 
 
 def expire() -> None:
@@ -103,13 +103,13 @@ def test_who_has_no_patience_for_anothers_refresh_is_told_that_it_goes_on(wish: 
     claimed = push_queue.claim(wish.pk, now=timezone.now(), seconds=5)
     assert claimed is not None
     claimed.wait("retry", until=timezone.now(), failure={"failure": "refresh_under_way"})
-    assert "The connection is being renewed at this moment. This is sent again by itself." in card(ulf, wish.company)
+    assert "The connection is being renewed right now. This is sent again automatically." in card(ulf, wish.company)
 
 
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ({"kind": "status", "status": 500, "when": "before"}, "Visma eAccounting has a fault just now."),
+        ({"kind": "status", "status": 500, "when": "before"}, "Visma eAccounting has a technical problem right now."),
         ({"kind": "no_answer", "when": "before"}, "Visma eAccounting cannot be reached."),
         ({"kind": "reset", "when": "before"}, "Visma eAccounting cannot be reached."),
         ({"kind": "invalid_client", "when": "before"}, "Visma eAccounting does not accept Lime Go itself."),
@@ -174,7 +174,7 @@ def test_revoked_by_the_user_is_one_banner_and_one_mail_for_all_pushes(
     assert len(sandbox.calls(path=TOKEN)) == 2
     for push in wishes:
         assert RECONNECT in card(ulf, push.company)
-    assert "godtar Visma eAccounting inte längre anslutningen." in card(ulf, wishes[0].company, language="sv")
+    assert "Visma eAccounting har inte godtagit anslutningen sedan" in card(ulf, wishes[0].company, language="sv")
 
 
 @real_threads
@@ -186,7 +186,7 @@ def test_a_refused_grant_that_is_accepted_half_a_minute_later_is_told_meanwhile_
     sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
     at_once([lambda push=push: deliver(push.pk, clock=clock) for push in wishes])
     for push in wishes:
-        assert f"Waiting {DOUBTED} Next attempt at" in card(ulf, push.company)
+        assert f"Waiting {DOUBTED} Next attempt" in card(ulf, push.company)
     assert "Nordvik Bygg AB" in str(Connection.objects.get())
     clock.forward(settings.EACCOUNTING_ASK_AGAIN_SECONDS)
     at_once([lambda push=push: deliver(push.pk, clock=clock) for push in wishes])
@@ -204,7 +204,7 @@ def test_a_read_that_a_person_waits_for_says_that_the_grant_is_asked_for_once_mo
     sandbox.fault(kind="invalid_grant", path=TOKEN, when="before")
     browser = as_user(anna)
     page = words_of(browser.post(f"{SETTINGS}test/", follow=True).content.decode())
-    assert "It is asked once more in half a minute: try again then." in page
+    assert "Lime Go asks once more in half a minute. Try again then." in page
     assert Connection.objects.get().is_connected
     Connection.objects.update(grant_doubted_at=timezone.now() - timedelta(seconds=30))
     page = words_of(browser.post(f"{SETTINGS}test/", follow=True).content.decode())
@@ -217,7 +217,9 @@ def test_a_refused_token_is_used_by_nobody_while_the_token_endpoint_is_away(
     sandbox.expire_access_tokens()
     sandbox.fault(kind="status", status=500, path=TOKEN, when="before", count=3)
     run(wish, times=3, forward=20)
-    assert "Waiting Visma eAccounting has a fault just now. This is sent again by itself." in card(ulf, wish.company)
+    assert "Waiting Visma eAccounting has a technical problem right now. This is sent again automatically." in card(
+        ulf, wish.company
+    )
     assert [(call.path, call.status) for call in sandbox.calls()] == [("/v2/customers", 401), *[(TOKEN, 500)] * 3]
     settle(wish)
     assert [call.status for call in sandbox.calls(path="/v2")] == [401, 200, 201]
@@ -359,7 +361,7 @@ def test_a_database_that_goes_away_before_the_commit_leaves_no_grant_behind(
     query = consent(browser.post(CONNECT).headers["Location"])
     monkeypatch.setattr(crash_points, "_armed", at(Point.CODE_EXCHANGED, line_to_database.reset))
     page = words_of(browser.get(CALLBACK, query, follow=True).content.decode())
-    assert "nothing was connected, and the access was given back. Connect again." in page
+    assert "nothing was connected and the access was given up. Connect again." in page
     assert not Connection.objects.exists()
     assert sandbox.world.store.all("grant") == {}
 
@@ -381,7 +383,7 @@ def test_a_database_that_stays_away_while_connecting_is_told_as_not_known(
     monkeypatch.setattr(crash_points, "_armed", at(Point.CONNECTION_SAVING, go_away))
     answer = browser.get(CALLBACK, query)
     assert answer.status_code == 503
-    assert "We cannot tell yet whether your last change was saved." in words_of(answer.content.decode())
+    assert "We do not know yet whether your last change was saved." in words_of(answer.content.decode())
     assert len(sandbox.world.store.all("grant")) == 1
     line_to_database.up()
     database.close()

@@ -25,8 +25,8 @@ from tests.integrations.workers import until
 from tests.proxy import Proxy
 
 BJORK = "1001"  # the sandbox's customer with everything: notes, labels, a delivery address
-LOST = "The answer was lost. We are looking whether the information was stored. Next look at"
-AWAY = "Visma eAccounting cannot be reached. This is sent again by itself."
+LOST = "The answer was lost. We are checking whether the information was saved. Next check"
+AWAY = "Visma eAccounting cannot be reached. This is sent again automatically."
 
 
 def there(sandbox: Sandbox) -> Document:
@@ -245,7 +245,10 @@ def test_terms_of_the_customer_that_are_gone_there_are_told_and_the_link_stays(
     sandbox.world.remove("terms", "1", terms)
     assert run(wish).state == PushState.FAILED
     shown = card(ulf, wish.company)
-    assert "does not find something that the customer refers to there, most likely its terms of payment." in shown
+    assert (
+        "Something that the customer refers to no longer exists in Visma eAccounting, most likely its terms of payment."
+        in shown
+    )
     assert "Create again" not in shown
     assert "Link broken" not in shown
     sandbox.world.put("terms", "1", row)
@@ -258,8 +261,11 @@ def test_terms_of_the_customer_that_are_gone_there_are_told_and_the_link_stays(
     ("code", "sentence"),
     [
         (4025, "Visma eAccounting does not accept the customer's VAT number, which is kept there. Correct it there"),
-        (4035, "Visma eAccounting refused the customer's VAT settings, which are kept there. Correct them there"),
-        (2000, "Visma eAccounting refused a value. Correct it and send again."),
+        (
+            4035,
+            "Visma eAccounting does not accept the customer's VAT settings, which are kept there. Correct them there",
+        ),
+        (2000, "Visma eAccounting did not accept a value. Correct it and send again."),
     ],
 )
 def test_a_refused_update_is_told(
@@ -277,7 +283,7 @@ def test_a_check_elsewhere_that_is_away_is_told_and_waited_for(
 ) -> None:
     sandbox.fault(kind="error", when="before", method="PUT", error_code=4100, status=400)
     assert run(wish).wait_reason == WaitReason.RETRY
-    assert "A check outside Visma eAccounting is not available just now." in card(ulf, wish.company)
+    assert "A service that Visma eAccounting checks values with is not available right now." in card(ulf, wish.company)
     assert settle(wish).state == PushState.DONE
 
 

@@ -137,7 +137,7 @@ def test_a_row_that_kills_three_workers_before_sending_fails_as_technical(
         clock.forward(1.1)
     run(push, times=3, forward=100)
     shown = card(ulf, company)
-    assert "Technical failure Sending stopped three times before it was done. Nothing is lost. Try again" in shown
+    assert "Technical error Sending stopped three times before it was done. Nothing is lost. Try again" in shown
     assert (Push.objects.get().state, posts(sandbox)) == (PushState.FAILED, 0)
 
 
@@ -153,9 +153,9 @@ def test_a_row_that_kills_three_workers_after_its_bytes_may_have_left_is_a_perso
     run(push, times=3, forward=100)
     shown = card(ulf, company)
     assert "Your decision" in shown
-    assert "Look again: we then find out whether the customer was created." in shown
+    assert "Choose Check again to find out whether the customer was created." in shown
     assert "Create anyway" not in shown
-    assert "Look again" in shown
+    assert "Check again" in shown
     assert (Push.objects.get().state, posts(sandbox)) == (PushState.UNKNOWN, 0)
     recheck_push(push=push)
     run(push, times=3, forward=100)

@@ -110,7 +110,7 @@ def test_before_the_first_connection_admins_get_a_mail_and_the_activity_an_entry
     ("lose", "subject", "words", "reason"),
     [
         (_revoke, "reconnect", "no longer accepts the connection", WaitReason.CONNECTION),
-        (_stop, "look at the connection", "licence agreement is not accepted", WaitReason.CONNECTION),
+        (_stop, "check the connection", "licence agreement is not accepted", WaitReason.CONNECTION),
         (_disconnect, "connect", "not connected", WaitReason.CONNECTION),
         (_lose_terms, "choose terms of payment", "have not been chosen", WaitReason.TERMS),
     ],
@@ -127,7 +127,7 @@ def test_each_cause_has_its_own_mail_and_parks_the_wish(
     send_due(now=database_now())
     [message] = mail.outbox
     assert (message.to, subject in message.subject, words in message.body) == ([anna.email], True, True)
-    assert "It is sent to Nordvik Bygg AB by itself" in message.body
+    assert "It is sent to Nordvik Bygg AB automatically" in message.body
 
 
 def test_the_mail_is_in_the_language_of_its_reader(ready: Connection, company: Company, ulf: User, anna: User) -> None:

@@ -87,7 +87,7 @@ def test_the_sheet_suggests_what_to_write_and_it_is_kept(
 ) -> None:
     company = move(company, country)
     page = desk.get(create_sheet(company)).content.decode()
-    assert "is remembered until a postal code stands in Lime Go." in page
+    assert "is remembered until a postal code is entered in Lime Go." in page
     link = created(desk, company, run)
     assert there(sandbox)["InvoicePostalCode"] == inputs(page)["InvoicePostalCode"] == "00000"
     assert link.shorter == {"InvoicePostalCode": {"here": "", "there": "00000"}}

@@ -325,7 +325,7 @@ def test_what_is_being_sent_cannot_be_left_as_it_was_and_that_is_told(
     with pytest.raises(AlreadyUnderWay) as refused:
         sheets.update(user=anna, company=company, Telephone=THEIRS, **more)
     told = sentence(refused.value.code, refused.value.parameters)
-    assert told == "This is already being sent, asked for by Ulf Ek. Wait until it is done."
+    assert told == "This is already being sent, requested by Ulf Ek. Wait until it is done."
     assert Push.objects.get().confirmed == {"Telephone": FIRST}
 
 

@@ -100,8 +100,8 @@ def test_what_changed_here_is_written_and_nothing_else(
     now = there(sandbox)
     assert (now["Telephone"], now["EmailAddress"], now["Note"]) == (NEWER, "new@alvstrand.example", "Somebody's")
     assert state(company, ulf) == State.UP_TO_DATE
-    assert "nothing has changed since somebody decided what differs" in check(desk, company)
-    assert "Left as Visma eAccounting has it: E-mail." in desk.get(f"/companies/{company.pk}/").content.decode()
+    assert "nothing has changed since the differences were reviewed" in check(desk, company)
+    assert "Kept as in Visma eAccounting: E-mail." in desk.get(f"/companies/{company.pk}/").content.decode()
 
 
 def test_opening_the_sheet_tells_the_card_what_changed_there(
@@ -133,7 +133,7 @@ def test_keeping_what_is_there_sends_nothing_and_is_remembered(
 ) -> None:
     edit_there(sandbox, Telephone=THERE)
     card = post(desk, company, opened(desk, company), Telephone="theirs")
-    assert "Nothing was sent. Visma eAccounting keeps what it has." in card
+    assert "Nothing was sent. Visma eAccounting keeps its values." in card
     assert Push.objects.count() == 1
     assert Event.objects.get(kind=EventKind.KEPT).parameters == {"fields": ["Telephone"]}
     assert state(company, ulf) == State.UP_TO_DATE
@@ -159,7 +159,7 @@ def test_what_was_seen_is_what_is_confirmed(
     page = opened(desk, company)
     edit(company, phone="+46 8 555 00 22")
     again = post(desk, company, page, Telephone="ours")
-    assert "This company was changed after you opened this. Nothing was sent." in again
+    assert "Somebody changed this company after you opened this. Nothing was sent." in again
     assert "+46 8 555 00 22" in again
     assert Push.objects.count() == 1
 
@@ -183,7 +183,7 @@ def test_nothing_to_do_is_said_and_cannot_be_sent(
     desk: Client, linked: CustomerLink, company: Company, sandbox: Sandbox
 ) -> None:
     page = opened(desk, company)
-    assert "eAccounting already has these values." in page
+    assert "Visma eAccounting already has these values." in page
     assert 'aria-disabled="true"' in page
     assert 'type="submit" data-counted' not in page
     post(desk, company, page)
@@ -201,9 +201,9 @@ def test_without_an_answer_the_sheet_shows_what_was_last_seen_and_why(
     else:
         sandbox.fault(kind="status", status=500, when="before", count=None, path="/v2/customers/.*")
     page = opened(desk, company)
-    words = "slow just now" if busy else "does not answer just now"
+    words = "slow right now" if busy else "is not answering right now"
     assert f"Visma eAccounting {'is ' if busy else ''}{words}. Try again in a moment." in page
-    assert "What is shown of Visma eAccounting was read" in page
+    assert "The values in Visma eAccounting were read" in page
     assert "Try again</a>" in page
     assert rows_on(page) == {"Telephone": "ours"}
     sandbox.faults.clear()
@@ -218,7 +218,7 @@ def test_a_value_over_its_limit_is_sent_shorter_and_remembered(
     edit(company, name="Älvstrands Snickeri och Finsnickeri med Möbelverkstad i Stockholm AB")
     page = opened(desk, company)
     assert rows_on(page) == {"Name": "ours"}
-    assert "Give a shorter value" in post(desk, company, page, Name="ours")
+    assert "Enter a shorter value" in post(desk, company, page, Name="ours")
     post(desk, company, page, **{"Name": "ours", "shorter-Name": "Älvstrands Snickeri i Stockholm AB"})
     delivered(run)
     assert len(named(sandbox, "Älvstrands Snickeri i Stockholm AB")) == 1
@@ -271,7 +271,7 @@ def test_a_customer_that_is_active_again_is_found_by_checking(
 ) -> None:
     linked.mark_broken(CustomerLink.Broken.INACTIVE)
     assert "Check eAccounting now" in desk.get(f"/companies/{company.pk}/").content.decode()
-    assert "Checked just now: Visma eAccounting has what stands here." in check(desk, company)
+    assert "Checked just now: Visma eAccounting has the same values as Lime Go." in check(desk, company)
     assert state(company, ulf) == State.UP_TO_DATE
 
 
@@ -299,7 +299,7 @@ def test_a_check_without_an_answer_says_why_and_keeps_what_was_known(
 ) -> None:
     sandbox.fault(kind="status", status=503, when="before", count=None, path="/v2/customers/.*")
     card = check(desk, company)
-    assert "Visma eAccounting could not be checked. Visma eAccounting does not answer just now." in card
+    assert "Visma eAccounting could not be checked. Visma eAccounting is not answering right now." in card
     assert state(company, ulf) == State.UP_TO_DATE
 
 
@@ -381,7 +381,7 @@ def test_what_eaccounting_stored_otherwise_is_accepted_once(
     assert state(company, ulf) == State.OTHERWISE
     page = opened(desk, company)
     assert rows_on(page) == {"Telephone": "theirs"}
-    assert "Stored otherwise there" in page
+    assert "Saved differently in Visma eAccounting" in page
     post(desk, company, page, Telephone="theirs")
     assert state(company, ulf) == State.UP_TO_DATE
     assert Push.objects.count() == 1

@@ -108,10 +108,10 @@ def test_what_was_parked_is_shown_with_who_asked_and_can_be_cancelled(
     arrange(world)
     _ask(user, world)
     shown = _panel(user, world.company)
-    assert "An admin was asked by Ulf Ek at" in shown
-    assert "It is sent by itself" in shown
+    assert "Ulf Ek asked an admin, " in shown
+    assert "It is sent automatically" in shown
     assert BUTTON not in shown
-    assert "An admin was asked by Ulf Ek at" in _panel(as_user(vera), world.company)
+    assert "Ulf Ek asked an admin, " in _panel(as_user(vera), world.company)
     assert "Cancelled. Nothing was sent." in said(user, _url(world, "cancel"))
     assert BUTTON in _panel(user, world.company)
 
@@ -139,7 +139,7 @@ def test_a_wish_from_before_the_connection_broke_is_kept_and_an_admin_can_still_
     connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
     world.push(connection, wait_reason=WaitReason.CONNECTION, next_attempt_at=None, fence=1)
     shown = _panel(user, world.company)
-    assert "What Anna Ek asked for at" in shown
+    assert "What Anna Ek requested, " in shown
     assert BUTTON in shown
     _ask(user, world)
     assert Push.objects.count() == 1
@@ -158,13 +158,13 @@ def test_what_could_not_be_sent_anyway_is_told_at_its_field_before_anybody_is_as
 
 def test_when_an_admin_was_faster_the_person_goes_on_by_themselves(world: World, user: Client) -> None:
     world.connect()
-    assert "There is nothing to ask an admin for any more" in said(user, _url(world, "ask-admin"))
+    assert "You no longer need to ask an admin" in said(user, _url(world, "ask-admin"))
     Connection.objects.update(terms_confirmed_at=None)
     form = filled(user.get(_url(world, "add")).content.decode(), button="Ask an admin")
     Connection.objects.update(terms_confirmed_at=NOW)
     terms = Connection.objects.get().default_terms_id
     page = said(user, _url(world, "add"), {**form, "InvoiceCity": "Lund", "terms": terms})
-    assert "There is nothing to ask an admin for any more" in page
+    assert "You no longer need to ask an admin" in page
     said(user, _url(world, "add"), filled(page, button="Create customer in Visma"))  # with what was typed
     assert Push.objects.get().confirmed["InvoiceCity"] == "Lund"
 
@@ -180,7 +180,7 @@ def test_a_linked_company_asks_for_an_update(world: World, user: Client) -> None
     connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
     world.link(connection, other={"Telephone": "+46 8 999 99 99"})
     page = _ask(user, world)
-    assert "What you chose is sent by itself when the connection works again." in page
+    assert "What you chose is sent automatically when the connection works again." in page
     push = Push.objects.get()
     assert (push.kind, push.confirmed) == (Kind.UPDATE, {"Telephone": COMPLETE["phone"]})
     assert push.based_on == {"Telephone": "+46 8 999 99 99"}
@@ -205,7 +205,9 @@ def test_a_request_that_shows_no_sheet_is_led_to_it(
     arrange(world)
     answer = user.post(_url(world, "ask-admin"))
     assert answer.headers["Location"] == _url(world, "add")
-    assert "Nobody was asked yet: look at what will be sent, then ask." in user.get(_url(world, "add")).content.decode()
+    assert (
+        "Nobody has been asked yet. Check what will be sent, then ask." in user.get(_url(world, "add")).content.decode()
+    )
     assert not Push.objects.exists()
     assert not Mail.objects.exists()
 
@@ -271,12 +273,12 @@ def test_an_old_wish_asks_whether_it_is_still_wanted(world: World, user: Client)
     push = _asked_long_ago(world)
     assert world.panel().state == State.DECISION
     shown = _panel(user, world.company)
-    assert "This was asked for more than seven days ago and waited for an admin." in shown
+    assert "This was requested more than seven days ago and had to wait for an admin." in shown
     assert "Anna Ek asked to add the company as a customer" in shown
     assert "The answer was lost" not in shown
     for words in ("Send it now</button>", "Cancel</button>"):
         assert words in shown
-    for words in ("Create anyway", "Look again"):
+    for words in ("Create anyway", "Check again"):
         assert words not in shown
     said(user, _url(world, "send-now"))
     push.refresh_from_db()
@@ -298,7 +300,7 @@ def test_a_viewer_is_told_that_a_user_decides(world: World, as_user: Callable[[U
 
 def test_the_connection_page_counts_what_waits_for_what(world: World, admin: Client) -> None:
     connection = world.connect()
-    assert "What waits" not in admin.get(SETTINGS).content.decode()
+    assert "Waiting to be sent" not in admin.get(SETTINGS).content.decode()
     reasons = [WaitReason.TERMS] * 2 + [WaitReason.CONNECTION, WaitReason.DECISION, WaitReason.RETRY, WaitReason.TWIN]
     for number, reason in enumerate(reasons):
         company = world.add_company(f"Berg {number} AB")
@@ -306,8 +308,8 @@ def test_the_connection_page_counts_what_waits_for_what(world: World, admin: Cli
     world.push(connection)  # under way: it waits for nothing
     page = admin.get(SETTINGS).content.decode()
     for words in (
-        "2 companies wait to be added until the terms of payment are chosen.",
-        "1 action waits until the connection works.",
+        "2 companies are waiting to be added until the terms of payment are chosen.",
+        "1 action is waiting until the connection works.",
         "1 action waits for a decision on its company&#x27;s card.",
         "2 actions wait for Visma eAccounting",
     ):
@@ -317,4 +319,4 @@ def test_the_connection_page_counts_what_waits_for_what(world: World, admin: Cli
 def test_what_is_parked_while_disconnected_is_counted_too(world: World, admin: Client) -> None:
     left = world.connect(state=Connection.State.DISCONNECTED)
     world.push(left, wait_reason=WaitReason.CONNECTION, next_attempt_at=None)
-    assert "1 action waits until the connection works." in admin.get(SETTINGS).content.decode()
+    assert "1 action is waiting until the connection works." in admin.get(SETTINGS).content.decode()

@@ -66,7 +66,7 @@ def test_what_a_customer_is_called_there_is_shown_as_text(admin: Client, world: 
     link = world.link(connection)
     type(link.customer).objects.update(name="<img src=x>")
     page = admin.get(f"/companies/{world.company.pk}/edit/").content.decode()
-    assert "Empty it to unlink &lt;img src=x&gt;" in page
+    assert "Clear the field to unlink &lt;img src=x&gt;" in page
     assert "<img src=x>" not in page
 
 
@@ -119,7 +119,7 @@ def test_a_customer_of_another_company_is_named_without_a_call(
     taken = world.link(connection, company=other)
     sandbox.forget_calls()
     page = _edit(admin, world, **{FIELD: str(taken.reference)})
-    assert "That customer is already linked to Acme Holding. Unlink it there first." in page
+    assert "That customer is already linked to Acme Holding. Unlink it from Acme Holding first." in page
     assert not sandbox.calls()
 
 
@@ -129,7 +129,7 @@ def test_an_unreachable_eaccounting_saves_nothing(
     sandbox.fault(kind="status", status=503, path="/v2/customers/.*", when="before")
     page = _edit(admin, world, **{FIELD: sandbox.customers()[0]["Id"], "city": "Lund"})
     assert "The reference could not be checked, so nothing was saved." in page
-    assert "does not answer just now. Try again in a moment." in page
+    assert "is not answering right now. Try again in a moment." in page
     assert Company.objects.get().city == "Umeå"
 
 
@@ -206,8 +206,8 @@ def test_who_it_is_is_said_without_a_call_when_the_index_knows(
         ("1002", "That is not a Visma reference."),
         ("38fe43cc-c843-48e0-9efe-fa7b262a8191", "There is no customer with that reference in Nordvik Bygg AB."),
         ("", "Saving unlinks the company. Nothing is changed in Visma eAccounting."),
-        ("<own>", "This company is linked to that customer already."),
-        ("<taken>", "That customer is already linked to Acme Holding. Unlink it there first."),
+        ("<own>", "This company is already linked to that customer."),
+        ("<taken>", "That customer is already linked to Acme Holding. Unlink it from Acme Holding first."),
     ],
 )
 def test_what_saving_would_not_do_is_said_before_saving(
@@ -227,14 +227,14 @@ def test_an_unreachable_eaccounting_is_said_below_the_field(
     admin: Client, world: World, connection: Connection, sandbox: Sandbox
 ) -> None:
     sandbox.fault(kind="status", status=503, path="/v2/customers/.*", when="before")
-    assert "does not answer just now. Try again in a moment." in _say(admin, world, str(sandbox.customers()[0]["Id"]))
+    assert "is not answering right now. Try again in a moment." in _say(admin, world, str(sandbox.customers()[0]["Id"]))
 
 
 def test_another_registration_number_needs_a_tick_for_this_customer(
     admin: Client, world: World, connection: Connection, sandbox: Sandbox
 ) -> None:
     customer, other = (str(customer["Id"]) for customer in sandbox.customers()[:2])
-    warning = "The registration numbers differ: 556016-0680 here, 559987-1018 in Visma eAccounting."
+    warning = "The registration numbers differ: 556016-0680 in Lime Go, 559987-1018 in Visma eAccounting."
     assert warning in (said := _say(admin, world, customer))
     assert f'value="{customer}"' in said
     page = _edit(admin, world, **{FIELD: customer, "city": "Lund"})

@@ -118,7 +118,7 @@ def test_a_code_that_is_too_old_or_used_is_said(admin: Client, sandbox: Sandbox)
 def test_a_token_endpoint_that_does_not_answer_is_said(admin: Client, sandbox: Sandbox) -> None:
     query = decide(_begin(admin))
     sandbox.fault(kind="status", status=503, path="/connect/token", when="before")
-    assert "Visma does not answer just now. Connect again in a moment." in _back(admin, query)
+    assert "Visma is not answering right now. Connect again in a moment." in _back(admin, query)
 
 
 def test_a_company_that_says_odd_things_of_itself_is_connected(admin: Client, sandbox: Sandbox) -> None:
@@ -130,7 +130,10 @@ def test_a_company_that_says_odd_things_of_itself_is_connected(admin: Client, sa
 def test_settings_that_nobody_can_read_are_said_and_the_access_is_given_back(admin: Client, sandbox: Sandbox) -> None:
     sandbox.fault(kind="answer_also", path="/v2/companysettings", body='"Name": ["x"]')
     page = _connect(admin)
-    assert "Nothing was connected. Visma answered something that cannot be read. Connect again, and tell" in page
+    assert (
+        "Nothing was connected. Visma sent an answer that Lime Go does not understand. Connect again, and contact"
+        in page
+    )
     assert not Connection.objects.exists()
     assert sandbox.world.store.all("grant") == {}
 
@@ -181,7 +184,7 @@ def test_the_steps_come_first(admin: Client) -> None:
 
 def _needs_reconnect(world: World) -> str:
     world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
-    return "no longer accepts the connection"
+    return "Visma eAccounting has not accepted the connection since"
 
 
 def _disconnected(world: World) -> str:
@@ -267,14 +270,14 @@ def test_a_tested_connection_works_or_says_why_not(admin: Client, sandbox: Sandb
     sandbox.fault(kind="error", status=403, error_code=4003, text="Startup guide", path="/v2/companysettings")
     assert sentence("startup_guide") in said(admin, f"{PAGE}test/")
     sandbox.fault(kind="status", status=503, path="/v2/companysettings", when="before")
-    assert "Visma eAccounting does not answer just now. Try again in a moment." in said(admin, f"{PAGE}test/")
+    assert "Visma eAccounting is not answering right now. Try again in a moment." in said(admin, f"{PAGE}test/")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_revoked_grant_is_found_by_the_test(admin: Client, sandbox: Sandbox) -> None:
     _connect(admin)
     sandbox.revoke_grants()
-    assert "did not renew the connection when it was asked" in said(admin, f"{PAGE}test/")
+    assert "did not renew the connection" in said(admin, f"{PAGE}test/")
     Connection.objects.update(grant_doubted_at=NOW - timedelta(minutes=1))
     page = said(admin, f"{PAGE}test/")
     assert "Needs reconnecting" in page
@@ -293,7 +296,7 @@ def test_terms_are_reloaded_and_chosen(admin: Client, sandbox: Sandbox) -> None:
     assert "New customers get the terms of payment 20 days. Check that this is right." in page
     assert Connection.objects.get().default_terms == terms
     sandbox.fault(kind="status", status=503, path="/v2/termsofpayments", when="before")
-    assert "does not answer just now" in said(admin, f"{PAGE}terms/reload/")
+    assert "is not answering right now" in said(admin, f"{PAGE}terms/reload/")
 
 
 def test_terms_with_odd_values_are_reloaded_as_far_as_they_fit(admin: Client, sandbox: Sandbox) -> None:

@@ -34,7 +34,7 @@ def _seen(page: str) -> dict[str, object]:
 
 
 def _choose(client: Client, world: World, who: object, **more: object) -> None:
-    """Look at what will be written, then save."""
+    """Check what will be written, then save."""
     seen = _seen(_page(client, _url(world), {"contact": who, **SHOW}))
     answer = client.post(_url(world), {"contact": who, **seen, **more})
     assert answer.status_code == 302
@@ -61,8 +61,8 @@ def test_only_present_people_can_be_chosen(admin: Client, world: World, linked: 
     page = _page(admin, _url(world))
     assert "Åsa Öberg" in page
     assert "Bo Öberg" not in page
-    assert "Choose who it shall be." in _page(admin, _url(world), {"contact": gone.pk, **_seen(page)})
-    assert "Choose who it shall be." in _page(admin, _url(world), _seen(page))
+    assert "Choose a contact person, or nobody." in _page(admin, _url(world), {"contact": gone.pk, **_seen(page)})
+    assert "Choose a contact person, or nobody." in _page(admin, _url(world), _seen(page))
     assert not Push.objects.exists()
 
 
@@ -76,7 +76,7 @@ def test_choosing_shows_what_is_written_beside_what_is_there_and_saving_sends_ex
     page = _page(admin, _url(world))
     assert "Show what will be written" in page
     page = _page(admin, _url(world), {"contact": contact.pk, **SHOW})
-    for words in ("Eva Björk", "asa@alvstrand.example", "There, as read last", "Will be written"):
+    for words in ("Eva Björk", "asa@alvstrand.example", "In Visma eAccounting, when last read", "Will be written"):
         assert words in page
     assert not Push.objects.exists()
     assert admin.post(_url(world), {"contact": contact.pk, **_seen(page)}).status_code == 302
@@ -99,7 +99,7 @@ def test_what_changed_after_it_was_shown_is_shown_again_before_it_is_sent(
     seen = _seen(_page(admin, _url(world), {"contact": contact.pk, **SHOW}))
     contact.save_changes(now=NOW, values={"mobile": "+46 70 174 06 05"})
     page = _page(admin, _url(world), {"contact": contact.pk, **seen})
-    assert "Nothing was sent yet. Look at what will be written, then save." in page
+    assert "Nothing has been sent yet. Check what will be written, then save." in page
     assert "+46 70 174 06 05" in page
     assert not Push.objects.exists()
     admin.post(_url(world), {"contact": contact.pk, **_seen(page)})
@@ -112,7 +112,7 @@ def test_another_choice_than_the_one_that_was_shown_is_shown_first(
     shown, other = world.contact(), world.contact("Bo")
     seen = _seen(_page(admin, _url(world), {"contact": shown.pk, **SHOW}))
     for words in ({"contact": other.pk, **seen}, {"contact": shown.pk, "seen": "forged"}, {"contact": shown.pk}):
-        assert "Nothing was sent yet." in _page(admin, _url(world), words)
+        assert "Nothing has been sent yet." in _page(admin, _url(world), words)
     assert not Push.objects.exists()
 
 
@@ -128,7 +128,7 @@ def test_nobody_empties_the_slot(admin: Client, world: World) -> None:
     link.refresh_from_db()
     assert link.contact is None
     assert set(Push.objects.get().confirmed.values()) == {""}
-    assert "Chose to have no contact person in Visma eAccounting" in _card(admin, world)
+    assert "Removed the contact person in Visma eAccounting" in _card(admin, world)
 
 
 def test_a_new_person_is_added_and_chosen(admin: Client, world: World, linked: CustomerLink) -> None:
@@ -168,7 +168,7 @@ def test_a_choice_that_somebody_made_meanwhile_is_told_before_another_takes_its_
 
 
 def test_an_overlong_name_is_refused_at_its_field(admin: Client, world: World, linked: CustomerLink) -> None:
-    words = "Contact person has 111 characters; Visma eAccounting takes at most 100."
+    words = "Contact person has 111 characters; Visma eAccounting allows at most 100."
     page = _page(admin, _url(world))
     typed = {"contact": "new", "first_name": "Å" * 90, "last_name": "Ö" * 20, **_seen(page)}
     refused = _page(admin, _url(world), typed)
@@ -220,24 +220,28 @@ def test_who_has_left_is_told_with_what_is_still_there(admin: Client, world: Wor
     chosen.mark_left(now=NOW)
     page = _card(admin, world)
     assert f"Åsa Öberg has left. {STILL}" in page
-    assert "Choose a successor" in page
-    assert "Åsa Öberg has left. Choose who comes next." in _page(admin, _url(world))
+    assert "Choose a new contact person" in page
+    assert "Åsa Öberg has left. Choose a new contact person." in _page(admin, _url(world))
     chosen.mark_returned(now=NOW)
     assert "still has" not in _card(admin, world)
 
 
 def test_who_was_removed_is_told_with_what_is_still_there(admin: Client, world: World, chosen: Contact) -> None:
     address = f"/companies/{world.company.pk}/contacts/{chosen.pk}/remove/"
-    assert "Åsa Öberg is the contact person in Visma eAccounting, which keeps these details" in _page(admin, address)
+    assert "Åsa Öberg is the contact person in Visma eAccounting and stays there until you choose another one" in _page(
+        admin, address
+    )
     admin.post(address)
     page = _card(admin, world)
-    assert f"The contact person is not among the people here any more. {STILL}" in page
-    assert "Choose a successor" in page
+    assert f"The contact person is no longer a contact in Lime Go. {STILL}" in page
+    assert "Choose a new contact person" in page
 
 
 def test_removing_anybody_else_says_nothing_of_eaccounting(admin: Client, world: World, chosen: Contact) -> None:
     other = world.contact("Bo")
-    assert "which keeps these details" not in _page(admin, f"/companies/{world.company.pk}/contacts/{other.pk}/remove/")
+    assert "stays there until you choose another one" not in _page(
+        admin, f"/companies/{world.company.pk}/contacts/{other.pk}/remove/"
+    )
 
 
 def test_a_viewer_is_told_without_a_button(
@@ -246,7 +250,7 @@ def test_a_viewer_is_told_without_a_button(
     chosen.mark_left(now=NOW)
     page = _card(as_user(vera), world)
     assert STILL in page
-    assert "Choose a successor" not in page
+    assert "Choose a new contact person" not in page
 
 
 def test_a_person_whom_only_eaccounting_knows_is_nobodys_to_replace(

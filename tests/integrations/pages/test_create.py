@@ -16,7 +16,7 @@ from tests.integrations.pages.conftest import LATER, NOW, World, fill_index, sai
 from tests.sheets import confirmed
 
 LONG = "Mälarstrand Fastighetsförvaltning och Fastighetsutveckling i Västerås AB"
-COULD_NOT_ASK = "Could not ask Visma eAccounting now; it is asked again before anything is created."
+COULD_NOT_ASK = "Visma eAccounting could not be checked now. It is checked again before anything is created."
 
 
 def _sheet(world: World) -> str:
@@ -73,7 +73,7 @@ def test_a_sheet_about_a_company_does_not_send_a_private_person(admin: Client, w
     assert 'value="False"' in stale
     world.company.save_changes(now=NOW, values={"is_private_person": True})
     page = _refused(admin, world, private_person="False", Telephone="08-465 00 41")
-    assert "it was changed meanwhile whether this is a private person" in page
+    assert "somebody changed whether this is a private person" in page
     assert "It is added as a private person" in page
     assert "08-465 00 41" in _input(page, "Telephone")
 
@@ -113,7 +113,7 @@ def test_a_value_that_is_too_long_is_counted_and_never_cut(admin: Client, world:
     [
         ("InvoicePostalCode", "", "Postal code is missing."),
         ("Name", "  ", "Company name is missing."),
-        ("Name", LONG, "Company name has 72 characters; Visma eAccounting takes at most 50."),
+        ("Name", LONG, "Company name has 72 characters; Visma eAccounting allows at most 50."),
         ("CorporateIdentityNumber", "556016-0681", "That is not a registration number in Sweden."),
         ("InvoicePostalCode", "9032", "That is not a postal code in Sweden."),
         ("Telephone", "08", "That is not a phone number in Sweden."),
@@ -165,7 +165,7 @@ def test_one_among_many_is_not_preselected(admin: Client, world: World) -> None:
     world.connect()
     world.contact()
     world.contact("Bo")
-    assert "Nothing of a contact person is sent." in _shown(admin, world)
+    assert "No contact person is sent." in _shown(admin, world)
 
 
 def test_the_persons_values_follow_the_choice(admin: Client, world: World) -> None:
@@ -189,7 +189,7 @@ def test_a_person_whose_values_were_not_shown_is_shown_first(admin: Client, worl
     typed = {**confirmed(world.company, contact=asa), "contact": bo.pk}
     page = admin.post(_sheet(world), typed).content.decode()
     assert not Push.objects.exists()
-    assert "The values of Bo Öberg stand below now." in page
+    assert "the values of Bo Öberg are shown below." in page
     assert 'value="Bo Öberg"' in _input(page, "ContactPersonName")
 
 
@@ -200,7 +200,7 @@ def test_people_who_left_or_work_elsewhere_cannot_be_chosen(admin: Client, world
     foreign = world.add_company("Annan AB").add_contact(now=NOW, values={"first_name": "Bo"})
     for person in (gone, foreign):
         page = _refused(admin, world, contact=person)
-        assert "This person cannot be chosen any more." in page
+        assert "This person can no longer be chosen." in page
 
 
 # --- Terms of payment --------------------------------------------------------------------------------------
@@ -212,8 +212,8 @@ def test_the_default_terms_and_those_that_are_offered_can_be_chosen(admin: Clien
     world.terms(connection, name_english="90 days", days=90)
     connection.terms.update(kind=0)
     page = _shown(admin, world)
-    assert "30 days: an invoice of today would fall due" in page
-    assert "10 days: an invoice of today would fall due" in page
+    assert "30 days: an invoice dated today would be due" in page
+    assert "10 days: an invoice dated today would be due" in page
     assert "90 days" not in page.split("<form")[-1]
     said(admin, _sheet(world), confirmed(world.company, terms=offered))
     assert Push.objects.get().terms == offered
@@ -224,7 +224,7 @@ def test_terms_that_are_not_offered_or_not_ours_are_refused(admin: Client, world
     elsewhere = world.connect(is_current=False, name="Fjordlys AS")
     for terms in (world.terms(connection, days=90), world.terms(elsewhere, offered=True)):
         page = _refused(admin, world, terms=terms)
-        assert "These terms of payment cannot be chosen for new customers any more. Choose others." in page
+        assert "These terms of payment can no longer be chosen for new customers. Choose others." in page
 
 
 # --- Why there is no sheet ---------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_one_with_the_same_number_has_to_be_judged(admin: Client, world: World) 
     twin, seen = str(uuid4()), str(uuid4())
     typed = {"alike": [twin, seen], "seen": [seen]}
     page = _refused(admin, world, **typed)
-    assert "Say that none of these is this company, or link one instead." in page
+    assert "Confirm that none of these is this company, or link one instead." in page
     said(admin, _sheet(world), confirmed(world.company, **typed, none_of_these="on"))
     push = Push.objects.get(connection=connection)
     assert (push.create_anyway, push.seen_ids) == (True, [seen])  # the engine asks about the other one itself
@@ -329,7 +329,7 @@ def test_what_eaccounting_was_asked_by_is_told(
     connection.choose_terms(terms=connection.choosable_terms().first(), user=world.admin, now=NOW)
     typed = {"Name": "Nytt Navn AS", "CorporateIdentityNumber": number, "InvoiceCountryCode": "NO"}
     answer = admin.get(f"{_sheet(world)}possible-duplicates/", typed).content.decode()
-    assert f"it has no customer with this {asked_by}." in answer
+    assert f"Visma eAccounting has no customer with this {asked_by}." in answer
 
 
 def test_the_part_that_asks_says_when_nothing_can_be_added_any_more(admin: Client, world: World) -> None:
@@ -370,7 +370,7 @@ def test_a_refusal_keeps_the_sheet_and_its_values_with_the_words_at_the_field(ad
     page = _shown(admin, world)
     assert 'value="Typed AB"' in _input(page, "Name")
     assert "In Lime Go: Älvstrand Snickeri AB" in page
-    assert "Visma eAccounting refused this: That address is not allowed." in page
+    assert "Visma eAccounting did not accept this: That address is not allowed." in page
     assert 'aria-invalid="true"' in _input(page, "EmailAddress")
     assert page.index('name="EmailAddress"') < page.index('name="Name"')
     assert "DeliveryTerm: Give a delivery term." in page
@@ -398,7 +398,7 @@ def test_what_was_mended_on_the_company_since_is_taken_from_it(admin: Client, wo
 def test_a_broken_link_gives_its_place_to_a_new_customer(admin: Client, world: World, anna: User) -> None:
     connection = world.connect()
     link = world.link(connection, broken=CustomerLink.Broken.DELETED)
-    assert f"takes the place of {link.customer}" in _shown(admin, world)
+    assert f"The new customer replaces {link.customer}" in _shown(admin, world)
     assert CustomerLink.objects.exists()  # until it is confirmed
     said(admin, _sheet(world), confirmed(world.company))
     assert not CustomerLink.objects.exists()
@@ -419,7 +419,7 @@ def test_the_shorter_form_that_the_gone_customer_had_is_proposed_again(admin: Cl
 def test_terms_that_are_no_number_of_ours_are_refused(admin: Client, world: World, typed: str) -> None:
     world.connect()
     page = admin.post(_sheet(world), {**confirmed(world.company), "terms": typed}).content.decode()
-    assert "These terms of payment cannot be chosen for new customers any more. Choose others." in page
+    assert "These terms of payment can no longer be chosen for new customers. Choose others." in page
     assert not Push.objects.exists()
 
 

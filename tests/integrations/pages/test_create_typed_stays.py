@@ -16,7 +16,7 @@ from tests.integrations.pages.conftest import LATER, NOW, World, fill_index, sam
 from tests.integrations.pages.test_create import LONG
 from tests.pages import controls, filled
 
-STAYS = "Nothing was sent. What you chose and typed still stands here."
+STAYS = "Nothing was sent. What you chose and typed is still here."
 CREATE = "Create customer in Visma eAccounting"
 ASK = "Ask an admin"
 SETTINGS = "/settings/integrations/visma-eaccounting/"
@@ -124,7 +124,7 @@ def test_terms_that_came_back_are_shown_before_anything_is_created(world: World,
     form = filled(admin.get(address).content.decode(), button=CREATE)
     _lose_terms()
     page = admin.post(address, {**form, "InvoiceCity": "Lund"}).content.decode()
-    assert "The customer gets the terms of payment that an admin chooses for new customers." in page
+    assert "The customer gets the terms of payment that an admin has chosen for new customers." in page
     _mend()
     page = admin.post(address, filled(page, button=CREATE)).content.decode()
     assert "Choose terms of payment." in page
@@ -139,7 +139,10 @@ def test_a_sheet_about_one_company_there_sends_nothing_to_another(world: World, 
     Connection.objects.filter(pk=left.pk).update(is_current=False, state=Connection.State.DISCONNECTED)
     world.connect(name="Fjordlys AS")
     page = user.post(address, {**form, "InvoiceCity": "Lund"}).content.decode()
-    assert "Nothing was sent yet: meanwhile Fjordlys AS was connected. Look at it, then go on." in page
+    assert (
+        "Nothing has been sent yet. While you had this open, Fjordlys AS was connected. Check the values, then go on."
+        in page
+    )
     assert not Push.objects.exists()
     user.post(address, filled(page, button=CREATE))
     push = Push.objects.get()
@@ -173,7 +176,7 @@ def test_when_the_chosen_person_is_removed_the_other_values_stay(world: World, u
     form = filled(user.get(address).content.decode(), button=CREATE)
     contact.delete()
     page = user.post(address, {**form, "InvoiceCity": "Lund"}).content.decode()
-    assert "This person cannot be chosen any more." in page
+    assert "This person can no longer be chosen." in page
     assert 'value="Lund"' in page
     assert "Åsa" not in page
 
@@ -279,7 +282,7 @@ def test_the_edit_page_keeps_the_reference_and_all_the_rest(
 def test_the_edit_page_says_that_an_empty_reference_unlinks(world: World, user: Client) -> None:
     link = world.link(world.connect())
     page = user.get(f"/companies/{world.company.pk}/edit/").content.decode()
-    assert f"Empty it to unlink {link.customer}; nothing is changed in Visma eAccounting." in page
+    assert f"Clear the field to unlink {link.customer}. Nothing is changed in Visma eAccounting." in page
 
 
 def test_nothing_of_a_company_is_shown_to_whoever_may_not_see_it(

@@ -23,11 +23,11 @@ def test_nothing_was_fetched_yet(world: World) -> None:
     connection = world.connect()
     assert told(connection) == (
         IndexStage.WAITING,
-        "The customers have not been fetched from Visma eAccounting yet. That happens by itself soon.",
+        "The customers have not been fetched from Visma eAccounting yet. This happens automatically soon.",
     )
     stage, words = told(connection, usable={"blocked_reason": BlockedReason.LICENCE})
     assert stage == IndexStage.WAITING
-    assert words.endswith("That happens by itself once the connection works.")
+    assert words.endswith("This happens automatically once the connection works.")
 
 
 def test_while_it_is_filled_it_is_said_how_far_that_is(world: World) -> None:
@@ -35,7 +35,7 @@ def test_while_it_is_filled_it_is_said_how_far_that_is(world: World) -> None:
     world.link(connection)
     stage, words = told(connection, page=2, total=12345)
     assert stage == IndexStage.FILLING
-    assert "1 of 12,345 so far. A customer that is not fetched yet is not found here." in words
+    assert "1 of 12,345 so far. The rest cannot be found yet." in words
     assert "Visma eAccounting: 1 so far." in told(connection, total=None)[1]
 
 
@@ -52,14 +52,14 @@ def test_its_age_is_said_once_it_is_complete(world: World) -> None:
     [
         (
             {"failure": "server_error"},
-            "Since then Visma eAccounting did not answer. Lime Go tries again by itself.",
+            "Visma eAccounting has not answered since then. Lime Go tries again automatically.",
         ),
         (
             {"failure": "fault"},
-            "newer ones were not fetched. Lime Go tries again by itself. Tell support if this stays.",
+            "newer ones were not fetched. Lime Go tries again automatically. Contact support if this does not go away.",
         ),
-        ({"usable": {"state": Connection.State.NEEDS_RECONNECT}}, "An admin can see to it."),
-        ({"usable": {"blocked_reason": BlockedReason.SCOPE}}, "An admin can see to it."),
+        ({"usable": {"state": Connection.State.NEEDS_RECONNECT}}, "An admin can fix it."),
+        ({"usable": {"blocked_reason": BlockedReason.SCOPE}}, "An admin can fix it."),
     ],
 )
 def test_a_copy_that_is_not_kept_up_says_why(world: World, columns: dict[str, object], reason: str) -> None:

@@ -76,7 +76,10 @@ def test_a_group_is_shown_and_chosen_whole() -> None:
 def test_a_blank_side_is_said_in_words() -> None:
     rows = _rows(there={"WwwAddress": "https://bjork.example"}, base=Base({}, {}))
     [choice] = DiffForm(rows=rows, about=ABOUT).choices
-    assert [str(option.words) for option in choice.options] == ["Clear it there", "Keep Visma eAccounting's:"]
+    assert [str(option.words) for option in choice.options] == [
+        "Clear it in Visma eAccounting",
+        "Keep Visma eAccounting's:",
+    ]
     cleared = _posted(rows, WwwAddress="ours")
     assert cleared.is_valid()
     assert cleared.decision().write == {"WwwAddress": ""}
@@ -85,9 +88,9 @@ def test_a_blank_side_is_said_in_words() -> None:
 @pytest.mark.parametrize(
     ("shorter", "error"),
     [
-        ({}, "Give a shorter value, or keep Visma eAccounting's."),
-        ({"shorter-Name": " "}, "Give a shorter value, or keep Visma eAccounting's."),
-        ({"shorter-Name": "Å" * 51}, "Company name has 51 characters; Visma eAccounting takes at most 50."),
+        ({}, "Enter a shorter value, or keep Visma eAccounting's."),
+        ({"shorter-Name": " "}, "Enter a shorter value, or keep Visma eAccounting's."),
+        ({"shorter-Name": "Å" * 51}, "Company name has 51 characters; Visma eAccounting allows at most 50."),
         ({"shorter-Name": "  Björk  & Son "}, ""),
     ],
 )
@@ -136,7 +139,7 @@ def test_what_was_left_as_it_is_stays_decided_and_can_be_decided_anew() -> None:
 def test_what_eaccounting_stored_otherwise_is_decided_about_again() -> None:
     rows = _rows(there={"Telephone": "08 999"})
     form = DiffForm(rows=rows, about=ABOUT, again=["Telephone"])
-    assert [str(choice.look.words) for choice in form.choices] == ["Stored otherwise there"]
+    assert [str(choice.look.words) for choice in form.choices] == ["Saved differently in Visma eAccounting"]
 
 
 def test_the_button_says_for_any_number_what_it_does() -> None:

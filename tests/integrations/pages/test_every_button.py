@@ -38,17 +38,17 @@ OPENS = {
     "Find it again": {"link/"},
     "Link instead": {"link/…/"},
     "Add a contact person": {"contact-person/"},
-    "Choose a successor": {"contact-person/"},
+    "Choose a new contact person": {"contact-person/"},
     "Update the information in Visma eAccounting": {"update/"},
     "Review the differences": {"update/"},
-    "Decide anew": {"update/"},
-    "What was there before": {"updates/…/"},
+    "Change this": {"update/"},
+    "Previous values": {"updates/…/"},
 }
 # What acts at once, and why it needs no sheet.
 ACTS = {
     ("Cancel", "cancel/"): "nothing was sent, and nothing is",
     ("Check eAccounting now", "check/"): "only reads",
-    ("Look again", "look-again/"): "reads; what is then sent again is what a sheet confirmed",
+    ("Check again", "look-again/"): "reads; what is then sent again is what a sheet confirmed",
     ("Ask an admin", "ask-admin/"): "only mails: nothing is to be sent, or it was confirmed before",
     ("Try again", "try-again/"): "repeats exactly what a sheet confirmed",
     ("Send again", "try-again/"): "repeats exactly what a sheet confirmed",
@@ -62,9 +62,8 @@ LEADS = {
     "Connect in the settings": "the settings",
     "Reconnect in the settings": "the settings",
     "Test the connection in the settings": "the settings",
-    "Look at the terms of payment": "the settings",
+    "Check the terms of payment": "the settings",
     "Choose terms of payment": "the settings",
-    "Open in Visma": "the customer's page there",
     "Open in Visma eAccounting": "the customer's page there",
 }
 
@@ -194,7 +193,7 @@ def test_every_button_opens_a_sheet_or_has_a_reason(
                 met |= {(one.words, _end(one.address)) for one in found if one.how in ("post", "sheet")}
                 met |= {(one.words, "") for one in found if one.how in ("link", "script")}
                 if any(one.how == "post" and _end(one.address) in REPEATS for one in found):
-                    assert "Exactly what was confirmed on the sheet is sent" in panel
+                    assert "What was confirmed earlier is sent unchanged" in panel
     opened = {(words, end) for words, ends in OPENS.items() for end in ends}
     assert opened | set(ACTS) | {(words, "") for words in LEADS} == met
 
@@ -274,12 +273,12 @@ def test_create_anyway_shows_who_and_what_and_asks_for_the_tick(world: World, us
     page = user.get(address).content.decode()
     for words in ("Björk AB", "1007", "5560160680", "Luleå", "inactive", "Same registration number"):
         assert words in page
-    for words in ("Typed AB", "Umeå", "30 days", "exactly what was confirmed when it was asked for"):
+    for words in ("Typed AB", "Umeå", "30 days", "exactly the values that were confirmed"):
         assert words in page
     assert "Lund" not in page  # what was confirmed, not what stands here now
     form = filled(page, button="Create customer in Visma eAccounting")
     without = user.post(address, form)
-    assert "Say that none of these is this company, or link one instead." in without.content.decode()
+    assert "Confirm that none of these is this company, or link one instead." in without.content.decode()
     push.refresh_from_db()
     assert push.wait_reason == WaitReason.DECISION
     assert user.post(address, {**form, "none_of_these": "on"}).status_code == 302
@@ -297,7 +296,7 @@ def test_a_candidate_that_came_meanwhile_is_not_judged(world: World, user: Clien
     another = {"id": str(uuid4()), "name": "Björk Två", "number": "1009"}
     Push.objects.update(candidates=[*push.candidates, another])
     page = user.post(address, {**form, "none_of_these": "on"}).content.decode()
-    assert "Nothing was created yet: look at what stands here now, then decide." in page
+    assert "Nothing has been created yet. This has changed since you opened it. Check it, then decide." in page
     assert "Björk Två" in page
     assert not filled(page, button="Create customer in Visma eAccounting").get("none_of_these")
     assert not push.decide_create_anyway(now=LATER)  # nor by one who read the row before
@@ -312,7 +311,7 @@ def test_create_anyway_with_other_terms_than_it_showed_is_shown_again(world: Wor
     connection = Connection.objects.get()
     connection.choose_terms(terms=world.terms(connection, days=90), user=world.admin, now=LATER)
     page = user.post(address, {**form, "none_of_these": "on"}).content.decode()
-    assert "Nothing was created yet" in page
+    assert "Nothing has been created yet" in page
     assert Push.objects.get().wait_reason == WaitReason.DECISION
 
 
@@ -321,7 +320,7 @@ def test_what_no_sheet_confirmed_is_sent_as_create_anyway_showed_it(world: World
     address = _address(world, "create-anyway")
     form = filled(user.get(address).content.decode(), button="Create customer in Visma eAccounting")
     world.company.save_changes(now=LATER, values={"city": "Lund"})
-    assert "Nothing was created yet" in user.post(address, {**form, "none_of_these": "on"}).content.decode()
+    assert "Nothing has been created yet" in user.post(address, {**form, "none_of_these": "on"}).content.decode()
     form = filled(user.get(address).content.decode(), button="Create customer in Visma eAccounting")
     user.post(address, {**form, "none_of_these": "on"})
     world.company.save_changes(now=LATER, values={"city": "Kalmar"})
@@ -346,7 +345,7 @@ def test_unlink_names_the_customer_and_unlinks_no_other(world: World, user: Clie
     form = filled(page, button="Unlink")
     link.delete()
     other = world.link(connection, company=world.company, broken=CustomerLink.Broken.DELETED)
-    assert "Nothing was unlinked yet" in user.post(address, form).content.decode()
+    assert "Nothing has been unlinked yet" in user.post(address, form).content.decode()
     assert CustomerLink.objects.get() == other
     page = user.post(address, filled(user.get(address).content.decode(), button="Unlink"), follow=True)
     assert "The company is unlinked. Nothing was changed in Visma eAccounting." in page.content.decode()
@@ -360,7 +359,7 @@ def test_while_something_waits_the_company_cannot_be_unlinked(world: World, user
     form = filled(user.get(address).content.decode(), button="Unlink")
     world.push(connection, kind=Kind.UPDATE, wait_reason=WaitReason.RETRY, next_attempt_at=LATER)
     page = user.get(address).content.decode()
-    assert "This is already being sent, asked for by Anna Ek." in page
+    assert "This is already being sent, requested by Anna Ek." in page
     with pytest.raises(AssertionError, match="there is no button"):
         filled(page, button="Unlink")
     assert "This is already being sent" in user.post(address, form, follow=True).content.decode()
@@ -375,7 +374,7 @@ def test_what_no_sheet_confirmed_is_neither_repeated_nor_sent_now(world: World, 
         _failed(world, Kind.UPDATE, "gave_up")
         assert user.post(_address(world, "try-again")).headers["Location"] == _address(world, "update")
     _asked_long_ago(world)
-    assert "Cancel it, and ask for it anew." in _panel(user, world)
+    assert "Cancel this and start again." in _panel(user, world)
     before = _rows()
     user.post(_address(world, "send-now"))
     assert _rows() == before

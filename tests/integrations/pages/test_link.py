@@ -132,7 +132,7 @@ def test_before_the_index_is_filled_it_is_said_that_some_are_missing(
     page = _search(admin, world, "1005")
     assert "has the number 1005." in page
     assert "The customers have not been fetched from Visma eAccounting yet." in page
-    assert "One that was added there just now is found by the address of its page." in page
+    assert "If it was added in Visma eAccounting just now, paste the address of its page." in page
     assert "Norrsken Elteknik AB" in _search(admin, world, str(_named(sandbox, "Norrsken Elteknik AB")["Id"]))
 
 
@@ -142,7 +142,7 @@ def test_a_customer_of_an_earlier_connection_is_told_from_one_that_is_nowhere(
     earlier = world.connect(name="Nordvik Måleri AB", is_current=False, state=Connection.State.DISCONNECTED)
     other = world.link(earlier)
     page = _search(admin, world, str(other.reference))
-    assert "That is a customer of Nordvik Måleri AB, and your account is connected to Nordvik Bygg AB." in page
+    assert "That is a customer of Nordvik Måleri AB, but your account is connected to Nordvik Bygg AB." in page
 
 
 def test_a_customer_that_is_linked_cannot_be_chosen_and_leads_to_its_company(
@@ -214,7 +214,7 @@ def test_link_only_links_and_changes_nothing_there(
     customer = same_number(sandbox, _named(sandbox, "Norrsken Elteknik AB"))
     before = sandbox.customers()
     page = _post(admin, _address(world, customer, query="1005"), Name="ours")
-    assert "The company is linked to Norrsken Elteknik AB (1005). Nothing was changed there." in page
+    assert "The company is linked to Norrsken Elteknik AB (1005). Nothing was changed in Visma eAccounting." in page
     link = CustomerLink.objects.get()
     assert (str(link.reference), link.origin, link.linked_by) == (customer["Id"], Origin.MATCHED, anna)
     assert (link.sent, link.kept) == (None, [])
@@ -256,10 +256,10 @@ def test_another_registration_number_has_to_be_confirmed(
     admin: Client, world: World, connection: Connection, sandbox: Sandbox
 ) -> None:
     address = _address(world, _named(sandbox, "Norrsken Elteknik AB"))
-    warning = "The registration numbers differ: 556016-0680 here, 556845-6718 in Visma eAccounting."
+    warning = "The registration numbers differ: 556016-0680 in Lime Go, 556845-6718 in Visma eAccounting."
     assert warning in admin.get(address).content.decode()
     page = _post(admin, address)
-    assert "Tick this if it is the same company all the same." in page
+    assert "Tick this if it is still the same company." in page
     assert not CustomerLink.objects.exists()
     _post(admin, address, anyway="on")
     assert CustomerLink.objects.exists()
@@ -298,7 +298,7 @@ def test_what_was_changed_after_it_was_shown_is_shown_again_instead_of_linked(
     else:
         sandbox.edit_customer(customer_id=str(customer["Id"]), Telephone="090-12 34 56")
     page = said(admin, address, {**carried, "do": "only"})
-    assert "Somebody changed this after you opened it, so nothing was linked. Look at it again." in page
+    assert "Somebody changed this after you opened it, so nothing was linked. Check it again." in page
     assert "34 56" in page
     assert not CustomerLink.objects.exists()
     assert "is linked to" in _post(admin, address)
@@ -320,14 +320,14 @@ def test_while_eaccounting_does_not_answer_the_index_shows_who_it_is_and_nothing
     carried = _carried(admin, address)
     sandbox.fault(kind="status", status=503, path="/v2/customers/.*", when="before", count=None)
     page = admin.get(address).content.decode()
-    assert "Visma eAccounting does not answer just now. Try again in a moment." in page
-    assert "What is shown of it was read just now." in page
+    assert "Visma eAccounting is not answering right now. Try again in a moment." in page
+    assert "These values were read just now." in page
     assert "Is it Norrsken Elteknik AB (1005)?" in page
     page = said(admin, address, {**carried, "do": "only", "anyway": "on", "Name": "ours"})
-    assert "Nothing was linked. Visma eAccounting does not answer just now." in page
+    assert "Nothing was linked. Visma eAccounting is not answering right now." in page
     assert re.search(r'value="ours"\s+id="id_Name_ours" checked', page)
     unknown = admin.get(_address(world, str(uuid4()))).content.decode()
-    assert "does not answer just now." in unknown
+    assert "is not answering right now." in unknown
     assert 'name="do"' not in unknown
     assert not CustomerLink.objects.exists()
 
@@ -393,7 +393,7 @@ def test_a_broken_link_to_a_customer_that_is_back_is_mended_by_linking_again(
     _post(admin, _address(world, customer), anyway="on")
     assert CustomerLink.objects.get().broken == ""
     assert not Event.objects.filter(kind=EventKind.UNLINKED).exists()
-    assert "This company is linked to that customer already." in _search(admin, world, "1005")
+    assert "This company is already linked to that customer." in _search(admin, world, "1005")
 
 
 # --- A wish that waits for this decision ---------------------------------------------------------
@@ -412,7 +412,7 @@ def test_linking_instead_ends_the_wish_to_add_the_company(
     push = _deciding(world, connection, customer)
     address = _address(world, customer)
     assert f'href="{address}"' in admin.get(f"/companies/{world.company.pk}/").content.decode()
-    assert "Nothing was changed there." in _post(admin, address)
+    assert "Nothing was changed in Visma eAccounting." in _post(admin, address)
     push.refresh_from_db()
     assert push.state == PushState.DONE
     assert CustomerLink.objects.get().origin == Origin.MATCHED

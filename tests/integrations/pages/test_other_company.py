@@ -82,9 +82,9 @@ def test_it_says_what_is_at_stake(
 def test_actions_whose_outcome_is_not_known_stay_and_are_told(admin: Client, world: World, chosen: str) -> None:
     old = Connection.objects.get(is_current=True)
     push = world.push(old, state=PushState.UNKNOWN, unknown_since=timezone.now())
-    words = "That is looked up when Nordvik Bygg AB is connected again"
+    words = "Lime Go checks when Nordvik Bygg AB is connected again"
     for address in (CHOICE, f"{PAGE}disconnect/"):
-        assert f"Of 1 action it is not known yet what became of it. {words}" in admin.get(address).content.decode()
+        assert f"It is not known yet whether 1 action succeeded. {words}" in admin.get(address).content.decode()
     _decide(admin, "start_over")
     assert Push.objects.get(pk=push.pk).state == PushState.UNKNOWN
 

@@ -192,10 +192,10 @@ def test_the_fields_that_changed_are_named_and_counted(world: World) -> None:
     contact = world.contact()
     link = world.link(world.connect(), contact=contact, other={"Telephone": "1", "InvoiceCity": "Lund"})
     shown = world.panel()
-    assert shown.differences_told == ["Changed here: Phone number, Postal address (City)."]
-    assert shown.title == "2 fields changed here"
+    assert shown.differences_told == ["Changed in Lime Go: Phone number, Postal address (City)."]
+    assert shown.title == "2 fields changed in Lime Go"
     contact.save_changes(now=NOW, values={"email": "asa@alvstrand.example"})
-    assert world.panel().title == "3 fields changed here"
+    assert world.panel().title == "3 fields changed in Lime Go"
     type(link).objects.update(sent=None)
     assert world.panel().title == "3 fields differ"
 
@@ -203,11 +203,11 @@ def test_the_fields_that_changed_are_named_and_counted(world: World) -> None:
 def test_of_changes_on_both_sides_the_title_names_the_fields_and_the_text_tells_the_rest(world: World) -> None:
     _changed_there(world, other={"Telephone": "1", "Name": "Another AB"}, Telephone="2", InvoiceCity="Lund")
     shown = world.panel()
-    assert shown.title == "Changed on both sides: Phone number"
+    assert shown.title == "Changed in both systems: Phone number"
     assert shown.differences_told == [
-        "Changed on both sides: Phone number.",
+        "Changed in both systems: Phone number.",
         "Changed in Visma eAccounting: Postal address (City).",
-        "Changed here: Company name.",
+        "Changed in Lime Go: Company name.",
     ]
 
 
@@ -217,7 +217,7 @@ def test_what_a_person_kept_there_is_up_to_date_and_still_named(world: World, ad
     link.keep(here={"Telephone": "+46 8 123 45 67"}, there={"Telephone": "08 999"})
     assert world.panel().state == State.UP_TO_DATE
     card = admin.get(f"/companies/{world.company.pk}/").content.decode()
-    assert "Left as Visma eAccounting has it: Phone number." in card
+    assert "Kept as in Visma eAccounting: Phone number." in card
 
 
 def test_of_a_customer_that_was_never_read_nothing_is_claimed(world: World) -> None:
@@ -233,7 +233,7 @@ def test_what_was_overtaken_is_to_be_reviewed_until_somebody_has(world: World, a
     world.push(link.connection, kind=Kind.UPDATE, state=PushState.FAILED, finished_at=LATER, **failure)
     assert world.panel().state == State.REFUSED
     panel = admin.get(f"/companies/{world.company.pk}/").content.decode().split('id="visma-eaccounting"')[1]
-    assert "Somebody changed this in Visma eAccounting after you looked: Phone number." in panel
+    assert "Somebody changed this in Visma eAccounting after you opened it: Phone number." in panel
     assert "Review the differences</a>" in panel
     assert "Send again" not in panel
     link.refresh_from_db()
@@ -276,7 +276,7 @@ def test_missing_and_overlong_values_are_named_before_anything_is_sent(world: Wo
     card = admin.get(f"/companies/{world.company.pk}/").content.decode()
     for words, field in (
         ("Postal code is missing.", "postal_code"),
-        ("Company name has 51 characters; Visma eAccounting takes at most 50.", "name"),
+        ("Company name has 51 characters; Visma eAccounting allows at most 50.", "name"),
     ):
         assert words in card
         assert f"/companies/{world.company.pk}/edit/#id_{field}" in card
@@ -326,7 +326,7 @@ def test_a_new_customer_is_named_by_its_number_until_something_else_is_done(
     link = world.link(connection)
     card = admin.get(f"/companies/{world.company.pk}/").content.decode()
     assert "Customer 1014 created" in card
-    assert "Open in Visma<" in card
+    assert "Open in Visma eAccounting<" in card
     assert "Copy reference" in card
     link.origin = Origin.MATCHED
     link.save()
@@ -371,10 +371,10 @@ def test_what_is_not_known_of_a_left_company_names_it_and_offers_nothing_that_wo
     _left(world)
     client = as_user(world.admin)
     card = client.get(f"/companies/{world.company.pk}/").content.decode()
-    assert "This company was being sent to Fjordlys AS, and what became of that is not known yet." in card
+    assert "This company was being sent to Fjordlys AS, and it is not known yet whether that succeeded." in card
     assert "+ Add as customer" not in card
     assert (
-        "looked up when an admin connects Fjordlys AS again"
+        "Lime Go checks when an admin connects Fjordlys AS again"
         in client.get(f"/companies/{world.company.pk}/edit/").content.decode()
     )
-    assert "Not known yet" in client.get("/companies/").content.decode()
+    assert "Outcome not known yet" in client.get("/companies/").content.decode()

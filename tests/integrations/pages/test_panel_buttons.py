@@ -64,7 +64,7 @@ def _deciding(world: World, sandbox: Sandbox, **fields: object) -> tuple[Push, s
 
 def test_decisions_are_recorded_once(admin: Client, world: World, sandbox: Sandbox) -> None:
     push, _customer = _deciding(world, sandbox, state=PushState.UNKNOWN, unknown_since=NOW)
-    assert "Visma eAccounting is asked once more." in said(admin, _url(world, "look-again"))
+    assert "Checking Visma eAccounting once more." in said(admin, _url(world, "look-again"))
     assert sentence("nothing_to_decide") in said(admin, _url(world, "look-again"))
     assert sentence("nothing_to_decide") in said(admin, _url(world, "create-anyway"))
     Push.objects.update(wait_reason=WaitReason.DECISION)

@@ -90,7 +90,7 @@ def test_every_code_has_full_sentences(code: str, language: str) -> None:
 
 
 def test_an_unknown_code_claims_nothing() -> None:
-    assert NO_SENTENCE == ("This did not work. Nothing is lost. Try again, and tell support if it happens again.")
+    assert NO_SENTENCE == ("This did not work. Nothing is lost. Try again, and contact support if it happens again.")
 
 
 def test_particulars_are_told() -> None:
@@ -100,7 +100,7 @@ def test_particulars_are_told() -> None:
     assert sentence("already_under_way") == "This is already being sent. Wait until it is done."
     told = sentence("values", EXAMPLES["values"])
     assert told == (
-        "Nothing was sent. Company name has 72 characters; Visma eAccounting takes at most 50. City is missing."
+        "Nothing was sent. Company name has 72 characters; Visma eAccounting allows at most 50. City is missing."
     )
 
 

@@ -35,10 +35,10 @@ def test_the_list_tells_days_kind_and_when_an_invoice_of_today_would_fall_due(ad
     page = _page(admin)
     for words in ("Net · 10 days", "From the end of the month · 0 days", "Unknown kind (9) · 7 days"):
         assert words in page
-    assert page.count("An invoice of today would fall due") == 3
-    assert "When an invoice would fall due is not known." in page
+    assert page.count("An invoice dated today would be due") == 3
+    assert "The due date of an invoice is not known." in page
     assert "Not for sales" not in page
-    assert "They are fetched again every night." in page
+    assert "They are reloaded every night." in page
 
 
 def test_what_may_be_chosen_beside_the_default_is_saved_with_it(admin: Client, world: World) -> None:
@@ -141,22 +141,22 @@ def _customer(world: World, connection: Connection, name: str, terms: TermsOfPay
 
 def test_linked_customers_with_other_terms_are_counted_and_listed(admin: Client, world: World) -> None:
     connection = world.connect()
-    assert "have other terms" not in _page(admin)
-    assert "No linked customer has other terms than your default" in _page(admin, OTHER)
+    assert "linked customers have terms" not in _page(admin)
+    assert "No linked customer has terms of payment other than your default" in _page(admin, OTHER)
     other = world.terms(connection, name_english="10 days")
     _customer(world, connection, "Berg AB", other)
     _customer(world, connection, "Dal AB", connection.default_terms)
     _customer(world, connection, "Fjord AB", None)
-    assert "1 linked customer has other terms than your default" in _page(admin)
+    assert "1 linked customer has terms of payment other than your default" in _page(admin)
     _customer(world, connection, "Alm AB", other)
     strange = world.link(connection, company=world.add_company("Ek AB"))
     RemoteCustomer.objects.filter(pk=strange.customer_id).update(terms_id=uuid4())
-    assert "3 linked customers have other terms than your default" in _page(admin)
+    assert "3 linked customers have terms of payment other than your default" in _page(admin)
     listed = _page(admin, OTHER)
     places = [listed.index(name) for name in ("Alm AB", "Berg AB", "Ek AB")]
     assert places == sorted(places)
     assert listed.count("10 days") == 2
-    assert "Not known yet" in listed
+    assert "Outcome not known yet" in listed
     assert "Dal AB" not in listed
     assert "Fjord AB" not in listed
 

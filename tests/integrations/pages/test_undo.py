@@ -1,4 +1,4 @@
-"""What was there before an update, and putting it back, as a page; tests/integrations/test_undo.py sends it."""
+"""What an update overwrote, and putting it back, as a page; tests/integrations/test_undo.py sends it."""
 
 import html
 import re
@@ -64,7 +64,7 @@ def test_the_sheet_shows_before_sent_and_now_and_ticks_what_nobody_changed_since
     page = _page(admin, done)
     for words in (*BEFORE.values(), *SENT.values(), "annan@alvstrand.example", "Changed since then"):
         assert words in page
-    assert "What is there now could not be read, so you see what was there" in page
+    assert "The current values could not be read, so these are the values from" in page
     assert _ticked(page) == {"Telephone": True, "EmailAddress": False}
 
 
@@ -81,10 +81,10 @@ def test_what_is_ticked_is_put_back_over_what_was_seen(admin: Client, done: Push
 
 def test_nothing_ticked_or_nothing_seen_sends_nothing(admin: Client, done: Push) -> None:
     seen = _seen(_page(admin, done))
-    assert "Nothing is ticked. Tick what is to be put back." in _page(admin, done, seen)
+    assert "Nothing is ticked. Tick what you want to put back." in _page(admin, done, seen)
     for sealed in ("", "forged"):
         page = _page(admin, done, {"Telephone": "ours", "seen": sealed})
-        assert "Nothing was sent yet: look at what is there now, then put it back." in page
+        assert "Nothing has been sent yet. Check what Visma eAccounting has now, then put the values back." in page
     assert Push.objects.count() == 1
 
 
@@ -93,14 +93,14 @@ def test_what_another_sheet_showed_is_not_taken_for_this_one(admin: Client, worl
         done.connection, kind=Kind.UPDATE, state=PushState.DONE, before=BEFORE, values=SENT, finished_at=LATER
     )
     seen = _seen(_page(admin, done))
-    assert "Nothing was sent yet" in _page(admin, other, {"Telephone": "ours", **seen})
+    assert "Nothing has been sent yet" in _page(admin, other, {"Telephone": "ours", **seen})
 
 
 def test_nothing_left_to_put_back_is_said(admin: Client, done: Push, link: CustomerLink) -> None:
     link.customer.answered |= BEFORE
     link.customer.save()
     page = _page(admin, done)
-    assert "Visma eAccounting already has what was there before." in page
+    assert "Visma eAccounting already has the previous values." in page
     assert re.search(r'<button[^>]* disabled aria-describedby="why-nothing"', page)
     assert _ticked(page) == {}
 
@@ -122,7 +122,7 @@ def _disconnect(world: World, done: Push) -> str:
 
 def _send(world: World, done: Push) -> str:
     world.push(done.connection, kind=Kind.UPDATE)
-    return "This is already being sent, asked for by Anna Ek."
+    return "This is already being sent, requested by Anna Ek."
 
 
 def _delete(world: World, done: Push) -> str:
@@ -154,7 +154,7 @@ def test_without_a_connection_nothing_is_put_back_and_what_was_ticked_stays(
     opened = _page(admin, done)
     assert (words in opened, _ticked(opened)) == (True, {})
     again = _page(admin, done, {"Telephone": "ours", **seen})
-    assert f"Nothing was sent. What you chose and typed still stands here.\n      {words}" in again
+    assert f"Nothing was sent. What you chose and typed is still here.\n      {words}" in again
     assert _ticked(again) == {"Telephone": True, "EmailAddress": False}
     assert Push.objects.count() == 1
     Connection.objects.update(state=Connection.State.CONNECTED)
