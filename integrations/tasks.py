@@ -1,4 +1,7 @@
-"""Worker entry points. A message only says "look at this row"; losing or doubling one does no harm."""
+"""Entry points of the Celery workers.
+
+A message only says "look at this row": losing it, or getting it twice, does no harm.
+"""
 
 import logging
 import time
@@ -19,37 +22,37 @@ from integrations.models import push_queue
 
 log = logging.getLogger(__name__)
 
-WAKE_SECONDS = 0.04  # each for connecting and for answering
-QUIET_SECONDS = 5.0  # after a failed poke no other is tried for so long: a click must not wait for the broker
-PULL_SECONDS = 2.0  # after which a worker that pulls hands over to the next message
-PULL_PAUSE = 0.1  # seconds, when all accounts that have due rows have enough of them in hand
-PULLS_WAITING = 16  # messages that may wait for those who pull: as many of them can be woken at once
-# Seconds. What nobody has taken by then is long since booked again; no shorter, since a host compares it with its
-# own clock, which may be wrong.
+WAKE_SECONDS = 0.04  # once for connecting and once for the answer
+QUIET_SECONDS = 5.0  # after a failed wake none is sent for this long: a click must not wait for the broker
+PULL_SECONDS = 2.0  # after this a worker that pulls hands over to the next message
+PULL_PAUSE = 0.1  # seconds to wait while every account with due rows already has its share of them in work
+PULLS_WAITING = 16  # most pull messages that may be waiting: so many workers can be woken at once
+# Seconds. A message that nobody has taken by then has long been replaced by a newer one. Not shorter, because each
+# host compares it with its own clock, which may be wrong.
 UPKEEP_EXPIRES = 7200.0
 _quiet = {"until": 0.0}
 
 
 @cache
 def _wake_broker() -> Broker:
-    """How pokes reach the broker: giving up quickly, unlike the workers' patient connections."""
+    """Return the broker connection for wakes: it gives up quickly, unlike the patient one of the workers."""
     options = {"socket_timeout": WAKE_SECONDS, "socket_connect_timeout": WAKE_SECONDS, "max_retries": 0}
     return current_app.connection_for_write(transport_options=options)
 
 
 def wake(push_id: int) -> None:
-    """Tell a worker about a row that is due."""
+    """Tell a worker that a push is due."""
     reach(Point.WISH_COMMITTED)
     _wake(deliver_push, {"push_id": push_id})
 
 
 def wake_upkeep() -> None:
-    """Tell a worker that there are terms of payment to fetch."""
+    """Tell a worker that terms of payment have to be fetched."""
     _wake(look_after_connections, {})
 
 
 def _wake(task: "Task[..., None]", arguments: dict[str, int | str]) -> None:
-    """Send a message. Never fails and never takes long: the sweeper finds the row anyway."""
+    """Send a message. Never fails and never takes long: if it is lost, the sweeper finds the row."""
     if time.monotonic() < _quiet["until"]:
         return
     try:
@@ -63,15 +66,15 @@ def _wake(task: "Task[..., None]", arguments: dict[str, int | str]) -> None:
 
 @shared_task
 def deliver_push(*, push_id: int, **_later: object) -> None:
-    """Move the push that was just clicked as far as it goes now."""
+    """Take the push that was just clicked as far as it can go now."""
     deliver(push_id)
 
 
 @shared_task
 def pull(**_later: object) -> None:
-    """Move rows that no poke takes care of, one after the other, the account least recently served first.
+    """Deliver due pushes one after the other, the account least recently served first.
 
-    For a moment only, so that a worker that is asked to stop soon can; what is left is for the next message.
+    Stops after PULL_SECONDS, so that a worker that is asked to stop can; the next message goes on.
     """
     end = time.monotonic() + PULL_SECONDS
     while time.monotonic() < end:
@@ -85,10 +88,10 @@ def pull(**_later: object) -> None:
 
 @shared_task
 def sweep(**_later: object) -> None:
-    """Wake those who pull when there are rows that no poke takes care of.
+    """Wake workers when pushes are due that no wake has announced.
 
-    Messages that nobody has taken yet keep them busy; more of them would only pile up. What waits although its cause
-    is over is made due first.
+    Makes pushes due first whose reason to wait is over. Sends only as many messages as there is room for: the ones
+    that still wait in the queue already keep the workers busy.
     """
     room, now = max(0, PULLS_WAITING - _pulls_waiting()), database_now()
     push_queue.recheck(now=now)
@@ -100,14 +103,14 @@ def sweep(**_later: object) -> None:
 
 def _pulls_waiting() -> int:
     with current_app.connection_for_read() as broker:
-        # kombu's types name only what all its transports share.
+        # kombu's types declare only what all its transports share.
         waiting: int = broker.default_channel.queue_declare("bulk").message_count  # type: ignore[attr-defined]
         return waiting
 
 
 @shared_task
 def look_after_connections(**_later: object) -> None:
-    """Hand each connection that is due for upkeep on to a task of its own."""
+    """Start one task for each connection that is due for upkeep."""
     now = database_now()
     upkeep.look_after(now=now, hand_on=_hand_on)
     customer_index.look_after(now=now, hand_on=_index)
@@ -121,18 +124,21 @@ def _hand_on(connection_id: int) -> None:
 
 @shared_task
 def look_after(*, connection_id: int, **_later: object) -> None:
-    """Probe a blocked connection, fetch its terms, or keep its grant alive."""
+    """Do the upkeep of one connection: probe it if it is blocked, fetch its terms of payment, keep its grant alive."""
     upkeep.look_after_one(connection_id)
 
 
 def _index(connection_id: int, lease: datetime) -> None:
-    """A message that is lost is sent again once the lease is over."""
+    """Send the message for the next step of an index. If it is lost, it is sent again when the lease has ended."""
     _wake(index_customers, {"connection_id": connection_id, "lease": lease.isoformat()})
 
 
 @shared_task
 def index_customers(*, connection_id: int, lease: str, **_later: object) -> None:
-    """Read one page of a connection's customers; the next one is another message, so that others get their turn."""
+    """Read one page of a connection's customers.
+
+    The next page is another message, so that other connections get their turn.
+    """
     following = customer_index.step(connection_id, lease=datetime.fromisoformat(lease))
     if following:
         _index(connection_id, following)
@@ -142,5 +148,5 @@ def index_customers(*, connection_id: int, lease: str, **_later: object) -> None
 
 @shared_task
 def end_offer(*, account_id: int, **_later: object) -> None:
-    """Give back the grant of a company that nobody decided about."""
+    """Give back a grant that nobody decided about in time."""
     other_company.drop_expired(account_id, now=database_now())
