@@ -1,1 +1,1 @@
-"""What the buttons on a company mean: check, record the wish in one transaction, poke a worker."""
+"""What the buttons on a company do: check, write a push in one transaction, wake a worker."""

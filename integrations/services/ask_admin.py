@@ -1,8 +1,8 @@
-"""Ask an admin: a mail to each of them, and what a sheet confirmed is parked until they have mended what only they can.
+"""Ask an admin: e-mail the admins, and park what a sheet confirmed until they have fixed what only they can fix.
 
-A parked request is a waiting row like any other, due to nobody: reconnecting, unblocking or choosing terms pulls it
-forward (push_queue.pull_forward, else recheck), on the same eAccounting company only, and asks again when it has
-grown old.
+A parked push waits like any other, but is due to nobody. Reconnecting, unblocking or choosing terms makes it due
+(Push.pull_forward, else recheck), only for the same eAccounting company. After seven days a person has to confirm it
+again.
 """
 
 from collections.abc import Collection
@@ -42,13 +42,13 @@ _MAILS = {
     **dict.fromkeys(TERMS_PROBLEMS, "ask-admin-terms"),
 }
 _MAIL_ABOUT_A_STOP = "ask-admin-stopped"
-# An admin who got a mail may have mended it since, and it may have broken again.
+# An admin who got a mail may have fixed it since, and it may have broken again.
 MAIL_AGAIN_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Who was asked, and what became of the wish."""
+    """Who was asked, and whether the push is parked."""
 
     mailed: list[User]  # the admins to whom a mail goes
     spared: list[User]  # the admins who got one less than MAIL_AGAIN_AFTER ago
@@ -67,12 +67,12 @@ def ask_admins(
     decision: Decision | None = None,
     customer_id: str = "",
 ) -> Asked:
-    """Mail the admins what stands in the way, and park what a person confirmed until they have acted.
+    """E-mail the admins what has to be fixed, and park what a person confirmed until they have fixed it.
 
-    `confirmed`, `contact`, `terms`, `judged`: of the create sheet, as for `services.request_create`; `decision`,
-    `customer_id`: of the update sheet, as for `services.settle_differences`. Without either nothing new is parked, and
-    what waits for an admin already is theirs who asks last. Raises NothingToAsk, AlreadyUnderWay, AlreadyLinked,
-    NotLinked, CannotSendValues, ContactGone, Archived.
+    `confirmed`, `contact`, `terms`, `judged`: from the create sheet, as for `request_create`. `decision`,
+    `customer_id`: from the update sheet, as for `request_update`. Without either nothing new is parked, and a push
+    that already waits for an admin becomes the request of the person who asks now. Raises NothingToAsk,
+    AlreadyUnderWay, AlreadyLinked, NotLinked, CannotSendValues, ContactGone, Archived.
     """
     now = database_now()
     with transaction.atomic():
@@ -109,16 +109,16 @@ def ask_admins(
 
 
 def _locked_connection(company: Company) -> Connection | None:
-    """Return the account's connection, in whatever state; whoever mends it waits until the wish is parked."""
-    # The terms are read by a query of their own: joined, they would be those of before the wait.
+    """Return the account's connection, locked, whatever its state: an admin's fix waits until the push is parked."""
+    # The terms are read in a query of their own: a join would return them as they were before we waited for the lock.
     rows = Connection.without_tokens().select_for_update(no_key=True)
     current = rows.filter(account_id=company.account_id, is_current=True)
-    # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
+    # If another connection became current while we waited for the lock, the query finds nothing: so try once more.
     return current.first() or current.first()
 
 
 def admin_problem(connection: Connection | None, link: CustomerLink | None) -> str:
-    """Return the code of what only an admin can mend before a company is added or updated, or ""."""
+    """Return the code of what only an admin can fix before a company is created or updated, or ""."""
     if connection is None:
         return "not_connected"
     if not connection.is_connected:
@@ -129,7 +129,7 @@ def admin_problem(connection: Connection | None, link: CustomerLink | None) -> s
 
 
 def _give_way(link: CustomerLink | None, company: Company, connection: Connection, user: User) -> None:
-    """Forget a customer that is gone there, as adding the company does. Raises AlreadyLinked for any other."""
+    """Remove the link to a customer that is gone, as creating does. Raises AlreadyLinked for any other customer."""
     if link and not link.broken:
         raise AlreadyLinked
     if link:
@@ -137,7 +137,7 @@ def _give_way(link: CustomerLink | None, company: Company, connection: Connectio
 
 
 def _still(link: CustomerLink | None, customer_id: str) -> CustomerLink:
-    """Return the link that the person saw. Raises NotLinked."""
+    """Return the link if it is still the one that the person saw. Raises NotLinked."""
     if link is None or str(link.reference) != customer_id:
         raise NotLinked
     return link
@@ -146,7 +146,7 @@ def _still(link: CustomerLink | None, customer_id: str) -> CustomerLink:
 def _park_update(
     user: User, company: Company, connection: Connection, code: str, link: CustomerLink, decision: Decision
 ) -> Push | None:
-    """Park what the person chose to write, if it is anything; who asks has decided nothing about the rest."""
+    """Park what the person chose to write, if anything. Choices to keep eAccounting's value are not recorded yet."""
     if not decision.write:
         return None
     refuse_problems(decision.write)
@@ -163,7 +163,7 @@ def _park_update(
 
 
 def _park(user: User, company: Company, connection: Connection, code: str, wish: dict[str, object]) -> Push:
-    """Record the wish as one that waits; the same one twice is one. Raises AlreadyUnderWay."""
+    """Record the request as a parked push; the same request twice is one push. Raises AlreadyUnderWay."""
     waiting = Push.open_of(company)
     if waiting and (waiting.kind, waiting.confirmed) == (wish["kind"], wish["confirmed"]):
         return _renewed(user, waiting, connection)
@@ -182,7 +182,7 @@ def _park(user: User, company: Company, connection: Connection, code: str, wish:
 
 
 def _renewed(user: User, waiting: Push, connection: Connection | None) -> Push:
-    """Make what waits for an admin already this person's wish. Raises AlreadyUnderWay for what waits for others."""
+    """Make a push that already waits for an admin this person's request. Raises AlreadyUnderWay for any other push."""
     if connection is None or waiting.connection_id != connection.pk or not waiting.waits_for_admin:
         raise under_way(waiting)
     waiting.renew_request(user=user, now=database_now())
@@ -190,7 +190,7 @@ def _renewed(user: User, waiting: Push, connection: Connection | None) -> Push:
 
 
 def _tell(user: User, company: Company, connection: Connection | None, admins: list[User]) -> None:
-    """Write it into the company's activity, once for one mail: who asks twice while it is being sent asks once."""
+    """Write the question into the company's activity, once per mail: asking again meanwhile adds nothing."""
     lately = Event.objects.filter(company=company, kind=EventKind.ADMIN_ASKED, actor=user)
     if not lately.filter(at__gt=database_now() - MAIL_AGAIN_AFTER).exists():
         names = {"name": ", ".join(str(admin) for admin in admins)}
@@ -198,7 +198,7 @@ def _tell(user: User, company: Company, connection: Connection | None, admins: l
 
 
 def send_parked_push(*, user: User, push: Push) -> None:
-    """A person says that what waited long for an admin is still wanted, as it was confirmed. Raises NothingToDecide."""
+    """Send a parked push that had grown old, exactly as it was confirmed. Raises NothingToDecide."""
     with transaction.atomic():
         if not push.confirmed or not push.send_after_all(user=user, now=database_now()):
             raise NothingToDecide

@@ -44,7 +44,7 @@ StartedFrom = tuple[int, int] | None  # the current connection's id and generati
 
 
 class Superseded(Refusal):
-    """The account's connection changed while this person was at the consent page."""
+    """The account's connection changed while this person was on the consent page."""
 
     code = "connect_superseded"
 
@@ -56,7 +56,7 @@ class NotKept(Refusal):
 
 
 class Unidentified(Refusal):
-    """Neither the token nor the settings tell which company it is."""
+    """Neither the token nor the company settings say which company it is."""
 
     code = "unidentified"
 
@@ -76,12 +76,12 @@ class _Grant:
 
 
 def begin() -> AuthorizationRequest:
-    """Return where to send the browser for consent, and what its session must keep."""
+    """Return the address of the consent page, and what the session must keep until the browser comes back."""
     return oauth.authorization_request(config=oauth_config())
 
 
 def started_from(connection: Connection | None) -> StartedFrom:
-    """Return what `complete` compares, so that a consent that took long overwrites nothing newer."""
+    """Return what `complete` compares: a slow consent must not overwrite a newer connection."""
     return (connection.pk, connection.generation) if connection else None
 
 
@@ -131,9 +131,9 @@ def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
 
 
 def _kept_after_all(account: Account, tokens: TokenSet) -> Connection | None:
-    """The answer to a COMMIT can be lost: return the connection that was stored with this grant, or None.
+    """Return the connection that was stored with this grant, or None: the answer to a COMMIT can be lost.
 
-    A database that restarts is waited for; raises its error when it stays away.
+    Waits for a database that restarts; raises its error when it stays away.
     """
     database.close()
     what = "nobody knows yet whether a connection was kept"
@@ -147,12 +147,12 @@ def _with_grant(account: Account, tokens: TokenSet) -> Connection | None:
 
 
 def _revocable(tokens: TokenSet) -> str:
-    """Return what stands for the whole grant; of a connection: tokens.revocable."""
+    """Return the token that revokes the whole grant; for a connection see tokens.revocable."""
     return tokens.refresh_token or tokens.access_token
 
 
 def _kept(user: User, account: Account, grant: _Grant) -> Connection:
-    """Connect the company, or offer it when another one is connected: after Disconnect another one was meant."""
+    """Connect the company, or make it an offer when another company is connected."""
     now = database_now()
     current = current_connection(account.pk)
     is_same = current is not None and _is(current, grant.identity, grant.answered)
@@ -178,7 +178,7 @@ def _kept(user: User, account: Account, grant: _Grant) -> Connection:
 
 
 def _company_settings(tokens: TokenSet) -> tuple[CompanySettings | None, str]:
-    """Ask which company it is; a company that refuses its settings is still connected, but blocked."""
+    """Ask which company it is. A company that refuses its settings is still connected, but blocked."""
     if not tokens.access_token:
         raise UnexpectedAnswer("field_missing", parameters={"field": "access_token"})
     client = Client(http=http(), access_token=tokens.access_token)
@@ -200,7 +200,7 @@ def _identity(tokens: TokenSet, answered: CompanySettings | None) -> _Identity:
 
 
 def _is(connection: Connection, identity: _Identity, answered: CompanySettings | None) -> bool:
-    """Whether this is the company of the connection; identities of different kinds cannot be compared."""
+    """Whether this company is the one of the connection; identities of different kinds cannot be compared."""
     if connection.identity_kind == identity.kind:
         return connection.identity == identity.value
     number = answered.registration_number if answered else ""
@@ -208,7 +208,7 @@ def _is(connection: Connection, identity: _Identity, answered: CompanySettings |
 
 
 def _row(account: Account, identity: _Identity) -> Connection:
-    """Return the row of an earlier company of the account, or a new one."""
+    """Return the connection row of a company that the account had before, or a new one."""
     key = {"account": account, "identity_kind": identity.kind, "identity": identity.value}
     return Connection.without_tokens().filter(**key).first() or Connection(**key)
 
@@ -265,7 +265,7 @@ def _give_back(account: Account) -> None:
 
 
 def marked(account: Account, mark: str) -> Connection:
-    """Return the current connection, when it is still the one that a form was about. Raises Superseded."""
+    """Return the current connection if it is still the one that the form was about. Raises Superseded."""
     connection = current_connection(account.pk)
     if connection is None or other_company.mark_of(connection) != mark:
         raise Superseded
@@ -297,7 +297,7 @@ def disconnect(*, user: User | None, connection: Connection, erase: bool = False
 
 
 def _leave(connection: Connection, user: User | None) -> int:
-    """Forget the tokens and cancel what waits. Return how many wishes that were."""
+    """Forget the tokens and cancel waiting pushes. Return how many were cancelled."""
     connection.disconnect()
     cancelled = _cancel_waiting(connection, user, EventKind.CANCELLED_WITH)
     parameters = {"cancelled": cancelled, "name": connection.name}
@@ -306,7 +306,7 @@ def _leave(connection: Connection, user: User | None) -> int:
 
 
 def _cancel_waiting(connection: Connection, user: User | None, why: EventKind) -> int:
-    """Cancel what waits, with a line in each company's activity. Return how many."""
+    """Cancel waiting pushes, with an event in each company's activity. Return how many."""
     companies = Push.cancel_waiting(connection=connection, now=database_now())
     Event.add_to_each(companies, why, connection=connection, actor=user)
     return len(companies)
@@ -323,13 +323,13 @@ def test(connection: Connection) -> str:
 def choose_terms(
     *, user: User, connection: Connection, terms: TermsOfPayment, offered: Iterable[TermsOfPayment] | None = None
 ) -> None:
-    """Confirm the terms of new customers, and which may be chosen instead (None: as before); what waited goes on.
+    """Confirm the terms of new customers, and which others may be chosen (None: unchanged). Waiting pushes go on.
 
-    Raises Superseded when eAccounting renamed or changed them after they were read for this person.
+    Raises Superseded when eAccounting renamed or changed the terms after this person had read them.
     """
     now, seen = database_now(), terms.meaning
     with transaction.atomic():
-        # The connection before its terms, as whoever reloads them does.
+        # Lock the connection before its terms, in the same order as reloading them does.
         Connection.objects.select_for_update(no_key=True).values_list("pk").get(pk=connection.pk)
         terms = TermsOfPayment.objects.get(pk=terms.pk)
         if terms.meaning != seen or not terms.is_choosable:

@@ -1,4 +1,4 @@
-"""Which person fills the one contact slot of a customer."""
+"""Choose the contact person of a customer."""
 
 from django.db import transaction
 
@@ -15,9 +15,9 @@ from integrations.services.update import lock_linked, send_update
 def request_contact_person(
     *, user: User, company: Company, contact: Contact | None, decision: Decision, seen: CustomerLink
 ) -> Push:
-    """Make a person the contact person of the customer, or nobody, and send the contact group only.
+    """Make a person the contact person of the customer, or nobody; send only the contact fields.
 
-    `decision`: what was seen of it and confirmed. `seen`: the link as it was seen, with the contact person of then.
+    `decision`: the values that the person saw and confirmed. `seen`: the link they saw, with its contact person then.
     Raises NotConnected, NotLinked, ContactGone, ContactChosen, AlreadyUnderWay, CannotSendValues, Archived.
     """
     with transaction.atomic():
@@ -33,6 +33,6 @@ def request_contact_person(
             actor=user,
             parameters={"name": str(contact) if contact else ""},
         )
-        # The choice is what the activity tells; that it is sent goes without saying.
+        # The activity shows the choice; it needs no second line for the sending.
         refuse_problems(decision.write)
         return send_update(user, company, link, decision)

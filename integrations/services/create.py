@@ -1,4 +1,4 @@
-"""Adding a company as a customer: what keeps it from being added, and the wish itself."""
+"""Create a company as a customer: what prevents it, and the request itself."""
 
 from collections.abc import Collection
 
@@ -39,11 +39,11 @@ def request_create(
     terms: TermsOfPayment | None = None,
     judged: Collection[str] = (),
 ) -> Push:
-    """Record the wish to add the company as a customer, in place of one that is gone there.
+    """Record the request to create the company as a customer, replacing a link to a customer that is gone.
 
-    `confirmed`: the exact values that a person saw, blanks included; what it lacks is as it stands here now. `terms`:
-    those they chose, without them the default ones of the moment of sending. `judged`: ids of the customers that they
-    saw and said not to be this company; only about others will they be asked. Raises NotConnected, TermsNotConfirmed,
+    `confirmed`: the exact values that a person saw, blanks included; for a property it lacks the company's value now
+    is used. `terms`: those they chose, else the default at the moment of sending. `judged`: ids of the customers that
+    they saw and said not to be this company; they are asked only about others. Raises NotConnected, TermsNotConfirmed,
     TermsNotAllowed, AlreadyLinked, AlreadyUnderWay, ContactGone, CannotSendValues, Archived.
     """
     with transaction.atomic():
@@ -69,7 +69,7 @@ def create_columns(
     terms: TermsOfPayment | None,
     judged: Collection[str] = (),
 ) -> dict[str, object]:
-    """Return the columns of a create that say what is wanted. Raises CannotSendValues."""
+    """Return the columns of a create push that hold the request. Raises CannotSendValues."""
     here = mapping.values_of(company, contact, groups=mapping.groups_for(contact))
     confirmed = {**here, **_in_form(confirmed, company)}
     refuse_problems(confirmed)
@@ -102,7 +102,7 @@ def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
 
 
 def _replaced(company: Company, connection: Connection) -> CustomerLink | None:
-    """Return the link to a customer that is gone there, if there is one. Raises why nothing can be added."""
+    """Return the link to a customer that is gone, if there is one. Raises AlreadyLinked, AlreadyUnderWay."""
     link = link_of(company, connection)
     if link and not link.broken:
         raise AlreadyLinked
@@ -124,10 +124,10 @@ def _in_form(values: Values, company: Company) -> Values:
 
 
 def confirm_create_anyway(*, user: User, push: Push, confirmed: Values | None = None) -> None:
-    """A person saw the possible duplicates and wants a new customer.
+    """Create the customer although possible duplicates were found: a person saw them and wants a new one.
 
-    `push`: as they saw it, whose candidates they said not to be the company. `confirmed`: the values that they saw,
-    where no sheet had confirmed any before. Raises NothingToDecide, CannotSendValues.
+    `push`: as they saw it, with the candidates that they said not to be the company. `confirmed`: the values that they
+    saw, if no sheet had confirmed any before. Raises NothingToDecide, CannotSendValues.
     """
     wish: dict[str, object] = {}
     if not push.confirmed and confirmed is not None:

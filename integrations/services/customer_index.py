@@ -1,4 +1,4 @@
-"""How far the index of a connection's customers is, for the pages that say so."""
+"""How complete and how old the index of a connection's customers is, for the pages that show it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from integrations.services.customer_search import _present
 
 
 class IndexStage(StrEnum):
-    """How far the copy of a connection's customers is."""
+    """How complete the index of a connection's customers is."""
 
     WAITING = "waiting"  # nothing was fetched yet
     FILLING = "filling"
@@ -19,19 +19,19 @@ class IndexStage(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class IndexReport:
-    """What a page says about the index (index_words.py)."""
+    """What a page says about the index (messages/customer_index.py)."""
 
     stage: IndexStage
-    read: int  # customers that are known, while it is filled
-    total: int | None  # as many as eAccounting says there are
-    read_at: datetime | None  # as of when it is complete
+    read: int  # customers read so far, while it is being filled
+    total: int | None  # customers in all, as eAccounting counts them
+    read_at: datetime | None  # the time as of which it is complete
     unreadable: int  # rows in the last pass that were no customers
     failure: str  # the code of why the last step failed, or blank
     is_usable: bool  # whether calls can be made now
 
 
 def state_of(connection: Connection) -> IndexReport:
-    """Return how far the index of a connection is; counts only while it is filled for the first time."""
+    """Return how complete the index of a connection is. Counts customers only while it is filled for the first time."""
     index = CustomerIndex.of(connection)
     stage = _stage(index)
     return IndexReport(
@@ -54,5 +54,5 @@ def _stage(index: CustomerIndex) -> IndexStage:
 
 
 def unlinked_count(connection: Connection) -> int:
-    """Return how many customers are known that no company here is linked to."""
+    """Return how many customers in the index are linked to no company."""
     return RemoteCustomer.without_link(connection).count()

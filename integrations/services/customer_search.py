@@ -1,6 +1,6 @@
-"""The customers of a connected eAccounting company as the index last saw them: search, and likely duplicates.
+"""Search in the index of a connection's customers, and likely duplicates in it.
 
-Shown to people, and nothing more: whether a create is safe is decided by asking eAccounting (delivery/creating.py).
+For display only: whether a create is safe is decided by asking eAccounting (delivery/create.py).
 """
 
 from uuid import UUID
@@ -18,21 +18,21 @@ from integrations.models.remote_customer import HOME
 
 LIMIT, SUGGESTIONS = 8, 5
 LONGEST_QUERY, MOST_WORDS = 100, 6
-# Rows of a word that are looked at: of a common word the first so many that PostgreSQL comes by are sorted, not all.
+# Most rows looked at for one word: of a common word only the first ones that PostgreSQL finds are sorted.
 _LOOKED_AT = 1000
-_CANDIDATES = 30  # of each kind
-_NEIGHBOURS = 10  # in the order of names, on each side
+_CANDIDATES = 30  # for each kind of match
+_NEIGHBOURS = 10  # in the order of names, before and after
 _STEM = 4  # letters
 _LIKE, _LIKE_IN_SAME_CITY = 0.6, 0.5  # see likeness
-_SHARED = 5  # customers with one e-mail domain; more of them tell nothing
+_SHARED = 5  # a domain that more customers share tells nothing
 
 Rows = QuerySet[RemoteCustomer]
 
 
 def find(*, connection: Connection, query: str, limit: int = LIMIT) -> list[RemoteCustomer]:
-    """Return the customers that a person may mean, those by number first; `company_here` needs no further query.
+    """Return the customers that a text may mean, matches by number first. `company_here` needs no further query.
 
-    The query is a customer number, a registration number in any form, or words. Removed customers are left out.
+    The text is a customer number, a registration number in any form, or words. Removed customers are left out.
     """
     query = " ".join(query.replace("\0", " ")[:LONGEST_QUERY].split()[:MOST_WORDS])
     if not query:
@@ -65,7 +65,7 @@ def _same_number(query: str) -> Q:
 
 
 def _starting(start: str) -> Q:
-    """Names that begin so, as a range that an index has; the last sign is greater than any other."""
+    """Return names that begin with the text, as a range that an index serves; the end is the greatest character."""
     return Q(name_sort__gte=start, name_sort__lt=f"{start}\U0010ffff")
 
 
@@ -75,14 +75,14 @@ def _by_words(present: Rows, query: str) -> Rows:
 
 
 def _whole(kinds: list[Rows]) -> list[RemoteCustomer]:
-    """Return the rows of all kinds, each once, with the company here that is linked: two queries."""
+    """Return the rows of all kinds, each once, with the company that is linked to it. Two queries."""
     first, *others = (kind.values_list("pk", flat=True) for kind in kinds)
     ids = list(first.union(*others, all=True))
     return list(RemoteCustomer.objects.filter(pk__in=ids).select_related("link__company").order_by("name_sort", "id"))
 
 
 def _place(row: RemoteCustomer, query: str, start: str) -> int:
-    """Return how near a row is to what was typed; 0 is nearest."""
+    """Return how close a row is to the text; 0 is closest."""
     if row.number.casefold() == query.casefold():
         return 0
     if row.registration_key and row.registration_key in formats.registration_keys(query, ""):
@@ -95,7 +95,7 @@ def _place(row: RemoteCustomer, query: str, start: str) -> int:
 def similar(
     *, connection: Connection, company: Company, contact: Contact | None = None, limit: int = SUGGESTIONS
 ) -> list[PossibleDuplicate]:
-    """Return customers that could be this company already, the likeliest first. Two queries, each part bounded."""
+    """Return customers that may already be this company, the likeliest first. Two queries, each of them bounded."""
     domains = {own_domain(email) for email in (company.email, contact.email if contact else "")} - {""}
     rows = _whole(_candidates(connection, company, domains))
     told = _telling(rows, domains)
@@ -115,7 +115,7 @@ def _candidates(connection: Connection, company: Company, domains: set[str]) -> 
     keys = _keys(company)
     if keys:
         kinds.append(present.filter(registration_key__in=keys).order_by("id")[:_CANDIDATES])
-    # Without their ends: half of all customers share se, which the index would have to go through.
+    # Without the top-level domain: half of all customers share "se", and the index would have to read them all.
     stems_of_domains = [fold(domain).rpartition(".")[0] for domain in sorted(domains)]
     return kinds + [present.filter(search_text__contains=f"@{stem}.")[:_CANDIDATES] for stem in stems_of_domains]
 
@@ -125,7 +125,7 @@ def _keys(company: Company) -> tuple[str, ...]:
 
 
 def _alike(present: Rows, beginnings: list[str]) -> Rows:
-    """Those with words that begin so."""
+    """Return the rows with words that begin like these."""
     condition = Q()
     for beginning in beginnings:
         condition &= Q(search_text__contains=f" {beginning}")
@@ -133,7 +133,7 @@ def _alike(present: Rows, beginnings: list[str]) -> Rows:
 
 
 def _telling(rows: list[RemoteCustomer], domains: set[str]) -> set[str]:
-    """Return the domains that few customers share: one that many have is a provider's, whatever its name."""
+    """Return the domains that few customers share; one that many have belongs to an e-mail provider."""
     theirs = [own_domain(row.email) for row in rows]
     return {domain for domain in domains if theirs.count(domain) <= _SHARED}
 
@@ -153,7 +153,7 @@ def _possible(row: RemoteCustomer, company: Company, domains: set[str]) -> Possi
 
 
 def _likelihood(possible: PossibleDuplicate) -> tuple[bool, bool, float, str]:
-    """Sort key: the same number first, then both name and domain, then the likeness of the names."""
+    """Sort key: same registration number first, then both name and domain, then how alike the names are."""
     reasons = possible.reasons
     return (
         Reason.SAME_NUMBER not in reasons,
@@ -164,7 +164,7 @@ def _likelihood(possible: PossibleDuplicate) -> tuple[bool, bool, float, str]:
 
 
 def ask_for_duplicates(*, connection: Connection, company: Company, values: Values) -> list[PossibleDuplicate]:
-    """Ask eAccounting for customers that may be the company with these values, as the engine will before a create.
+    """Ask eAccounting for customers that may be the company with these values, as delivery does before a create.
 
     Raises TooBusy, NotConnected and every EAccountingError.
     """
@@ -182,7 +182,7 @@ def ask_for_duplicates(*, connection: Connection, company: Company, values: Valu
 
 
 def stopped_at(push: Push, *, values: Values) -> list[PossibleDuplicate]:
-    """Return the customers at which a create with these values stopped, as they were found."""
+    """Return the possible duplicates at which a create with these values stopped, as they were found then."""
     links = links_to([stored["id"] for stored in push.candidates], connection=push.connection_id)
     return [
         PossibleDuplicate.of_stored(stored, company=push.company, link=links.get(stored["id"]), values=values)
@@ -191,6 +191,6 @@ def stopped_at(push: Push, *, values: Values) -> list[PossibleDuplicate]:
 
 
 def links_to(customer_ids: list[str], *, connection: Connection | int) -> dict[str, CustomerLink]:
-    """Return the links to these customers by their ids, each with its company."""
+    """Return the links to these customers by customer id, each with its company."""
     links = CustomerLink.of_customers([UUID(one) for one in customer_ids], connection=connection)
     return {str(link.reference): link for link in links.select_related("company", "customer")}

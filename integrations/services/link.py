@@ -1,4 +1,4 @@
-"""Which customer in eAccounting a company is."""
+"""Link a company to a customer in eAccounting, and unlink it."""
 
 from uuid import UUID
 
@@ -53,12 +53,12 @@ def link_company(
     decision: Decision | None = None,
     linked_to: str | None = None,
 ) -> CustomerLink:
-    """Link the company to a customer that exists in eAccounting, in place of the link it may have.
+    """Link the company to an existing customer, replacing the link it may have.
 
-    `decision`: what a person chose to write there at once, and which of its values they chose to keep. `linked_to`:
-    the id of the customer whose link they saw it take the place of, blank for none; None: nobody looked. Raises
-    LinkedElsewhere (parameters name the company), LinkedMeanwhile, AlreadyUnderWay, Archived, CannotSendValues, and
-    NotConnected, also when another company was connected since the customer was read.
+    `decision`: what a person chose to write at once, and which of eAccounting's values they chose to keep.
+    `linked_to`: id of the customer whose link they saw would be replaced, blank for none; None: nobody looked. Raises
+    LinkedElsewhere (its parameters name the company), LinkedMeanwhile, AlreadyUnderWay, Archived, CannotSendValues,
+    and NotConnected, also when another company was connected since the customer was read.
     """
     now = database_now()
     with transaction.atomic():
@@ -86,10 +86,10 @@ def link_company(
 def _link_to(
     remote: RemoteCustomer, *, user: User, company: Company, connection: Connection, origin: Origin
 ) -> CustomerLink:
-    """Return the company's link to this customer; one to another customer gives way, and that is said."""
+    """Return the company's link to this customer; a link to another customer is replaced, and the activity says so."""
     former = link_of(company, connection)
     if former and former.customer_id == remote.pk:
-        # What both sides agreed on, and the contact person, stay.
+        # The agreed values and the contact person stay.
         former.mark_broken("" if remote.is_active else CustomerLink.Broken.INACTIVE)
         return former
     if former:
@@ -111,14 +111,14 @@ def _refuse_linked_meanwhile(former: CustomerLink | None, linked_to: str | None)
 
 
 def linked_meanwhile(link: CustomerLink | None) -> LinkedMeanwhile:
-    """Return the refusal that names what the company is linked to by now."""
+    """Return the refusal that names the customer that the company is linked to now."""
     if link is None:
         return LinkedMeanwhile(customer="", by="", at=None)
     return LinkedMeanwhile(customer=str(link.customer), by=str(link.linked_by or ""), at=link.linked_at)
 
 
 def why_not_link(company: Company) -> Refusal | None:
-    """Return what keeps the company from being linked just now, without locks; `link` decides."""
+    """Return what prevents linking the company now, or None. Takes no locks: `link_company` decides."""
     if company.archived_at is not None:
         return Archived()
     connection = current_connection(company.account_id)
@@ -129,7 +129,7 @@ def why_not_link(company: Company) -> Refusal | None:
 
 
 def undecided(company: Company, connection: Connection) -> Push | None:
-    """Return the wish to add the company that waits for a person to choose between customers there."""
+    """Return the create push of the company that waits for a person to choose between customers, or None."""
     rows = Push.objects.filter(company=company, connection=connection, kind=Kind.CREATE, state__in=OPEN)
     return rows.filter(wait_reason=WaitReason.DECISION).exclude(candidates=[]).first()
 
@@ -141,15 +141,15 @@ def _refuse_linked_elsewhere(remote: RemoteCustomer, company: Company) -> None:
 
 
 def why_not_unlink(company: Company) -> Refusal | None:
-    """Return what keeps the company from being unlinked just now, without locks; `unlink` decides."""
+    """Return what prevents unlinking the company now, or None. Takes no locks: `unlink_company` decides."""
     push = Push.open_of(company)
     return under_way(push) if push else None
 
 
 def unlink_company(*, user: User, company: Company, linked_to: str | None = None) -> None:
-    """Forget the link; nothing changes in eAccounting.
+    """Remove the link; nothing changes in eAccounting.
 
-    `linked_to`: the id of the customer that the person saw; None: nobody looked. Raises NotLinked, LinkedMeanwhile,
+    `linked_to`: id of the customer that the person saw; None: nobody looked. Raises NotLinked, LinkedMeanwhile,
     AlreadyUnderWay, Archived.
     """
     with transaction.atomic():
@@ -166,9 +166,9 @@ def unlink_company(*, user: User, company: Company, linked_to: str | None = None
 def link_possible_duplicate(
     *, user: User, push: Push, customer: Customer, decision: Decision | None = None, linked_to: str | None = None
 ) -> CustomerLink:
-    """A person chose one of the possible duplicates. Raises NothingToDecide, and as `link`."""
+    """Link the company to one of the possible duplicates. Raises NothingToDecide, and as `link_company`."""
     with transaction.atomic():
-        # Whoever disconnects locks the connection before its pushes: here too.
+        # Lock the connection before the push, in the same order as disconnecting does.
         lock_same_connection(lock_company(push.company), push.connection)
         if not push.decide_link(now=database_now()):
             raise NothingToDecide

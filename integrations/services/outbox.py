@@ -1,4 +1,4 @@
-"""How a wish gets into the outbox: one row, and a poke to a worker once it is committed."""
+"""How a request gets into the outbox: one push, and a worker woken once it is committed."""
 
 from django.db import transaction
 
@@ -13,7 +13,7 @@ from integrations.models import Connection, Event, EventKind, Push
 
 
 def record(user: User, company: Company, connection: Connection, **wish: object) -> Push:
-    """Write the wish into the outbox and poke a worker once it is committed."""
+    """Write the push into the outbox, and wake a worker once it is committed."""
     now = database_now()
     push = Push.objects.create(
         account_id=company.account_id,
@@ -29,19 +29,19 @@ def record(user: User, company: Company, connection: Connection, **wish: object)
 
 
 def wake_when_committed(push: Push) -> None:
-    """Tell a worker. The wish is recorded by then, so nothing that goes wrong here may fail the click."""
+    """Wake a worker after the commit. The push is recorded by then: a failure here must not fail the click."""
     transaction.on_commit(lambda: tasks.wake(push.pk), robust=True)
 
 
 def refuse_problems(values: Values) -> None:
-    """Raise CannotSendValues for what is missing or too long."""
+    """Raise CannotSendValues if a value is missing or too long."""
     problems = mapping.problems(values)
     if problems:
         raise CannotSendValues(problems)
 
 
 def recheck_push(*, push: Push) -> None:
-    """A person has looked in eAccounting, or wants us to: look once more. Raises NothingToDecide."""
+    """Look once more in eAccounting for what became of a push, because a person wants it. Raises NothingToDecide."""
     with transaction.atomic():
         if not push.look_again(now=database_now()):
             raise NothingToDecide
@@ -49,7 +49,7 @@ def recheck_push(*, push: Push) -> None:
 
 
 def cancel_push(*, user: User, push: Push) -> None:
-    """Take a waiting wish back. Raises NothingToDecide when it is being sent or was sent."""
+    """Cancel a waiting push. Raises NothingToDecide when it is being sent or was sent."""
     with transaction.atomic():
         if not push.cancel(now=database_now()):
             raise NothingToDecide

@@ -1,4 +1,4 @@
-"""What the services look up: the account's connection, a company's links, and both under a lock; how a link ends."""
+"""What all services look up first: the account's connection, a company's links, and both locked; how a link ends."""
 
 from accounts.models import User
 from companies.models import Company, Contact
@@ -8,13 +8,13 @@ from integrations.models.push import OPEN
 
 
 def current_connection(account_id: int) -> Connection | None:
-    """Return the account's connection, in whatever state, or None before the first one."""
+    """Return the account's connection, whatever its state, or None before the first one."""
     rows = Connection.without_tokens().select_related("default_terms", "connected_by", "customer_index")
     return rows.filter(account_id=account_id, is_current=True).first()
 
 
 def links_of(company: Company) -> list[CustomerLink]:
-    """Return the company's links on all connections, the newest first: an earlier company's are kept."""
+    """Return the company's links on all connections, the newest first; links of earlier connections are kept."""
     rows = CustomerLink.objects.select_related("customer", "contact", "sent_by").filter(company=company)
     return list(rows.order_by("-pk"))
 
@@ -26,7 +26,7 @@ def link_of(company: Company, connection: Connection | None) -> CustomerLink | N
 
 
 def remove_link(link: CustomerLink, *, company: Company, connection: Connection, user: User) -> None:
-    """Remove the link of a company that is locked; nothing changes in eAccounting."""
+    """Remove the link of a company, which the caller has locked; nothing changes in eAccounting."""
     customer = link.customer
     link.delete()
     Event.add(
@@ -39,7 +39,7 @@ def remove_link(link: CustomerLink, *, company: Company, connection: Connection,
 
 
 def lock_company(company: Company) -> Company:
-    """Lock the company: creating, linking, unlinking and archiving wait for each other. Raises Archived."""
+    """Lock the company, so that creating, linking, unlinking and archiving wait for each other. Raises Archived."""
     found = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
     if found.archived_at is not None:
         raise Archived
@@ -47,7 +47,7 @@ def lock_company(company: Company) -> Company:
 
 
 def still_present(contact: Contact | None, *, company: Company) -> Contact | None:
-    """Return the person as they are now; the company is locked, so nobody removes them. Raises ContactGone."""
+    """Return the person as they are now. The company is locked, so nobody can remove them. Raises ContactGone."""
     if contact is None:
         return None
     found = company.contacts.filter(pk=contact.pk).first()
@@ -57,19 +57,19 @@ def still_present(contact: Contact | None, *, company: Company) -> Contact | Non
 
 
 def lock_connection(company: Company) -> Connection:
-    """Return the connection; disconnecting, which cancels what waits, waits until this wish is recorded.
+    """Return the working connection, locked: disconnecting waits until this request is recorded, and then cancels it.
 
     Raises NotConnected.
     """
-    # The terms are read by a query of their own: joined, they would be those of before the wait.
+    # The terms are read in a query of their own: a join would return them as they were before we waited for the lock.
     rows = Connection.without_tokens().select_for_update(no_key=True)
     rows = rows.filter(account_id=company.account_id, is_current=True)
-    # Whoever waited for a lock finds nothing when another one became current meanwhile: so a second time.
+    # If another connection became current while we waited for the lock, the query finds nothing: so try once more.
     return require_working(rows.first() or rows.first())
 
 
 def lock_same_connection(company: Company, connection: Connection) -> Connection:
-    """Return the connection, locked, if it still is the one that calls can be made on. Raises NotConnected."""
+    """Return the connection, locked, if it is still the working one. Raises NotConnected."""
     current = lock_connection(company)
     if current.pk != connection.pk:
         raise NotConnected("connection_replaced")
@@ -77,7 +77,7 @@ def lock_same_connection(company: Company, connection: Connection) -> Connection
 
 
 def require_working(connection: Connection | None) -> Connection:
-    """Return a connection that calls can be made on. Raises NotConnected."""
+    """Return the connection if calls can be made on it. Raises NotConnected."""
     if connection is None:
         raise NotConnected
     if not connection.is_connected:
@@ -88,13 +88,13 @@ def require_working(connection: Connection | None) -> Connection:
 def refuse_under_way(company: Company) -> None:
     """Raise AlreadyUnderWay while something is being sent for the company."""
     if not Push.objects.filter(company=company, state__in=OPEN).exists():
-        return  # nearly always, and quicker to know than what the row says
+        return  # nearly always so, and quicker to find out than reading the row
     push = Push.open_of(company)
     if push:
         raise under_way(push)
 
 
 def under_way(push: Push) -> AlreadyUnderWay:
-    """Return the refusal that names who is at it, or which eAccounting company was left with it."""
+    """Return the refusal that says whose push is under way, or which eAccounting company was disconnected during it."""
     left = "" if push.connection.is_current else str(push.connection)
     return AlreadyUnderWay(by=str(push.requested_by), kind=push.kind, left=left)

@@ -1,4 +1,4 @@
-"""Try again: repeat what failed, exactly as it was confirmed."""
+"""Send a failed push again, exactly as it was confirmed."""
 
 from django.db import transaction
 
@@ -11,7 +11,7 @@ from integrations.services.update import lock_linked, send_update
 
 
 def repeat_push(*, user: User, push: Push) -> Push:
-    """Repeat a failed wish exactly as it was confirmed. Raises NothingConfirmed, and what the wish raises."""
+    """Send a failed push again, exactly as it was confirmed. Raises NothingConfirmed, and as the original request."""
     if push.state != PushState.FAILED:
         raise NothingToDecide
     if not push.confirmed:
@@ -28,7 +28,7 @@ def repeat_push(*, user: User, push: Push) -> Push:
         )
     with transaction.atomic():
         company, link = lock_linked(push.company)
-        # What was confirmed was confirmed about the customer of then.
+        # The values were confirmed for the customer that was linked then.
         if push.connection_id != link.connection_id or (push.finished_at and link.linked_at > push.finished_at):
             raise NothingToDecide
         decision = Decision(push.confirmed, push.based_on, {}, {}, read_at=push.read_at)

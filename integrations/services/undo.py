@@ -1,4 +1,4 @@
-"""Putting back what an update overwrote."""
+"""Put back what an update overwrote."""
 
 from django.db import transaction
 
@@ -13,12 +13,11 @@ from integrations.services.update import request_update
 
 
 def request_undo(*, user: User, push: Push, decision: Decision) -> Push | None:
-    """Write what was there before this update, as far as a person chose it. Return the push, None for nothing.
+    """Write the previous values back, as far as a person chose them. Return the push, or None for nothing.
 
-    An undo neither joins nor replaces what is under way. Raises NotUndoable when the company was linked anew since,
-    CustomerGone when the customer is known to be deleted or inactive, ContactGone when it would bring back a person of
-    ours who was removed meanwhile, NotConnected, AlreadyUnderWay, CannotSendValues,
-    Archived.
+    An undo neither joins nor replaces a push that is under way. Raises NotUndoable when the company was linked again
+    since, CustomerGone when the customer is known to be deleted or inactive, ContactGone when it would bring back a
+    person who was removed meanwhile, NotConnected, AlreadyUnderWay, CannotSendValues, Archived.
     """
     with transaction.atomic():
         company = lock_company(push.company)
@@ -36,9 +35,9 @@ def request_undo(*, user: User, push: Push, decision: Decision) -> Push | None:
 
 
 def _is_of_somebody_erased(name: str, company: Company) -> bool:
-    """Whether this person was sent from here once, and is none of the company's people any more."""
+    """Whether these values are of a person that we once sent and who was removed from the company since."""
     if not name or any(str(person) == name for person in company.contacts.order_by("pk")):
         return False
-    # By their texts, since the person's own rows are gone: only what we ever wrote can have been one of ours.
+    # Compared by text, because the contact row is gone; only values that we once wrote can be of one of our contacts.
     ours = Push.objects.filter(company=company, undoes=None, values__contains={mapping.CONTACT_NAME: name})
     return ours.exists()

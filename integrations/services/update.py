@@ -1,4 +1,4 @@
-"""Updating the customer of a company, and repeating what failed: each wish is one row of the outbox."""
+"""Update the customer of a company: what a person chose on a sheet becomes one push in the outbox."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,10 +35,10 @@ def lock_linked(company: Company) -> tuple[Company, CustomerLink]:
 def send_update(
     user: User, company: Company, link: CustomerLink, decision: Decision, *, undoes: Push | None = None
 ) -> Push:
-    """Record what is to be written; the newest sheet wins.
+    """Record a push with what is to be written; the newest sheet wins.
 
-    About what it showed it replaces a wish that waits, and follows one that is being sent. Raises AlreadyUnderWay for
-    what is neither, and when what it leaves as it is there is being sent already.
+    For the fields that its sheet showed it replaces an update that is waiting, and follows one that is being sent.
+    Raises AlreadyUnderWay for any other push, and when a value that this sheet keeps is being overwritten already.
     """
     wish = _columns(company, link, decision, undoes)
     push = _older(company, link, decision)
@@ -53,9 +53,9 @@ def send_update(
 
 
 def _leave(user: User, company: Company, link: CustomerLink, decision: Decision) -> None:
-    """Take out of an older wish what stays as it is there; without anything left it is cancelled, and that is told.
+    """Take out of an older update what this person chose to keep; if nothing is left it is cancelled, with an event.
 
-    Raises AlreadyUnderWay as `_send`, and when a worker is just beginning with all that is left.
+    Raises AlreadyUnderWay as `send_update`, and when a worker is just beginning with all that is left.
     """
     push = _older(company, link, decision)
     if push is None or not push.is_unsent:
@@ -70,7 +70,7 @@ def _leave(user: User, company: Company, link: CustomerLink, decision: Decision)
 
 
 def _older(company: Company, link: CustomerLink, decision: Decision) -> Push | None:
-    """Return the update that is under way and can still follow this decision. Raises AlreadyUnderWay."""
+    """Return the update under way that this decision can replace or follow, or None. Raises AlreadyUnderWay."""
     push = Push.open_of(company)
     if push is None:
         return None
@@ -82,27 +82,27 @@ def _older(company: Company, link: CustomerLink, decision: Decision) -> Push | N
 
 
 def _leaves_wished(push: Push, decision: Decision, *, country: str) -> bool:
-    """Whether the person saw what this push is about to change, and left it as it is there."""
+    """Whether the person saw what this push is about to change, and chose to keep eAccounting's value."""
     left = {name: value for name, value in decision.shown.items() if name not in decision.write}
     return bool(mapping.unequal(push.confirmed, left, country=country))
 
 
 def _columns(company: Company, link: CustomerLink, decision: Decision, undoes: Push | None) -> dict[str, Any]:
-    """Return the columns of an update that say what is wanted."""
+    """Return the columns of an update push that hold the request."""
     whole = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
     return {
         "contact": link.contact,
         "confirmed": decision.write,
         "based_on": decision.based_on,
         "read_at": decision.read_at,
-        # What was there before is no shorter form of what stands here.
+        # An undo writes previous values: these are no shorter forms of the values in Lime Go.
         "shorter": {} if undoes else mapping.shorter_forms(whole, decision.write),
         "undoes": undoes,
     }
 
 
 def _beside(push: Push, decision: Decision) -> dict[str, dict[str, Any]]:
-    """Return of an older wish what the newer sheet did not show."""
+    """Return what the newer sheet did not show of an older update."""
     shown = {*decision.shown, *decision.write}
     return {
         part: {name: value for name, value in getattr(push, part).items() if name not in shown}
@@ -111,11 +111,11 @@ def _beside(push: Push, decision: Decision) -> dict[str, dict[str, Any]]:
 
 
 def _joined(push: Push, wish: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
-    """Return the newer wish, with what of the older one stays beside it."""
+    """Return the newer update together with what stays of the older one."""
     beside = _beside(push, decision)
     joined = {**wish, **{part: {**beside[part], **wish[part]} for part in REQUEST_PARTS}}
     if beside["confirmed"]:
-        # The earlier look: what we wrote between the two is ours for both.
+        # The earlier reading: what we wrote between the two readings is our own for both updates.
         joined["read_at"] = min((at for at in (push.read_at, decision.read_at) if at), default=None)
     return joined
 
@@ -123,10 +123,10 @@ def _joined(push: Push, wish: Mapping[str, Any], decision: Decision) -> dict[str
 def request_update(
     *, user: User, company: Company, customer_id: str, decision: Decision, undoes: Push | None = None
 ) -> Push | None:
-    """Do what a person chose on a sheet about this customer: write some values there, keep others as they are there.
+    """Do what a person chose on a sheet for this customer: write some values, keep eAccounting's for others.
 
-    Return the push, or None when nothing is to be written. `undoes`: the push whose former values they are. Raises
-    NotConnected, NotLinked (also when the company is linked to another customer by now), AlreadyUnderWay,
+    Return the push, or None when nothing is to be written. `undoes`: the push whose overwritten values are put back.
+    Raises NotConnected, NotLinked (also when the company is linked to another customer now), AlreadyUnderWay,
     CannotSendValues, Archived.
     """
     with transaction.atomic():
@@ -158,9 +158,9 @@ def record_decision(
 
 
 def check_remote(*, link: CustomerLink, connection: Connection) -> Customer | None:
-    """Read the customer as it is now; None when it was deleted there.
+    """Read the customer as it is now; return None when it was deleted.
 
-    A deleted or inactive one breaks the link, as a delivery that meets it does; one that is active again mends it.
+    A deleted or inactive customer breaks the link, as it does in a delivery; one that is active again repairs it.
     Raises TooBusy, NotConnected and every EAccountingError.
     """
     began = database_now()
@@ -174,7 +174,7 @@ def check_remote(*, link: CustomerLink, connection: Connection) -> Customer | No
 
 
 def _keep_answer(link: CustomerLink, connection: Connection, customer: Customer | None, began: datetime) -> None:
-    """Keep the answer, unless a worker is at it, or has been since the read began: it knows better."""
+    """Store the answer, unless a worker has a push under way or finished one since: then its answer is newer."""
     with transaction.atomic():
         company = Company.objects.select_for_update(no_key=True).get(pk=link.company_id)
         same = CustomerLink.objects.filter(pk=link.pk, customer_id=link.customer_id, sent_at=link.sent_at)
