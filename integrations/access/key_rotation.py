@@ -1,7 +1,7 @@
-"""Moves every stored token to the newest key of FIELD_ENCRYPTION_KEYS, while everything else goes on.
+"""Re-encrypt every stored token with the newest key of FIELD_ENCRYPTION_KEYS, while everything else goes on.
 
-Each row is read again under its own lock and written in its own short transaction, so a refresh that happens
-meanwhile wins, and an interrupted run is simply run again: rows that are done are passed over.
+Each row is read again under its own lock and written in its own short transaction: a refresh that happens meanwhile
+wins, and an interrupted run can simply be run again.
 """
 
 from collections.abc import Iterator
@@ -24,16 +24,16 @@ TOKENS = tuple(item.attname for item in _FIELDS if isinstance(item, EncryptedTex
 
 
 class Needs(Enum):
-    """What a stored text can be read with."""
+    """Which key reads a stored text."""
 
     NEWEST = "newest"
     OLDER = "older"
-    NONE = "none"  # no key of ours reads it
+    NONE = "none"  # none of our keys reads it
 
 
 @dataclass
 class Count:
-    """What a walk over all connections came to."""
+    """The result of a walk over all connections."""
 
     rows: int = 0
     moved: int = 0
@@ -42,7 +42,7 @@ class Count:
 
 
 def rotate() -> Count:
-    """Re-encrypt what needs an older key; empty texts stay empty, unreadable ones stay as they are."""
+    """Re-encrypt what an older key encrypted; leave empty and unreadable texts as they are."""
     count = Count()
     for pk, stored in _stored():
         count.rows += 1
@@ -52,7 +52,7 @@ def rotate() -> Count:
 
 
 def prove() -> Count:
-    """Decrypt everything with the newest key alone and name the rows where that fails."""
+    """Decrypt everything with the newest key alone; return the rows where that fails."""
     count = Count()
     for pk, stored in _stored():
         found = set(map(needs, stored))
@@ -65,7 +65,7 @@ def prove() -> Count:
 
 
 def forget(pk: int) -> None:
-    """Give up tokens that no key reads: without them the connection can be shown, and connected anew."""
+    """Delete tokens that none of our keys reads: then the connection can be shown, and connected again."""
     with transaction.atomic():
         stored = _ciphertexts(Connection.objects.select_for_update(no_key=True)).get(pk=pk)
         if Needs.NONE not in map(needs, stored):
@@ -75,7 +75,7 @@ def forget(pk: int) -> None:
 
 
 def needs(stored: str) -> Needs:
-    """Return which key reads this text; an empty one needs none, as if the newest read it."""
+    """Return which key reads this text; an empty text counts as readable with the newest key."""
     if not stored:
         return Needs.NEWEST
     for reader, answer in ((newest_cipher(), Needs.NEWEST), (cipher(), Needs.OLDER)):
@@ -102,7 +102,7 @@ def _ciphertexts(rows: QuerySet[Connection], *names: str) -> QuerySet[Connection
 
 
 def _move(pk: int) -> bool:
-    """Move one row that still needs it; what a refresh wrote since the walk saw it is left alone."""
+    """Re-encrypt one row if it still needs it; what a refresh has written since the walk read it is left alone."""
     with transaction.atomic():
         stored = _ciphertexts(Connection.objects.select_for_update(no_key=True)).get(pk=pk)
         old = {name: text for name, text in zip(TOKENS, stored, strict=True) if needs(text) is Needs.OLDER}

@@ -1,8 +1,8 @@
-"""The shared budget of API calls, for all workers and web processes together.
+"""The rate limit that all workers and web processes share.
 
-eAccounting allows 600 calls a minute per client and endpoint (docs/eaccounting/facts.md). A slot is booked
-ahead in Redis by the generic cell rate algorithm: first come, first booked, no bursts at the minute's edge.
-Without Redis nothing is called: a budget that nobody counts is no budget.
+eAccounting allows 600 calls a minute per client and endpoint (docs/eaccounting/facts.md). A slot is booked ahead in
+Redis with the generic cell rate algorithm (GCRA): first come, first served, no bursts at the turn of a minute. Without
+Redis no call is made, because nobody counts the calls then.
 """
 
 import time
@@ -15,13 +15,13 @@ from redis.retry import Retry
 
 from integrations.eaccounting.client import Endpoint
 
-SHARE = 0.975  # of the limit; the rest is for calls of ours that eAccounting counts a moment later than we
+SHARE = 0.975  # of the limit; the rest covers calls that eAccounting counts a moment later than we do
 BURST = 5
-SHORTEST_PAUSE = 0.01  # seconds between two questions whether a slot can be booked
-# Seconds that calls may be booked ahead. Those of a run never stand in the way of a click for longer than theirs.
+SHORTEST_PAUSE = 0.01  # seconds between two attempts to book a slot
+# Seconds that calls may be booked ahead. A click never waits longer for bulk calls than BULK_AHEAD.
 CLICK_AHEAD, BULK_AHEAD = 5.0, 0.2
-ANSWER_SECONDS = 0.5  # each for connecting to Redis and for its answer
-PATIENCE = 5.0  # seconds that a worker waits until it may book and for its slot, all in all
+ANSWER_SECONDS = 0.5  # once for connecting to Redis and once for its answer
+PATIENCE = 5.0  # seconds that a worker waits to book a slot and for its time, in all
 
 # KEYS: booked until, silent until. ARGV: milliseconds a call, burst, milliseconds the caller would wait.
 # Returns {1, wait} for a booked slot and {0, wait} when that is longer than the caller would wait.
@@ -47,7 +47,7 @@ redis.call('SET', KEYS[1], string.format('%.0f', t[1] * 1000 + math.ceil(t[2] / 
 
 
 class NoSlot(Exception):
-    """No call may be made now; `retry_in` is the number of seconds after which it is worth asking again."""
+    """No call may be made now; try again in `retry_in` seconds."""
 
     code = "budget"
 
@@ -57,14 +57,14 @@ class NoSlot(Exception):
 
 
 class RateLimitUnknown(NoSlot):
-    """Redis is away: nobody knows how many calls were made."""
+    """Redis cannot be reached, so nobody knows how many calls were made."""
 
     code = "budget_unknown"
 
 
 @cache
 def _redis() -> redis.Redis:
-    # Asked once: a second try would let a click wait again, and might book a slot twice.
+    # No second try: it would make a click wait again, and could book a slot twice.
     once = Retry(NoBackoff(), retries=0)
     times = {"socket_connect_timeout": ANSWER_SECONDS, "socket_timeout": ANSWER_SECONDS}
     return redis.Redis.from_url(settings.REDIS_URL, **times, retry=once)
@@ -77,10 +77,10 @@ def _keys(endpoint: Endpoint, connection_id: int) -> list[str]:
 
 
 def book(endpoint: Endpoint, *, connection_id: int, patience: float, ahead: float = CLICK_AHEAD) -> None:
-    """Book one call of an endpoint at most `ahead` seconds before its time, and wait until then.
+    """Book one call of an endpoint and wait until its time.
 
-    Who may not book as far ahead as is booked already waits until it may, at most `patience` seconds in all.
-    Raises BudgetError when it would take longer, BudgetUnknown without Redis.
+    `ahead`: most seconds to book ahead; if more is booked already, wait until that is less. `patience`: most seconds
+    to wait in all. Raises NoSlot when it would take longer, RateLimitUnknown without Redis.
     """
     keys, ahead = _keys(endpoint, connection_id), min(ahead, patience)
     milliseconds = 60_000 / (settings.EACCOUNTING_RATE_LIMIT * SHARE)
@@ -91,7 +91,7 @@ def book(endpoint: Endpoint, *, connection_id: int, patience: float, ahead: floa
 
 
 def _reserve_in_time(arguments: list[float], *, keys: list[str], ahead: float, patience: float) -> float:
-    """Return the seconds until the slot that was booked, waiting until it may be. Raises as book."""
+    """Book a slot, waiting until one may be booked; return the seconds until its time. Raises as `book`."""
     end = time.monotonic() + patience
     while True:
         try:
@@ -105,7 +105,10 @@ def _reserve_in_time(arguments: list[float], *, keys: list[str], ahead: float, p
 
 
 def _refuse_in_silence(keys: list[str]) -> None:
-    """A 429 while we waited for our slot concerns us too. Raises BudgetError, BudgetUnknown."""
+    """Raise if eAccounting answered 429 to somebody while we waited: it concerns our slot too.
+
+    Raises NoSlot, RateLimitUnknown.
+    """
     try:
         left = _redis().pttl(keys[1])
     except redis.RedisError as error:
@@ -115,7 +118,7 @@ def _refuse_in_silence(keys: list[str]) -> None:
 
 
 def _reserve(keys: list[str], arguments: list[float]) -> float:
-    """Return the seconds until the slot that was booked. Raises BudgetError, BudgetUnknown."""
+    """Book a slot; return the seconds until its time. Raises NoSlot, RateLimitUnknown."""
     try:
         booked, wait = _redis().eval(_RESERVE, 2, *keys, *arguments)
     except redis.RedisError as error:
@@ -127,16 +130,16 @@ def _reserve(keys: list[str], arguments: list[float]) -> float:
 
 
 def count_live_read(account_id: int) -> None:
-    """Count one read that a person waits for: 60 in any minute and account. Raises BudgetError, BudgetUnknown."""
+    """Count one live read, at most 60 in any minute per account. Raises NoSlot, RateLimitUnknown."""
     # 20 at once and one every 1.5 s: never more than 60 in a minute.
     _reserve([f"live:booked:{account_id}", f"live:silent:{account_id}"], [1500, 19, 0])
 
 
 def silence(endpoint: Endpoint, *, connection_id: int, seconds: int) -> None:
-    """Keep every worker away from an endpoint for so many seconds: eAccounting said 429."""
+    """Let nobody call an endpoint for some seconds, because eAccounting answered 429."""
     _booked, silent = _keys(endpoint, connection_id)
     try:
         _redis().eval(_SILENCE, 1, silent, seconds * 1000)
     except redis.RedisError:
-        # The caller's own row waits all the same; the next one meets the 429 again.
+        # The caller's own push waits anyway; the next call gets a 429 again.
         return

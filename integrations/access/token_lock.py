@@ -1,4 +1,4 @@
-"""One holder at a time for an account's tokens, across all hosts; and no refresh is cut off halfway."""
+"""One holder at a time for an account's tokens, across all hosts; and no refresh is interrupted halfway."""
 
 import signal
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _CREATES = 0x656164
 
 
 class LockTaken(Exception):
-    """Somebody else held the lock for as long as the caller would wait."""
+    """Somebody else held the lock for as long as the caller was willing to wait."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def token_lock(account_id: int, *, patience: float) -> Iterator[None]:
                 raise LockTaken from error
             yield
     finally:
-        session.close()  # and with it the lock
+        session.close()  # and so the lock
 
 
 def lock_creates(connection_id: int) -> None:
@@ -53,10 +53,10 @@ _HELD_BACK = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, sign
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back every signal that asks this thread to stop, until the end. SIGKILL cannot be held back.
+    """Hold back every signal that asks this thread to stop, until the block ends. SIGKILL cannot be held back.
 
-    A supervisor that signals a whole group of processes (systemd does by default) reaches the children of a worker
-    directly, and these end at once: Celery lets only its parent wait for them.
+    A supervisor that signals a whole process group (systemd does by default) reaches the worker's children directly,
+    and these stop at once: Celery lets only its parent process wait for them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:

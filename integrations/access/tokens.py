@@ -1,7 +1,7 @@
-"""A valid access token, refreshed by one holder at a time.
+"""Return a valid access token, refreshed by one holder at a time.
 
-A refresh token may be usable once only (older OAuth clients): two refreshes at the same time would lose the
-connection. So: lock → re-read → somebody else did it? → commit the intent → exchange → store at once.
+Some refresh tokens can be used only once (older OAuth clients): two refreshes at the same time would lose the
+connection. So: lock, re-read, return if somebody else has refreshed, commit the intent, exchange, store at once.
 """
 
 import logging
@@ -35,7 +35,7 @@ from integrations.eaccounting.types import TokenSet
 from integrations.exceptions import NotConnected
 from integrations.models import Connection, Event, EventKind
 
-# A refresh of which nobody knows whether it was done is not repeated at once while the old token lives.
+# While the old token is valid, a refresh with an unknown outcome is not repeated at once.
 RETRY_REFRESH_AFTER = timedelta(minutes=1)
 
 log = logging.getLogger(__name__)
@@ -47,21 +47,21 @@ class Access:
 
     token: str = field(repr=False)
     generation: int
-    was_refused: bool  # its forerunner, and nothing has worked since
+    was_refused: bool  # the token before it was refused, and no call has succeeded since
 
 
 def _no_matter() -> None:
-    """What a caller does before a refresh that has nothing to prepare."""
+    """The default of `before_refresh`: nothing to prepare."""
 
 
 def access(
     connection_id: int, *, clock: Clock, patience: float, before_refresh: Callable[[], None] = _no_matter
 ) -> Access:
-    """Return a token that is good for a while yet, refreshing it ahead of its end.
+    """Return a token that stays valid for a while, refreshing it ahead of its end.
 
-    While the old token lives, one caller refreshes and the others go on with it. `patience` is how many
-    seconds to wait for another's refresh; `before_refresh` is called before anything that may take long.
-    Raises NotConnected, or the EAccountingError of the refresh.
+    While the old token is valid, one caller refreshes and the others go on with it. `patience`: seconds to wait for
+    somebody else's refresh. `before_refresh`: called before anything that may take long. Raises NotConnected, or the
+    EAccountingError of the refresh.
     """
     connection, now = _connected(connection_id), clock()
     if not _is_due(connection, now):
@@ -85,10 +85,10 @@ def access(
 
 
 def access_within(connection_id: int, *, clock: Clock, seconds: float) -> Access:
-    """As `access`, for a person who waits at most `seconds`.
+    """Like `access`, for a person who waits at most `seconds`.
 
-    A refresh that takes longer goes on in a thread of its own: to cut an exchange off could lose the
-    connection. Raises Unreachable then.
+    A refresh that takes longer goes on in its own thread, because interrupting the exchange could lose the connection.
+    Raises Unreachable then.
     """
     if not _is_due(_connected(connection_id), clock()):
         return access(connection_id, clock=clock, patience=seconds)
@@ -102,7 +102,7 @@ def access_within(connection_id: int, *, clock: Clock, seconds: float) -> Access
         finally:
             connections.close_all()
 
-    # No daemon: a process that stops waits for it, so that a rotated token is stored.
+    # Not a daemon thread: a process that stops waits for it, so that a rotated token is stored.
     threading.Thread(target=ask, name="refresh").start()
     try:
         answer = found.get(timeout=seconds)
@@ -114,7 +114,7 @@ def access_within(connection_id: int, *, clock: Clock, seconds: float) -> Access
 
 
 def _is_due(connection: Connection, now: datetime) -> bool:
-    """Whether the token is to be refreshed; while it lives, not again directly after an exchange that failed."""
+    """Whether to refresh the token now. While it is valid, not directly after an exchange that failed."""
     if not connection.is_ending(now=now):
         return False
     tried, doubted = connection.refresh_intent_at, _asked_again_at(connection)
@@ -123,21 +123,21 @@ def _is_due(connection: Connection, now: datetime) -> bool:
 
 
 def replace_refused(connection_id: int, *, refused: str, clock: Clock, patience: float) -> None:
-    """Replace a token that eAccounting refused (401) although it should live. Nothing is sent with it from now on.
+    """Replace a token that eAccounting refused (401) before its end. It is not used any more from now on.
 
-    When that token is new and was itself issued because of a refusal, with no good answer in between, the
-    connection is over: it needs a person to reconnect. One that came to its end on its way there (it waited for
-    its turn, say) is only refreshed. Raises ConnectionRevoked, NotConnected, or the EAccountingError of the refresh.
+    If that token is new, was itself issued after a refusal, and no call has succeeded since, the connection is lost
+    and a person has to reconnect. A token that merely expired while it waited for its turn is refreshed. Raises
+    ConnectionRevoked, NotConnected, or the EAccountingError of the refresh.
     """
     connection = _connected(connection_id)
     if connection.access_token == refused:
-        # At once: who holds the lock may take long, and others would go on with the token meanwhile.
+        # At once, without the lock: its holder may take long, and others would go on using the token meanwhile.
         _note_refusal(connection, clock)
     renew(connection_id, held=refused, clock=clock, patience=patience)
 
 
 def renew(connection_id: int, *, held: str, clock: Clock, patience: float) -> None:
-    """Refresh now, unless the token that the caller holds has been replaced. Raises as replace_refused."""
+    """Refresh now, unless the caller's token was replaced already. Raises as `replace_refused`."""
     try:
         with token_lock(_connected(connection_id).account_id, patience=patience):
             connection = _connected(connection_id)
@@ -148,10 +148,10 @@ def renew(connection_id: int, *, held: str, clock: Clock, patience: float) -> No
 
 
 def _note_refusal(connection: Connection, clock: Clock) -> None:
-    """Remember that a token was refused. Raises ConnectionRevoked for the second in a row that should have lived."""
+    """Record that a token was refused. Raises ConnectionRevoked for the second one in a row that had not expired."""
     now = clock()
     if now >= connection.expires_at:
-        return  # over already, or noted by whoever was refused before us
+        return  # expired, or already noted by another caller
     if not connection.is_ending(now=now) and connection.was_renewed_in_vain(now=now):
         lose(connection, code="unauthorized", clock=clock)
         raise ConnectionRevoked("connection_revoked")
@@ -159,7 +159,7 @@ def _note_refusal(connection: Connection, clock: Clock) -> None:
 
 
 def lose(connection: Connection, *, code: str, clock: Clock) -> None:
-    """Record that a person has to reconnect and tell the admins, once; links and waiting pushes stay."""
+    """Record that a person has to reconnect, and mail the admins once. Links and waiting pushes stay."""
     with transaction.atomic():
         if connection.mark_needs_reconnect(now=clock(), code=code):
             Event.add(
@@ -172,7 +172,7 @@ def lose(connection: Connection, *, code: str, clock: Clock) -> None:
 
 
 def revoke_quietly(token: str) -> None:
-    """Revoke a grant that nobody will use; a failure only leaves an unused grant behind."""
+    """Revoke a grant that nobody will use. A failure only leaves an unused grant behind."""
     try:
         oauth.revoke(config=oauth_config(), token=token)
     except EAccountingError as error:
@@ -180,7 +180,7 @@ def revoke_quietly(token: str) -> None:
 
 
 def revocable(connection: Connection) -> str:
-    """Return what can be revoked, or "" when our keys no longer read it: the way out must stay open without them."""
+    """Return the token that can be revoked, or "" when none of our keys reads it: disconnecting must work then too."""
     try:
         token: str = connection.refresh_token or connection.access_token
     except InvalidToken:
@@ -210,7 +210,10 @@ def _access(connection: Connection) -> Access:
 
 @uninterrupted()
 def _refreshed(connection: Connection, clock: Clock) -> Connection:
-    """Exchange the refresh token; the caller holds the lock and no transaction. Return the connection as it is then."""
+    """Exchange the refresh token and return the connection with the new one.
+
+    The caller holds the lock and no transaction.
+    """
     asked_at = clock()
     _wait_in_doubt(connection, now=asked_at)
     if not connection.begin_refresh(now=asked_at):
@@ -234,9 +237,12 @@ def _refreshed(connection: Connection, clock: Clock) -> Connection:
 
 
 def _keep(connection: Connection, answered: TokenSet, asked_at: datetime) -> None:
-    """Store what was answered. Raises NotConnected when it is nobody's, UnexpectedAnswer when nothing can be called."""
+    """Store the answer.
+
+    Raises NotConnected when the connection changed meanwhile, UnexpectedAnswer when no access token was answered.
+    """
     if not _stored(connection, answered, asked_at):
-        # Somebody connected anew or disconnected meanwhile: this grant belongs to nobody any more.
+        # Somebody reconnected or disconnected meanwhile, so this grant belongs to no connection.
         revoke_quietly(answered.refresh_token or answered.access_token)
         raise NotConnected("superseded")
     reach(Point.TOKENS_STORED)
@@ -251,9 +257,10 @@ def _exchanged(connection: Connection) -> TokenSet:
 
 
 def _newer_or_lost(used: Connection, clock: Clock) -> Connection:
-    """After `invalid_grant`: return a newer token when there is one (our lock can die before us).
+    """After `invalid_grant`, return a newer token if somebody stored one (our lock can end before we do).
 
-    Else it is believed the second time: people tell of refusals that pass. Raises GrantDoubted, ConnectionRevoked.
+    Otherwise believe the refusal only the second time, because such refusals are known to pass. Raises GrantDoubted,
+    ConnectionRevoked.
     """
     stored = _connected(used.pk)
     if stored.refresh_token != used.refresh_token:
@@ -267,14 +274,14 @@ def _newer_or_lost(used: Connection, clock: Clock) -> Connection:
 
 
 def _wait_in_doubt(connection: Connection, *, now: datetime) -> None:
-    """Raise GrantDoubted until it is time to ask again for a grant that was refused."""
+    """Raise GrantDoubted until it is time to ask again after a refused grant."""
     again_at = _asked_again_at(connection)
     if again_at and now < again_at:
         raise _doubted((again_at - now).total_seconds())
 
 
 def _asked_again_at(connection: Connection) -> datetime | None:
-    """Return from when on a grant that was refused is asked for once more, or None when none was."""
+    """Return when a refused grant is asked for again, or None if it was not refused."""
     doubted = connection.grant_doubted_at
     return doubted + timedelta(seconds=settings.EACCOUNTING_ASK_AGAIN_SECONDS) if doubted else None
 
@@ -286,6 +293,6 @@ def _doubted(seconds: float) -> GrantDoubted:
 
 
 def _stored(connection: Connection, answered: TokenSet, asked_at: datetime) -> bool:
-    """Store the tokens; a database that restarts just now is waited for, since they exist nowhere else."""
+    """Store the tokens. Waits for a database that restarts, because the tokens exist nowhere else."""
     what = f"refreshed tokens of connection {connection.pk} are not stored yet"
     return once_it_is_back(lambda: connection.store_refreshed(tokens=answered, now=asked_at), what=what)
