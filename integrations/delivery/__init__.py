@@ -1,5 +1,6 @@
-"""One wish, its calls, one recorded outcome. Only this package and tokens.py call out.
+"""The worker's side: take one push, make its calls, record one outcome.
 
-deliver: a worker's whole job · creating / updating: the calls · outcomes: what an answer or error means for
-the row · calls: token, budget and client of one connection · live: the short reads a person waits for.
+worker: the whole job for one push. create, update: the calls. outcomes: what an answer or an error means for the push.
+calls: token, slots and client of one connection. live_reads: the short reads that a person waits for. Only this
+package, access/tokens.py and services/connect.py call out.
 """

@@ -37,17 +37,17 @@ LEASE_SLACK = 5.0  # seconds a lease outlives the deadline of the call it covers
 
 @dataclass
 class Calls:
-    """What a delivery needs to call eAccounting. `open` comes first: it gets the token."""
+    """What a delivery needs to call eAccounting. Call `open` first: it gets the token."""
 
     connection: Connection
     clock: Clock
-    patience: float = rate_limit.PATIENCE  # seconds to wait for a slot, or for another's refresh
+    patience: float = rate_limit.PATIENCE  # seconds to wait for a slot, or for somebody else's refresh
     ahead: float = rate_limit.CLICK_AHEAD  # seconds that a slot may be booked ahead
-    endpoint: Endpoint = Endpoint.COMPANY_SETTINGS  # of the last booked call: a 429 silences it
+    endpoint: Endpoint = Endpoint.COMPANY_SETTINGS  # the endpoint of the last booked call: a 429 silences it
     access: tokens.Access | None = field(default=None, init=False)
 
     def open(self, push: Push) -> None:
-        """Get a valid token, and renew the push's lease for it. Raises NotConnected, LostLease, or of a refresh."""
+        """Get a valid token for a push, keeping its lease alive. Raises NotConnected, LostLease, or as the refresh."""
 
         def renew() -> None:
             push.renew_lease(now=self.clock(), seconds=self.token_seconds + LEASE_SLACK)
@@ -56,11 +56,11 @@ class Calls:
         self.access = tokens.access(self.connection.pk, clock=self.clock, patience=self.patience, before_refresh=renew)
 
     def open_within(self, *, seconds: float) -> None:
-        """As `open`, for a person who waits."""
+        """Like `open`, for a person who waits at most some seconds."""
         self.access = tokens.access_within(self.connection.pk, clock=self.clock, seconds=seconds)
 
     def book(self, endpoint: Endpoint) -> None:
-        """Book one call and wait for its time. Raises BudgetError."""
+        """Book one call and wait for its time. Raises NoSlot."""
         self.endpoint = endpoint
         rate_limit.book(endpoint, connection_id=self.connection.pk, ahead=self.ahead, patience=self.patience)
 
@@ -77,15 +77,15 @@ class Calls:
         return self.access.generation if self.access else -1
 
     def booking(self) -> Client:
-        """A client that books each of its calls by itself: for reads of any number of pages."""
+        """Return a client that books each of its calls itself: for reads of any number of pages."""
         return Client(http=http(), access_token=self.token, before_call=self.book)
 
     def booked(self) -> Client:
-        """A client whose calls were booked beforehand, so that nothing delays them."""
+        """Return a client whose calls were booked beforehand, so that nothing delays them."""
         return Client(http=http(), access_token=self.token)
 
     def answered(self) -> None:
-        """Note that eAccounting answered: the token is good, and what waited out a silence is due now."""
+        """Note that eAccounting answered: the token works, and pushes that waited for an answer are due now."""
         now, refused = self.clock(), self.access is not None and self.access.was_refused
         if not refused and not self.connection.is_worth_noting(now=now):
             return
@@ -100,7 +100,7 @@ class Calls:
 
     @property
     def token_seconds(self) -> float:
-        """The longest that `open` or `replace_refused_token` take: another's refresh, then our own."""
+        """Return the longest time that `open` or `replace_refused_token` may take: another's refresh, then our own."""
         return self.patience + settings.EACCOUNTING_TOKEN_SECONDS
 
 
@@ -115,10 +115,10 @@ def read(
     patience: float,
     ahead: float = rate_limit.CLICK_AHEAD,
 ) -> Answer:
-    """Make one read that takes at most `seconds`, waiting at most `patience` seconds for its turn.
+    """Make one read that takes at most `seconds`, after waiting at most `patience` seconds for its turn.
 
-    What nobody waits for books its slot less far `ahead` (limiter.BULK_AHEAD) and so stands in nobody's way.
-    Raises NotConnected, BudgetError and every EAccountingError.
+    A read that nobody waits for books less far `ahead` (rate_limit.BULK_AHEAD), so that it delays no click. Raises
+    NotConnected, NoSlot and every EAccountingError.
     """
     end = time.monotonic() + seconds
     calls = Calls(connection=connection, clock=database_now, patience=patience, ahead=ahead)
@@ -136,7 +136,7 @@ def read(
 
 
 def note_blocked(connection: Connection, *, reason: str) -> None:
-    """Stop everything on the connection, and say so once in its timeline."""
+    """Block the connection, and write it into its timeline once."""
     with transaction.atomic():
         if connection.block(reason=reason, now=database_now()):
             Event.add(EventKind.BLOCKED, connection=connection, parameters={"reason": reason})
@@ -150,7 +150,7 @@ def _attempt(calls: Calls, call: Callable[[Client, float], Answer], end: float) 
     try:
         return _once(calls, call, end)
     except Unauthorized:
-        calls.replace_refused_token()  # raises ConnectionRevoked: a new token is refused too
+        calls.replace_refused_token()  # raises ConnectionRevoked if the new token is refused too
         raise
 
 
@@ -170,7 +170,7 @@ def _left(end: float) -> float:
 
 
 def get_customer(client: Client, connection: Connection, *, customer_id: str, deadline: float) -> Customer:
-    """Return one customer. Raises NotFound only when eAccounting says so, or its list does not name it either."""
+    """Return one customer. Raises NotFound only if eAccounting itself says so, or its list does not name it either."""
     end = time.monotonic() + deadline
     try:
         return client.get_customer(customer_id=customer_id, deadline=deadline)
@@ -183,9 +183,9 @@ def get_customer(client: Client, connection: Connection, *, customer_id: str, de
 def is_deleted(
     answer: Intercepted, client: Client, connection: Connection, *, customer_id: str, deadline: float
 ) -> bool:
-    """Tell whether a customer is gone whose address answered 404 without eAccounting's body: one look in the list.
+    """Tell whether a customer was deleted whose address answered 404 without eAccounting's body.
 
-    It is gone when a list that can be read does not name it under its number. Raises what the look says of the
+    It was deleted when a list that can be read does not name its number. Raises what the list call raises about the
     connection or the moment: Unauthorized, RateLimited, Forbidden, Unreachable …
     """
     wanted = UUID(customer_id)

@@ -1,6 +1,7 @@
-"""Create a customer, at most once. eAccounting knows no idempotency key, so: look, say so on the row, send, look.
+"""Create a customer, at most once.
 
-The protocol and its reasons: docs/reliability.md, "How a create cannot double".
+eAccounting has no idempotency keys. So: look for the customer, record on the push that it is being sent, send it, and
+look again if the answer was lost. The protocol and its reasons: docs/reliability.md, "How a create cannot double".
 """
 
 import time
@@ -28,7 +29,7 @@ from integrations.eaccounting.types import Customer
 from integrations.exceptions import NotConnected
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState, TermsOfPayment, WaitReason
 
-# What has to be as it was when the token was taken, and what a create needs beside.
+# What must not have changed since the token was taken, and what a create needs besides.
 _USABLE = [
     "state",
     "blocked_reason",
@@ -43,7 +44,7 @@ _USABLE += ["terms_were", *(f"default_terms__{name}" for name in _TERMS)]
 
 
 def run(push: Push, calls: Calls) -> None:
-    """Carry a create as far as it goes now. Raises what `deliver` knows how to record."""
+    """Take a create as far as it can go now. Raises what `deliver` knows how to record."""
     if push.state == PushState.UNKNOWN:
         _resolve(push, calls)
         return
@@ -62,12 +63,14 @@ def run(push: Push, calls: Calls) -> None:
 
 
 def _values(push: Push) -> mapping.Values:
-    """Return what is to be sent. Raises CannotSend for what a person has to mend."""
+    """Return the values to send. Raises CannotSend for what a person has to correct."""
     values: mapping.Values = push.confirmed
     if not values:
         raise CannotSend("nothing_confirmed")
     if mapping.names_a_person(values) and push.contact is None:
-        raise CannotSend("contact_gone")  # erased since it was confirmed: nothing of the person is sent any more
+        raise CannotSend(
+            "contact_gone"
+        )  # the person was removed since this was confirmed: nothing of them is sent any more
     problems = mapping.problems(values)
     if problems:
         raise CannotSend("values", problems=[(p.remote, p.kind, p.length) for p in problems])
@@ -75,7 +78,7 @@ def _values(push: Push) -> mapping.Values:
 
 
 def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datetime) -> Look:
-    """Ask eAccounting for customers that could be this company: by registration number and by name."""
+    """Ask eAccounting, by registration number and by name, for customers that could be this company."""
     deadline = settings.EACCOUNTING_CALL_SECONDS
     push.renew_lease(now=now, seconds=calls.patience + deadline + LEASE_SLACK)
     reach(Point.LOOK_BEGUN)
@@ -86,15 +89,15 @@ def _look_before(push: Push, values: mapping.Values, calls: Calls, *, now: datet
 
 
 class _LateLook(Exception):
-    """A twin ended after our look: what it created was not seen yet."""
+    """A twin ended after our look, so the look did not see what it created."""
 
 
 class _TwinUnderWay(Exception):
-    """A create of a company that may be the same is being sent, or nobody knows yet what became of it."""
+    """Another create that may be of the same company is being sent, or its outcome is not known yet."""
 
 
 def _send(push: Push, found: Look, calls: Calls, *, looked: datetime) -> None:
-    """Record that the bytes leave now, and let them leave; past send_by nothing is sent."""
+    """Record that the request is being sent, and send it; past `send_by` nothing is sent."""
     calls.book(Endpoint.CUSTOMERS)
     reach(Point.SLOT_BOOKED)
     send_by = time.monotonic() + settings.EACCOUNTING_SEND_BY_SECONDS
@@ -129,11 +132,11 @@ def _send(push: Push, found: Look, calls: Calls, *, looked: datetime) -> None:
 
 
 def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) -> dict[str, Json]:
-    """Check once more under the company's lock, fix the payload and commit SENDING.
+    """Check everything once more under the company's lock, fix the payload and commit SENDING.
 
-    Linking, unlinking and archiving take the same lock: none of them can slip in between. Raises
-    CannotSend, NotConnected, LostLease, IntegrityError or _TwinUnderWay while a twin is under way, _LateLook when one
-    ended after our look.
+    Linking, unlinking and archiving take the same lock, so none of them can come in between. Raises CannotSend,
+    NotConnected, LostLease, IntegrityError or _TwinUnderWay while a twin is under way, _LateLook when one ended after
+    our look.
     """
     now = calls.clock()
     with transaction.atomic():
@@ -144,10 +147,10 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
         if CustomerLink.objects.filter(connection=connection, company=company).exists():
             raise CannotSend("already_linked")
         terms = _terms(push, connection)
-        if push.contact_id:  # erased since the claim, perhaps
+        if push.contact_id:  # may have been removed since the claim
             push.contact = Contact.objects.filter(pk=push.contact_id).first()
         values = _values(push)
-        lock_creates(connection.pk)  # of two that begin at once, one sees the other
+        lock_creates(connection.pk)  # of two that begin at the same time, one sees the other
         if _twin_under_way(push, values):
             raise _TwinUnderWay
         number = numbering.number_for(push, connection=connection)
@@ -167,7 +170,7 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
             looked_at=found.server_time,
             seen_ids=[customer.id for customer in found.same],
         )
-        # Asked only now: it is certain that no twin can be on its way to its end unseen.
+        # Checked only now, because from here on no twin can end without our seeing it.
         if _twin_ended(push, since=looked) or linked_since(connection.pk, values, since=looked):
             raise _LateLook
         reach(Point.SENDING_UNCOMMITTED)
@@ -175,7 +178,7 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
 
 
 def _terms(push: Push, connection: Connection) -> TermsOfPayment:
-    """Return the terms that were confirmed for this customer, else the default. Raises CannotSend without any."""
+    """Return the terms that were confirmed for this customer, else the default. Raises CannotSend if there are none."""
     default = connection.default_terms
     if default is None or connection.terms_problem:
         raise CannotSend(connection.terms_problem, **connection.terms_particulars)
@@ -188,9 +191,9 @@ def _terms(push: Push, connection: Connection) -> TermsOfPayment:
 
 
 def _twin_under_way(push: Push, values: mapping.Values) -> bool:
-    """Tell whether another create may be of the same company, by what the look before it goes by.
+    """Tell whether another create under way may be of the same company, by the values that the look before goes by.
 
-    A fingerprint cannot say it: one company may be here with its number and, under the same name, without.
+    A fingerprint cannot tell: one company may be in Lime Go twice, with its number and, under the same name, without.
     """
     sent = Push.objects.filter(connection_id=push.connection_id, kind=Kind.CREATE)
     sent = sent.filter(state__in=(PushState.SENDING, PushState.UNKNOWN)).exclude(pk=push.pk)
@@ -204,7 +207,7 @@ def _twin_ended(push: Push, *, since: datetime) -> bool:
 
 
 def usable(push: Push, calls: Calls) -> Connection:
-    """Return the connection as it is now. Raises NotConnected when it is not the one the token is for, or that is over.
+    """Return the connection as it is now. Raises NotConnected when it does not work, or is not the one of the token.
 
     A token can be refused (401) to another worker while this one waits for its turn: nothing is sent with it then.
     """
@@ -222,13 +225,13 @@ def _sending_seconds() -> float:
 
 
 def _resolve(push: Push, calls: Calls) -> None:
-    """The answer to a create was lost: find out whether the customer is there, and never send before."""
+    """Find out whether the customer exists whose create lost its answer; nothing is sent before that is known."""
     began = calls.clock()
     calls.open(push)
     if numbering.adopt_by_number(push, calls):
         return
     settled = began > outcomes.absent_from(push)
-    if push.number and not settled:  # nobody has our number yet, which says more than any other look now
+    if push.number and not settled:  # no customer has our number: that proves more than any other look
         push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
         return
     equal, near = _look_after(push, calls)
@@ -238,7 +241,7 @@ def _resolve(push: Push, calls: Calls) -> None:
             reach(Point.FOUND)
             outcomes.adopt(push, equal[0], calls)
             reach(Point.ADOPTED)
-        # Even an adopted one is looked at once more: ours may be stored late, beside one that a person made.
+        # Look once more even for an adopted customer: ours may be stored late, beside one that a person created.
         push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
     elif adopted is not None and not equal:
         outcomes.record_adopted(push, calls)
@@ -253,9 +256,9 @@ def _resolve(push: Push, calls: Calls) -> None:
 
 
 def _look_after(push: Push, calls: Calls) -> tuple[list[Customer], list[Customer]]:
-    """Return the customers that equal what was sent and those that come near it.
+    """Return the customers that equal what was sent, and those that come near it.
 
-    Only customers changed since the look before, not seen then, and not linked to a company here.
+    Only customers that changed since the look before, were not seen then, and are linked to no company.
     """
     deadline = settings.EACCOUNTING_CALL_SECONDS
     push.renew_lease(now=calls.clock(), seconds=calls.patience + deadline + LEASE_SLACK)

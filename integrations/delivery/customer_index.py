@@ -1,7 +1,8 @@
-"""The copy of all customers of a connected company, kept page by page: shown and searched, never trusted for a create.
+"""Keep a copy of all customers of a connected company, page by page: for display and search; no create relies on it.
 
-First a full pass, then what changed since; every 24 hours a full pass again, because eAccounting does not list what
-was removed (docs/eaccounting/facts.md, Reading lists). Whom a full pass did not come by is asked for by its id.
+First one full pass, then only what changed since; a full pass again every 24 hours, because eAccounting does not list
+removed customers (docs/eaccounting/facts.md, Reading lists). Customers that a full pass did not return are asked for
+one by one.
 """
 
 import logging
@@ -38,20 +39,20 @@ from integrations.models.customer_index import FULL_EVERY, Overtaken, Pass
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2  # connections whose index is read at the same time: the other workers of the queue stay free for pushes
-STORING_SECONDS = 30.0  # the longest that a page takes to be stored
-MOST_LOOKED_FOR = 50  # customers that a full pass did not come by; the rest is for the next one
+AT_ONCE = 2  # connections whose index is read at the same time; the other workers of the queue stay free for pushes
+STORING_SECONDS = 30.0  # the longest time that storing a page takes
+MOST_LOOKED_FOR = 50  # most customers to ask for one by one after a full pass; the rest is left for the next pass
 ERASED_AT_ONCE = 2000
-# Seconds until a step that failed is tried again: the longer nothing came of it, the longer.
+# Seconds until a failed step is tried again, growing with each failure.
 SHORTEST_PAUSE, LONGEST_PAUSE = 60.0, 600.0
 STUCK_AFTER = timedelta(hours=1)
-FAULT = "fault"  # the failure of a step that met an error of ours
+FAULT = "fault"  # the failure code of a step that hit an error in our own code
 OF_THE_CONNECTION = (Unauthorized, ConnectionRevoked, GrantDoubted, ClientMisconfigured, RateLimited, NotSent)
-Mark = datetime  # the end of a lease, which names who holds the step
+Mark = datetime  # the end of a lease; it also identifies the holder of the step
 
 
 def look_after(*, now: datetime, hand_on: Callable[[int, Mark], None]) -> None:
-    """Book the steps that are due, as far as there is room, and hand each on to a task of its own."""
+    """Book the steps that are due, as far as there is room, and start a task for each."""
     room = AT_ONCE - CustomerIndex.objects.filter(lease_until__gt=now).count()
     for index in CustomerIndex.due(now=now)[: max(0, room)]:
         if index.book_step(now=now, seconds=lease_seconds()) and index.lease_until:
@@ -59,15 +60,15 @@ def look_after(*, now: datetime, hand_on: Callable[[int, Mark], None]) -> None:
 
 
 def lease_seconds() -> float:
-    """The longest that a step takes: a refresh, one call, and storing what it answered."""
+    """Return the longest time that a step takes: a refresh, one call, and storing its answer."""
     waiting = PATIENCE + settings.EACCOUNTING_TOKEN_SECONDS
     return waiting + settings.EACCOUNTING_CALL_SECONDS + STORING_SECONDS
 
 
 def step(connection_id: int, *, lease: Mark) -> Mark | None:
-    """Take one step. Return the mark of the next one when there is more to do at once.
+    """Do one step of an index. Return the lease of the next step if there is more to do at once, else None.
 
-    Nothing happens when the step is somebody else's by now; what eAccounting refuses is tried again later.
+    Does nothing when somebody else holds the step now. A failed step is tried again later.
     """
     index = CustomerIndex.with_connection().get(connection=connection_id)
     if not index.hold_step(lease=lease, now=database_now(), seconds=lease_seconds()):
@@ -83,14 +84,14 @@ def step(connection_id: int, *, lease: Mark) -> Mark | None:
         _postpone(index, error)
     except Exception:
         log.exception("the index of connection %s could not be read on", connection_id)
-        # Not at once again: the lease would hold room that others need.
+        # Not again at once: its lease would take room that other connections need.
         due = database_now() + timedelta(seconds=LONGEST_PAUSE)
         index.postpone_step(due=due, failure=FAULT, anew=_is_stuck(index))
     return index.lease_until
 
 
 def _take(index: CustomerIndex) -> None:
-    """Do what is next. Raises Overtaken, NotConnected, BudgetError and every EAccountingError."""
+    """Do the next step. Raises Overtaken, NotConnected, NoSlot and every EAccountingError."""
     kind = index.next_pass(now=database_now())
     if index.erasing:
         _erase(index)
@@ -101,7 +102,7 @@ def _take(index: CustomerIndex) -> None:
 
 
 def _wait(index: CustomerIndex, error: NoSlot | NotConnected) -> None:
-    """Nothing was asked: try again later."""
+    """Try again later without a failure, because nothing was asked."""
     log.info("the index of connection %s: %s", index.connection_id, error)
     if isinstance(error, NoSlot):
         seconds, failure = error.retry_in, index.failure
@@ -111,7 +112,10 @@ def _wait(index: CustomerIndex, error: NoSlot | NotConnected) -> None:
 
 
 def _postpone(index: CustomerIndex, error: EAccountingError) -> None:
-    """Try again later: after the silence that was asked for, or ever more seldom; what is stuck begins anew."""
+    """Try a failed step again later: after the pause that eAccounting asked for, else after an ever longer one.
+
+    A pass that is stuck begins again from the first page.
+    """
     log.info("the index of connection %s: %s", index.connection_id, error)
     seconds = error.retry_after if isinstance(error, RateLimited) else _pause(index)
     anew = not _is_everybodys(error) and (not error.retryable or _is_stuck(index))
@@ -119,20 +123,20 @@ def _postpone(index: CustomerIndex, error: EAccountingError) -> None:
 
 
 def _pause(index: CustomerIndex) -> float:
-    """Return the seconds until a step that failed is tried again."""
+    """Return the seconds until a failed step is tried again."""
     since = index.read_at or index.connection.connected_at
     return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, (database_now() - since).total_seconds() / 4))
 
 
 def _is_everybodys(error: EAccountingError) -> bool:
-    """Whether an error says nothing about what was asked for, but about the connection or the moment."""
+    """Whether an error concerns the connection or the moment, not the page that was asked for."""
     return error.connection_wide or isinstance(error, OF_THE_CONNECTION)
 
 
 def _is_stuck(index: CustomerIndex) -> bool:
-    """Whether a step that fails is in a pass that is old: where that stands may be no more.
+    """Whether the pass is old and its position may no longer exist, so that it has to begin again.
 
-    A page must have failed the time before too. Of those who are looked for each may fail, and changes wait meanwhile.
+    A page must have failed the time before too. Customers asked for one by one may each fail, and changes can wait.
     """
     began = index.began_at
     is_over = index.failure != "" or index.reading == Pass.MISSING
@@ -143,7 +147,7 @@ def _is_stuck(index: CustomerIndex) -> bool:
 
 
 def _read_page(index: CustomerIndex, kind: Pass) -> None:
-    """Read the next page, and store it together with how far that is."""
+    """Read the next page, and store it together with the position after it."""
     began, number = database_now(), max(1, index.page)
     since = index.watermark if kind == Pass.CHANGES else None
     wanted = filters.changed_since(since) if since else None
@@ -164,7 +168,7 @@ def _read_page(index: CustomerIndex, kind: Pass) -> None:
 
 
 def _brings_news(index: CustomerIndex, page: CustomerSlice) -> bool:
-    """Whether a page names anybody whom this pass did not come by: pages by id that repeat each other never end."""
+    """Whether a page holds a customer that this pass has not seen yet; else pages that repeat would never end."""
     keys = {UUID(key) for key in (*(customer.id for customer in page.customers), *page.unread_ids)}
     return not RemoteCustomer.all_seen_since(index.began_at, connection=index.connection, keys=keys)
 
@@ -172,7 +176,7 @@ def _brings_news(index: CustomerIndex, page: CustomerSlice) -> bool:
 def _store(
     connection: Connection, customers: Sequence[Customer], *, began: datetime, unread: Sequence[str] = ()
 ) -> None:
-    """Keep what was answered, and break or mend the links to it. In the caller's transaction."""
+    """Store the answer, and break or repair the links to these customers. Runs in the caller's transaction."""
     rows = [
         RemoteCustomer.of(connection=connection, customer=customer, answered=mapping.owned(customer.raw), now=began)
         for customer in customers
@@ -186,10 +190,10 @@ def _store(
 
 
 def _advance(index: CustomerIndex, kind: Pass, page: CustomerSlice, *, number: int, began: datetime) -> None:
-    """Write down how far the index is. Raises Overtaken, and then nothing of this page is stored."""
+    """Record the position. Raises Overtaken, and then nothing of this page is stored."""
     if number == 1:
         index.began_at, index.skipped = began, 0
-        # What is committed there late, with an earlier time, is within the settle time.
+        # A change that eAccounting commits late, with an earlier time, falls within the settle time.
         index.next_watermark = page.server_time - timedelta(seconds=settings.EACCOUNTING_SETTLE_SECONDS)
     index.go_on(
         now=database_now(),
@@ -208,7 +212,7 @@ def _advance(index: CustomerIndex, kind: Pass, page: CustomerSlice, *, number: i
 
 
 def _next_time(index: CustomerIndex) -> datetime:
-    """Return when the next pass is due: so long after this one began."""
+    """Return when the next pass is due, counted from the beginning of this one."""
     now = database_now()
     return max(now, (index.began_at or now) + timedelta(seconds=settings.EACCOUNTING_INDEX_SECONDS))
 
@@ -217,9 +221,9 @@ def _next_time(index: CustomerIndex) -> datetime:
 
 
 def _end_full_pass(index: CustomerIndex) -> None:
-    """All pages are read: look for whom none of them named, unless the pages themselves did not name all.
+    """End a full pass: ask next for the customers that no page returned, unless the pages were incomplete.
 
-    A page can skip rows when one is removed meanwhile. The first pass is then begun again when the next one is due.
+    A page can skip rows when one is removed meanwhile. The first pass then begins again when the next one is due.
     Raises Overtaken.
     """
     seen = RemoteCustomer.objects.filter(connection=index.connection, seen_at__gte=index.began_at).count()
@@ -233,12 +237,12 @@ def _end_full_pass(index: CustomerIndex) -> None:
 
 
 def _is_total_wrong(index: CustomerIndex) -> bool:
-    """Whether no pass of a whole day named as many as eAccounting says there are: then its number is not believed."""
+    """Whether no pass of a whole day returned as many customers as eAccounting counts: then the count is ignored."""
     return database_now() > index.connection.connected_at + FULL_EVERY
 
 
 def _look_for_one(index: CustomerIndex) -> None:
-    """Ask for one customer that the pages did not name: only its own answer tells that it is gone. Raises as _take."""
+    """Ask for one customer that no page returned; only its own answer proves that it is gone. Raises as `_take`."""
     missing = _next_missing(index)
     if missing is None:
         index.end_pass(due=_next_time(index))
@@ -252,7 +256,7 @@ def _look_for_one(index: CustomerIndex) -> None:
         if not _is_its_own(error, index):
             raise
         log.info("the index of connection %s: one customer cannot be read: %s", index.connection_id, error)
-        keep = partial(missing.mark_unread, now=began)  # there, as far as anybody can tell
+        keep = partial(missing.mark_unread, now=began)  # still there, as far as anybody can tell
     else:
         keep = partial(_store, index.connection, [customer], began=began)
     reach(Point.INDEX_PAGE_READ)
@@ -263,14 +267,14 @@ def _look_for_one(index: CustomerIndex) -> None:
 
 
 def _is_its_own(error: EAccountingError, index: CustomerIndex) -> bool:
-    """Whether an answer is about this one customer: one that may be the moment's is, when it comes a second time."""
+    """Whether an error is about this one customer; one that may only be of the moment counts the second time."""
     if _is_everybodys(error):
         return False
     return isinstance(error, UnexpectedAnswer) or not error.retryable or index.failure == error.code
 
 
 def _next_missing(index: CustomerIndex) -> RemoteCustomer | None:
-    """Return the next one to ask for; the linked ones come first, and not all of very many in one pass."""
+    """Return the next customer to ask for, linked ones first; at most MOST_LOOKED_FOR in one pass."""
     since = index.began_at
     if since is None or index.page >= MOST_LOOKED_FOR:
         return None
@@ -298,7 +302,7 @@ def _mark_gone(missing: RemoteCustomer, *, now: datetime) -> None:
 
 
 def _erase(index: CustomerIndex) -> None:
-    """Erase some of those that are not linked. Raises Overtaken."""
+    """Erase some of the customers that are not linked. Raises Overtaken."""
     if RemoteCustomer.erase_some(connection=index.connection, most=ERASED_AT_ONCE):
         index.go_on(now=database_now(), seconds=lease_seconds())
     else:

@@ -1,9 +1,9 @@
-"""The look before a create: whether the company is a customer already, in whatever form its number and name are there.
+"""The look before a create: is the company already a customer, however its number and name are written there?
 
-eAccounting is asked for the forms that can be listed, and for every customer that it changed since the index was read.
-What is stored in another form, and did not change since, the index knows; it is asked for by its id, so that nobody who
-is gone stops a create. As long as the index is not filled, every customer is read. A look that cannot be complete is
-none: the create waits (docs/reliability.md, "How a create cannot double").
+eAccounting is asked for the spellings that can be listed, and for every customer that it changed since the index was
+read. Customers stored in another spelling and unchanged since are found in the index, and then asked for by id, so
+that a deleted one stops no create. Until the index is filled, every customer is read. If a look cannot be complete,
+the create waits (docs/reliability.md, "How a create cannot double").
 """
 
 import time
@@ -25,22 +25,22 @@ from integrations.eaccounting.types import Customer
 from integrations.models import Connection, CustomerIndex, RemoteCustomer
 from integrations.models.remote_customer import HOME
 
-MOST_PAGES = 5  # of 1,000 customers; a look with more of them would take too long, and the others' calls
-RARE = 200  # customers; a word that more of them have is not asked for
-MOST_ADDED = 5  # customers that only the index knows; one is enough to ask a person
-SHORTEST_ASKED = 3  # letters of a word
+MOST_PAGES = 5  # pages of 1,000 customers; more would take too long, and use up the calls of others
+RARE = 200  # customers; eAccounting is not asked for a word that more of them have
+MOST_ADDED = 5  # most customers to ask for that only the index found; one is enough to ask a person
+SHORTEST_ASKED = 3  # letters; the shortest word to ask for
 UNREAD_SECONDS = 30.0
 
 
 class CustomersUnread(NoSlot):
-    """There are more customers to look through than one look may read: it waits until the index has read them."""
+    """There are more customers to look through than one look may read; the create waits for the index."""
 
     code = "customers_unread"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What was answered, and which of these may be the company."""
+    """The answer of eAccounting, and which of these customers may be the company."""
 
     answered: tuple[Customer, ...]
     same: tuple[Customer, ...]
@@ -49,9 +49,9 @@ class Look:
 
 
 def look(client: Client, connection: Connection, values: Values, *, deadline: float) -> Look:
-    """Look for the company with these values; one call when nothing is found, and few changed there.
+    """Look for the company with these values. One call when nothing is found and few customers changed.
 
-    Raises CustomersUnread, BudgetError and every EAccountingError.
+    Raises CustomersUnread, NoSlot and every EAccountingError.
     """
     ends_at = time.monotonic() + deadline
     index = _Index.of(connection.pk)
@@ -74,7 +74,7 @@ def look(client: Client, connection: Connection, values: Values, *, deadline: fl
 
 
 def linked_since(connection_id: int, values: Values, *, since: datetime) -> bool:
-    """Whether a company here was linked, after a moment, to a customer that may be the one with these values."""
+    """Whether a company was linked after `moment` to a customer that may be the one with these values."""
     rows = _Index.of(connection_id).alike(values).filter(link__linked_at__gte=since)
     return any(in_common(values, row.answered) for row in rows.only("answered"))
 
@@ -82,7 +82,7 @@ def linked_since(connection_id: int, values: Values, *, since: datetime) -> bool
 def _asked(
     client: Client, connection: Connection, reference: str, values: Values, *, deadline: float
 ) -> list[Customer]:
-    """Return the customer that the index knows, if it still is there and still may be the company."""
+    """Return a customer that the index found, if it still exists and still may be the company."""
     try:
         customer = get_customer(client, connection, customer_id=reference, deadline=deadline)
     except NotFound:
@@ -92,11 +92,11 @@ def _asked(
 
 @dataclass(frozen=True)
 class _Index:
-    """What the index of a connection can be asked; it holds every customer as it was at `read_until`."""
+    """What the index of a connection can answer; it holds every customer as it was at `read_until`."""
 
     connection_id: int
     country: str
-    read_until: datetime | None  # eAccounting's clock; None: it is not filled
+    read_until: datetime | None  # by eAccounting's clock; None: the index is not filled
     total: int  # customers, as far as eAccounting said so
 
     @classmethod
@@ -109,30 +109,30 @@ class _Index:
 
     @property
     def is_too_long_to_read(self) -> bool:
-        """Whether a look would have to read more customers than it may; then not even the first page is asked for."""
+        """Whether a look would have to read more customers than it may; then not even one page is asked for."""
         return self.read_until is None and self.total > MOST_PAGES * LARGEST_PAGE
 
     def hurry(self) -> None:
-        """Let the next pass begin at once, so that less has to be looked through; one that failed keeps its pause."""
+        """Make the next pass due now, so that less has to be looked through; a failed one keeps its pause."""
         CustomerIndex.objects.filter(connection=self.connection_id, failure="").update(due_at=None)
 
     def filter(self, values: Values) -> str | None:
-        """Return what to ask eAccounting for; None: for everything."""
+        """Return the filter to ask eAccounting with; None: ask for every customer."""
         if self.read_until is None:
             return None
         return look_filter(values, changed_since=self.read_until, by_name=self._is_rare(longest_word(values["Name"])))
 
     def _is_rare(self, word: str) -> bool:
-        """Whether so few customers have this word that eAccounting can be asked for it, beside the index."""
+        """Whether so few customers have this word that eAccounting can be asked for it."""
         if len(fold(word)) < SHORTEST_ASKED:
             return False
         with_it = self._rows().filter(search_text__contains=fold(word))
         return with_it[: RARE + 1].count() <= RARE
 
     def others(self, values: Values, answered: set[str]) -> Iterator[str]:
-        """Yield the ids of those that may be the company and that eAccounting did not name, the same number first.
+        """Yield the ids of customers that may be the company and that eAccounting did not name, same number first.
 
-        A name is shared by many; what has the number must not be left out for them.
+        Many customers can share a name; the ones with the same number must not be left out because of them.
         """
         if self.read_until is None:
             return
@@ -143,7 +143,7 @@ class _Index:
                 yield str(row.customer_id)
 
     def alike(self, values: Values) -> QuerySet[RemoteCustomer]:
-        """Return those that `in_common` may find, and few others."""
+        """Return the customers that `in_common` may find, and few others."""
         keys = formats.registration_keys(values.get("CorporateIdentityNumber", ""), values.get(COUNTRY, ""))
         name = name_sort(values["Name"], country=self.country)
         return self._rows().filter(Q(registration_key__in=keys) | Q(name_sort=name))

@@ -1,4 +1,4 @@
-"""The short reads that a person waits for: at most four seconds, two at once, sixty a minute and account."""
+"""The short reads that a person waits for: at most four seconds, two at once per process, 60 a minute per account."""
 
 import threading
 import time
@@ -16,12 +16,12 @@ from integrations.eaccounting.types import CompanySettings, Customer
 from integrations.models import Connection
 
 Answer = TypeVar("Answer")
-PLACES = 2  # at once in this process: the other threads stay free for pages that need no call
+PLACES = 2  # at a time in this process; the other threads stay free for pages that need no call
 _places = threading.BoundedSemaphore(PLACES)
 
 
 class TooBusy(Exception):
-    """eAccounting, or we ourselves, are busy just now: the person can try again in a moment."""
+    """eAccounting or Lime Go is busy; the person can try again in a moment."""
 
     code = "too_busy"
 
@@ -34,7 +34,7 @@ def read_customer(connection: Connection, *, customer_id: str) -> Customer:
 
 
 def look_for(connection: Connection, *, values: Values) -> list[Customer]:
-    """Return the customers that may be the company with these values, as the engine will see them before a create.
+    """Return the customers that may be the company with these values, as delivery will look for them before a create.
 
     Raises TooBusy, NotConnected and every EAccountingError.
     """
@@ -42,7 +42,7 @@ def look_for(connection: Connection, *, values: Values) -> list[Customer]:
 
 
 def read_company_settings(connection: Connection) -> CompanySettings:
-    """Return the settings of the connected company: the test of a connection. Raises as read_customer."""
+    """Return the settings of the connected company, as a test of the connection. Raises as read_customer."""
     return _read(connection, lambda client, left: client.get_company_settings(deadline=left))
 
 

@@ -1,6 +1,6 @@
-"""What an answer, or the lack of one, means for the row, and when it is tried or looked for again.
+"""What an answer, or a missing one, means for a push, and when to try or to look again.
 
-One table of errors, one record of a success.
+One table of errors, one function for each success.
 """
 
 import logging
@@ -49,7 +49,7 @@ DAILY_AFTER, GIVE_UP_AFTER = timedelta(days=1), timedelta(days=7)
 
 
 def absent_from(push: Push) -> datetime:
-    """The moment after which a look that finds nothing proves that nothing was stored."""
+    """Return the moment after which a look that finds nothing proves that nothing was stored."""
     unsent = push.send_by or push.requested_at
     return unsent + timedelta(seconds=settings.EACCOUNTING_CALL_SECONDS + settings.EACCOUNTING_SETTLE_SECONDS)
 
@@ -62,21 +62,21 @@ def next_try(push: Push, *, now: datetime) -> datetime:
 
 
 def _about(now: datetime, seconds: float) -> datetime:
-    """Return the moment in so many seconds, give or take a quarter: what failed together shall not return together."""
+    """Return the moment in so many seconds, give or take a quarter: what failed together is not retried together."""
     jitter = random.uniform(0.75, 1.25)  # noqa: S311  # no secret
     return now + timedelta(seconds=min(LONGEST_BACK_OFF, seconds) * jitter)
 
 
 def next_twin_try(push: Push, *, now: datetime) -> datetime:
-    """Return when to see whether an equal create has ended: soon at first, since nobody may tell us."""
+    """Return when to check whether the twin has ended: soon at first, since nobody may tell us."""
     waited = (now - push.requested_at).total_seconds()
     return _about(now, min(LONGEST_TWIN_WAIT, max(FIRST_BACK_OFF, waited)))
 
 
 def next_look(push: Push, *, now: datetime) -> datetime:
-    """Return when to look again for what may have been stored: after as long as it has been unknown.
+    """Return when to look again for what may have been stored: after as long as the outcome has been unknown.
 
-    That is soon at first and doubles by itself; and surely right after settling.
+    So the first look comes soon and the pause doubles; one look always comes right after the settle time.
     """
     since = push.unknown_since or now
     look = _about(now, max(FIRST_BACK_OFF, (now - since).total_seconds()))
@@ -85,12 +85,12 @@ def next_look(push: Push, *, now: datetime) -> datetime:
 
 
 def is_given_up(push: Push, *, now: datetime) -> bool:
-    """Whether it has been tried in vain for so long that a person has to take over."""
+    """Whether a push has failed for so long that a person has to take over."""
     return push.retrying_since is not None and now - push.retrying_since > GIVE_UP_AFTER
 
 
 def is_lost_for_good(push: Push, *, now: datetime) -> bool:
-    """As is_given_up, for answers that are lost again and again; one lost long ago is a try like any other."""
+    """Like is_given_up, for answers that are lost again and again; a single one lost long ago does not count."""
     return push.attempts > 1 and is_given_up(push, now=now)
 
 
@@ -100,7 +100,7 @@ CUSTOMER_LINKED_ONCE = "integrations_customerlink_customer_id_key"
 
 
 class CannotSend(Exception):
-    """A reason on our side why this wish is not sent; a person can mend it."""
+    """A reason on our side why this push is not sent; a person can fix it."""
 
     def __init__(self, code: str, **parameters: object) -> None:
         super().__init__(code)
@@ -111,7 +111,7 @@ class CannotSend(Exception):
 def failure_of(
     code: str, parameters: dict[str, Any] | None = None, error: EAccountingError | None = None
 ) -> dict[str, Any]:
-    """Return the columns that say why; the sentence is made from them when it is shown."""
+    """Return the columns that hold a failure; the sentence is made from them when it is shown."""
     return {
         "failure": code,
         "failure_parameters": parameters or {},
@@ -124,7 +124,7 @@ def failure_of(
 
 
 def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
-    """Write what an error of eAccounting means onto the row. Raises LostLease, or a later error of a refresh."""
+    """Record on the push what an error of eAccounting means. Raises LostLease, or a later error of a refresh."""
     now = calls.clock()
     log.info("push %s: %s", push.pk, error)
     failure = failure_of(error.code, {**error.parameters, **_problems(error)}, error)
@@ -153,7 +153,7 @@ def record_error(push: Push, error: EAccountingError, calls: Calls) -> None:
 
 
 def try_later(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
-    """Wait for a better moment; after seven days say that it was given up. UNKNOWN is never given up."""
+    """Try again later; after seven days give up with a sentence. An UNKNOWN push is never given up."""
     if push.state == PushState.UNKNOWN:
         push.wait(WaitReason.SETTLING, until=next_look(push, now=now), failure=failure)
         return
@@ -172,7 +172,7 @@ def _wait_in_doubt(push: Push, *, until: datetime, failure: dict[str, Any], now:
 
 
 def send_again(push: Push, *, now: datetime) -> None:
-    """It is proven that nothing was stored: send again, at once the first time. Raises LostLease."""
+    """Send again, because it is proven that nothing was stored; the first time at once. Raises LostLease."""
     if is_lost_for_good(push, now=now):
         refuse(push, failure=failure_of("gave_up"), now=now)
     else:
@@ -180,7 +180,7 @@ def send_again(push: Push, *, now: datetime) -> None:
 
 
 def refuse(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
-    """End the push as FAILED, on the row and in the activity."""
+    """End the push as FAILED, on its row and in the activity."""
     with transaction.atomic():
         _lock(push)
         push.fail(now=now, failure=failure)
@@ -189,7 +189,7 @@ def refuse(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
 
 
 def _problems(error: EAccountingError) -> dict[str, Any]:
-    """Name the fields that eAccounting refused, in its own words."""
+    """Return the fields that eAccounting refused, with its own words."""
     if not isinstance(error, Refused):
         return {}
     return {"problems": [{"field": p.field, "message": p.message} for p in error.problems]}
@@ -198,9 +198,9 @@ def _problems(error: EAccountingError) -> dict[str, Any]:
 def wait_for_connection(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
     """Wait until the connection works again. Raises LostLease.
 
-    Reconnecting and unblocking change the connection's row before they wake what waits. So its lock decides
-    who is first: either they see this row waiting, or it sees that there is nothing to wait for any more.
-    A disconnect cancels what waits; a row that was just being sent then, and was not, follows.
+    Reconnecting and unblocking change the connection's row before they wake what waits. So its lock decides: either
+    they see this push waiting, or we see that there is nothing to wait for any more. A disconnect cancels what waits;
+    a push that was just being sent then, and failed to be, is cancelled too.
     """
     with transaction.atomic():
         rows = Connection.without_tokens().select_for_update(no_key=True)
@@ -216,7 +216,7 @@ def wait_for_connection(push: Push, *, failure: dict[str, Any], now: datetime) -
 
 
 def record_created(push: Push, customer: Customer, calls: Calls) -> None:
-    """Link the company to the customer that eAccounting answered and end the push. Raises LostLease."""
+    """Link the company to the customer that eAccounting answered, and end the push. Raises LostLease."""
     now = calls.clock()
     try:
         with transaction.atomic():
@@ -229,7 +229,7 @@ def record_created(push: Push, customer: Customer, calls: Calls) -> None:
     except IntegrityError as error:
         if not breaks(error, CUSTOMER_LINKED_ONCE):
             raise
-        # Somebody linked this very customer to another company between its creation and now.
+        # Somebody has linked this customer to another company since it was created.
         push.refresh_from_db(fields=["state"])  # DONE was rolled back
         refuse(push, failure=failure_of("linked_elsewhere", {"number": customer.number}), now=now)
 
@@ -252,7 +252,7 @@ def record_adopted(push: Push, calls: Calls) -> None:
 
 
 def ask_person(push: Push, customers: list[Customer]) -> None:
-    """Stop: these customers may be the one. A person links one of them or wants a new one. Raises LostLease."""
+    """Stop and let a person decide: one of these customers may be the company. Raises LostLease."""
     with transaction.atomic():
         _lock(push)
         found = [PossibleDuplicate.of_answer(customer, company=push.company, link=None) for customer in customers]
@@ -261,7 +261,7 @@ def ask_person(push: Push, customers: list[Customer]) -> None:
 
 
 def _given_up(push: Push) -> list[PossibleDuplicate]:
-    """Take back the link of an adopted customer, for a person to decide; return the customer."""
+    """Remove the link of an adopted customer, so that a person can decide; return the customer."""
     links = CustomerLink.objects.select_related("customer").filter(company_id=push.company_id)
     adopted = links.filter(connection_id=push.connection_id).first()
     if adopted is None:
@@ -272,8 +272,8 @@ def _given_up(push: Push) -> list[PossibleDuplicate]:
 
 def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None:
     """Link the company, which is locked, to the customer."""
-    # What was left out because it is blank here was sent as well, in a way: nothing of it changed since.
-    # What a person typed for this sending only was decided then: it differs from here, and is no news.
+    # A blank value was left out of the payload, but counts as sent: it has not changed since.
+    # What a person typed only for this sending differs from the company on purpose: it is no difference to report.
     typed = _typed(push)
     CustomerLink.objects.create(
         account_id=push.account_id,
@@ -294,27 +294,27 @@ def _link(push: Push, customer: Customer, origin: Origin, now: datetime) -> None
 
 
 def _typed(push: Push) -> mapping.Values:
-    """Return what the company held, when the create was confirmed, of what was confirmed otherwise."""
+    """Return the company's values, at the time the create was confirmed, where the confirmed value was another one."""
     here: mapping.Values = push.based_on
     typed = mapping.differences(here, push.confirmed)
     return {name: here[name] for name in typed if name not in push.shorter}
 
 
 def _still_there(push: Push) -> Contact | None:
-    """Return the chosen person, locked, unless it was erased while the call was under way."""
+    """Return the chosen person, locked, or None if they were removed while the call was under way."""
     people = Contact.objects.select_for_update(no_key=True)
     return people.filter(pk=push.contact_id).first() if push.contact_id else None
 
 
 def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Calls, *, values: mapping.Values) -> None:
-    """Keep what eAccounting answered to an update (or already had) and end the push. Raises LostLease."""
+    """Store what eAccounting answered to an update (or already had), and end the push. Raises LostLease."""
     now = calls.clock()
     with transaction.atomic():
         _lock(push)
         answered = mapping.owned(customer.raw)
         push.finish(now=now, after={name: answered[name] for name in push.values or {}})
         _remember(push, customer, now)
-        # While the calls were under way a person may have decided something else about it.
+        # A person may have decided something else about it while the calls were under way.
         link.refresh_from_db(fields=["sent", "answered", "kept", "shorter"])
         if push.values:
             link.mark_sent(values=values, answered=answered, user=push.requested_by, now=now)
@@ -331,7 +331,7 @@ def record_updated(push: Push, link: CustomerLink, customer: Customer, calls: Ca
 
 
 def _keep_put_back(push: Push, link: CustomerLink, answered: mapping.Values) -> None:
-    """What was put back is decided: the card does not ask for the same values again until one side moves."""
+    """Record the values that were put back as agreed, so that the card does not report them as differences."""
     company = Company.objects.get(pk=push.company_id)
     todays = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
     written: mapping.Values = push.values or {}
@@ -340,7 +340,7 @@ def _keep_put_back(push: Push, link: CustomerLink, answered: mapping.Values) -> 
 
 
 def _lock(push: Push) -> None:
-    """Lock the company; what is written to the push next tells whether it is still ours."""
+    """Lock the company. Whether the push is still ours shows at the next write to it."""
     Company.objects.select_for_update(no_key=True).values_list("pk").get(pk=push.company_id)
 
 
@@ -350,7 +350,7 @@ def _remember(push: Push, customer: Customer, now: datetime) -> RemoteCustomer:
 
 
 def _note_other_values(push: Push, sent: mapping.Values, customer: Customer) -> None:
-    """Say in the activity what eAccounting stored otherwise; nothing is sent again for it."""
+    """Write into the activity what eAccounting stored differently; nothing is sent again for it."""
     other = mapping.differences(sent, mapping.owned(customer.raw))
     if other:
         _event(push, EventKind.ANSWERED_OTHERWISE, {"fields": other})
@@ -361,16 +361,16 @@ def _event(push: Push, kind: EventKind, parameters: dict[str, Any]) -> None:
 
 
 def is_for_admin(push: Push, code: str) -> bool:
-    """Whether a create that has been waiting for an admin is stopped by the terms of payment: it goes on waiting."""
+    """Whether a create that waits for an admin is stopped by the terms of payment: then it goes on waiting."""
     return push.kind == Kind.CREATE and push.waits_for_admin and code in TERMS_PROBLEMS
 
 
 def wait_for_terms(push: Push, *, failure: dict[str, Any], now: datetime) -> None:
     """Wait until an admin has chosen or confirmed the terms. The caller is in a transaction. Raises LostLease.
 
-    Choosing changes the connection's row before it wakes what waits. So its lock decides who is first: either this
-    row is seen waiting, or it sees that there is nothing to wait for any more.
+    Choosing changes the connection's row before it wakes what waits. So its lock decides: either choosing sees this
+    push waiting, or we see that there is nothing to wait for any more.
     """
-    # The terms are read by a query of their own: joined, they would be those of before the wait.
+    # The terms are read in a query of their own: a join would return them as they were before we waited for the lock.
     connection = Connection.without_tokens().select_for_update(no_key=True).get(pk=push.connection_id)
     push.wait(WaitReason.TERMS, until=None if connection.terms_problem else now, failure=failure)

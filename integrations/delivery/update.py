@@ -1,4 +1,4 @@
-"""Update a customer without losing a field that is not ours: read it, lay our values over it, write it back."""
+"""Update a customer without losing a field that is not ours: read it, lay our values over it, write all of it back."""
 
 import time
 from datetime import datetime, timedelta
@@ -22,16 +22,16 @@ from integrations.models import CustomerLink, Kind, Push, PushState, WaitReason
 
 
 def run(push: Push, calls: Calls) -> None:
-    """Carry an update as far as it goes now. Raises what `deliver` knows how to record."""
+    """Take an update as far as it can go now. Raises what `deliver` knows how to record."""
     if push.state == PushState.UNKNOWN and calls.clock() <= outcomes.absent_from(push):
-        # The lost write may still be stored late: writing now could undo it, or it us.
+        # The lost write may still be stored late: writing now could overwrite it, or be overwritten by it.
         now = calls.clock()
         settled = outcomes.absent_from(push) + timedelta(milliseconds=100)
         push.wait(WaitReason.SETTLING, until=max(settled, outcomes.next_try(push, now=now)))
         return
     link = _link(push)
     calls.open(push)
-    # Both calls are booked before the first, so that nobody waits between reading and writing.
+    # Both calls are booked before the first one, so that there is no wait between reading and writing.
     calls.book(Endpoint.CUSTOMER)
     calls.book(Endpoint.CUSTOMER)
     reach(Point.SLOT_BOOKED)
@@ -48,7 +48,7 @@ def run(push: Push, calls: Calls) -> None:
             customer_id=customer.id, payload=payload, deadline=settings.EACCOUNTING_CALL_SECONDS, send_by=send_by
         )
     except NotFound:
-        # The customer was read a moment ago: what is missing is one of the things that its values refer to.
+        # The customer was read a moment ago, so what was not found is something that it refers to.
         raise CannotSend("customer_refers_to_missing") from None
     reach(Point.ANSWERED)
     outcomes.record_updated(push, link, answered, calls, values=here)
@@ -85,7 +85,7 @@ def _read(push: Push, link: CustomerLink, calls: Calls) -> Customer:
 
 
 def _missing_there(link: CustomerLink, *, asked_at: datetime) -> CannotSend:
-    """Break the link and mark its customer gone, unless somebody saw it since; who lists it again mends both."""
+    """Mark the customer gone and break its link, unless somebody saw it since; a later reading repairs both."""
     with transaction.atomic():
         if link.customer.mark_gone(now=asked_at):
             link.mark_broken(CustomerLink.Broken.DELETED)
@@ -95,7 +95,7 @@ def _missing_there(link: CustomerLink, *, asked_at: datetime) -> CannotSend:
 def _commit_sending(
     push: Push, link: CustomerLink, customer: Customer, calls: Calls
 ) -> tuple[dict[str, Json] | None, mapping.Values]:
-    """Compare under the company's lock and commit SENDING; no payload when there is nothing to write.
+    """Compare under the company's lock and commit SENDING; return no payload when there is nothing to write.
 
     Raises CannotSend, NotConnected, LostLease.
     """
@@ -128,9 +128,9 @@ def _commit_sending(
 
 
 def _was_stored(push: Push, there: mapping.Values) -> bool:
-    """Tell whether the write whose answer was lost was stored after all; all of it was, or nothing.
+    """Tell whether the write whose answer was lost was stored: either all of it was, or nothing.
 
-    Raises CannotSend when it was, and somebody has changed a part of it since.
+    Raises CannotSend when it was, and somebody has changed part of it since.
     """
     sent: mapping.Values = push.values or {}
     before: mapping.Values = push.before or {}
@@ -143,14 +143,14 @@ def _was_stored(push: Push, there: mapping.Values) -> bool:
 
 
 def _equal_there(push: Push, there: mapping.Values) -> mapping.Values:
-    """Return what the lost write has stored, and what else was wished and stands there already."""
+    """Return the values that the lost write stored, and the confirmed ones that eAccounting had already."""
     wished: mapping.Values = {**push.confirmed, **(push.values or {})}
     apart = mapping.differences(wished, there)
     return {name: value for name, value in wished.items() if name not in apart}
 
 
 def _wanted(push: Push, link: CustomerLink) -> mapping.Values:
-    """Return what was confirmed; a person who was erased since takes their part along. Raises CannotSend."""
+    """Return the confirmed values, without those of a person who was removed since. Raises CannotSend."""
     confirmed: mapping.Values = push.confirmed
     if not mapping.names_a_person(confirmed) or link.contact is not None or push.undoes_id is not None:
         return confirmed
@@ -161,7 +161,7 @@ def _wanted(push: Push, link: CustomerLink) -> mapping.Values:
 
 
 def _changes(push: Push, wanted: mapping.Values, link: CustomerLink, there: mapping.Values) -> mapping.Values:
-    """Return what of the wanted values has to be written. Raises CannotSend."""
+    """Return which of the wanted values have to be written. Raises CannotSend."""
     overtaken = mapping.overtaken(wanted, push.based_on, there, *_written_since(push, link))
     if overtaken:
         was_sent = {"was_sent": True} if push.state == PushState.UNKNOWN else {}
@@ -170,10 +170,10 @@ def _changes(push: Push, wanted: mapping.Values, link: CustomerLink, there: mapp
 
 
 def _written_since(push: Push, link: CustomerLink) -> list[list[mapping.Write]]:
-    """Return our writes to this customer since the sheet was read, as they were sent and as they were answered.
+    """Return our writes to this customer since the sheet was read, both as sent and as answered.
 
-    Of one that failed after its answer was lost nobody knows whether it was stored: what it overwrote may still be
-    there, and that is what the sheet showed.
+    For one that failed after its answer was lost nobody knows whether it was stored: the value that it was to
+    overwrite may still be there, and that is what the sheet showed.
     """
     if push.read_at is None:
         return []
@@ -186,7 +186,7 @@ def _written_since(push: Push, link: CustomerLink) -> list[list[mapping.Write]]:
 
 
 def _still_linked(link: CustomerLink) -> CustomerLink:
-    """Return the link as it is now, the company being locked. Raises CannotSend when it is another's or gone."""
+    """Return the link as it is now; the company is locked. Raises CannotSend when it is gone or to another customer."""
     links = CustomerLink.objects.select_related("contact").filter(pk=link.pk, customer_id=link.customer_id)
     found = links.first()
     if found is None:
@@ -195,7 +195,7 @@ def _still_linked(link: CustomerLink) -> CustomerLink:
 
 
 def _payload(company: Company, link: CustomerLink, customer: Customer, changes: mapping.Values) -> dict[str, Json]:
-    """Return the whole customer with our changes. Raises CannotSend for what a person has to mend first."""
+    """Return the whole customer with our changes. Raises CannotSend for what a person has to fix first."""
     fallback = mapping.shortened(mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS), link.shorter)
     payload = mapping.replace_payload(customer.raw, changes, fallback=fallback)
     problems = [p for p in mapping.problems(changes) if p.kind == "too_long"] + mapping.missing_in(payload)

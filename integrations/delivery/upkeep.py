@@ -1,4 +1,4 @@
-"""What workers do by themselves: read terms of payment, probe blocked connections, keep idle grants alive."""
+"""What workers do without a click: read terms of payment, probe blocked connections, keep idle grants alive."""
 
 import logging
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from integrations.models import BlockedReason, Connection, Event, EventKind, Wai
 
 log = logging.getLogger(__name__)
 
-IDLE_FOR = timedelta(days=7)  # a refresh token that is never used may end
+IDLE_FOR = timedelta(days=7)  # a refresh token that is never used may expire
 INACTIVE, READ_ONLY = 0, 2  # CompanySettings.status
 BOOKKEEPING = 3  # CompanySettings.product_variant: it has no customers
 
 
 def read_terms(connection_id: int) -> None:
-    """Fetch and keep the terms of payment. Raises NotConnected, BudgetError and every EAccountingError."""
+    """Fetch and store the terms of payment. Raises NotConnected, NoSlot and every EAccountingError."""
     connection = Connection.without_tokens().get(pk=connection_id)
     answered = read(
         connection,
@@ -38,7 +38,7 @@ def read_terms(connection_id: int) -> None:
     )
     reach(Point.TERMS_ANSWERED)
     with transaction.atomic():
-        # The chosen terms are read by a query of their own: joined, they would be those of before the wait.
+        # The chosen terms are read in a query of their own: a join would return them as they were before we waited.
         connection = Connection.without_tokens().select_for_update(no_key=True).get(pk=connection_id)
         before, now = connection.terms_problem, database_now()
         connection.store_terms(answered=answered, now=now)
@@ -46,7 +46,7 @@ def read_terms(connection_id: int) -> None:
 
 
 def _note_news_of_terms(connection: Connection, before: str, *, now: datetime) -> None:
-    """Say in the timeline that the chosen terms are gone, changed, or back; then what waits for them goes on."""
+    """Write into the timeline that the chosen terms are gone, changed or back; pushes that wait for them go on."""
     problem = connection.terms_problem
     if problem and problem != before:
         parameters = {"code": problem, **connection.terms_particulars}
@@ -57,7 +57,7 @@ def _note_news_of_terms(connection: Connection, before: str, *, now: datetime) -
 
 
 def look_after_one(connection_id: int) -> None:
-    """Do for one connection what is due; its owner booked it. A failure is for the next time."""
+    """Do the upkeep that is due for one connection, already booked. A failure is left for the next time."""
     connection = Connection.without_tokens().get(pk=connection_id)
     try:
         if connection.blocked_reason:
@@ -76,10 +76,10 @@ def _terms_are_due(connection: Connection) -> bool:
 
 
 def look_after(*, now: datetime, hand_on: Callable[[int], None] = look_after_one) -> None:
-    """Book what is due and hand each connection on: to a task of its own, so that a slow one holds up nobody.
+    """Book the upkeep that is due and start a task for each connection, so that a slow one delays no other.
 
-    Due are terms that were never fetched or not since the account's last night, the probes of blocked connections,
-    and tokens that nobody has used for so long that the grant could end.
+    Due are: terms that were never fetched, or not since the account's last night; probes of blocked connections;
+    tokens that were unused for so long that the grant could expire.
     """
     due = Connection.without_tokens().filter(Q(probe_at=None) | Q(probe_at__lte=now), state=Connection.State.CONNECTED)
     terms = Q(terms_read_at=None) | not_since_last_night("terms_read_at", now=now)
@@ -90,7 +90,7 @@ def look_after(*, now: datetime, hand_on: Callable[[int], None] = look_after_one
 
 
 def probe(connection: Connection) -> None:
-    """Ask whether a blocked connection works again. Raises as read_terms."""
+    """Check whether a blocked connection works again. Raises as read_terms."""
     answered = read(
         connection,
         lambda client, left: client.get_company_settings(deadline=left),
@@ -102,7 +102,7 @@ def probe(connection: Connection) -> None:
 
 
 def apply_settings(connection: Connection, answered: CompanySettings) -> str:
-    """Keep what the settings say: describe the company, block or unblock. Return the blocking reason or ""."""
+    """Store what the settings say about the company, and block or unblock it. Return the blocking reason or ""."""
     now = database_now()
     reason = problem_in(answered, connection)
     with transaction.atomic():
@@ -128,18 +128,18 @@ def problem_in(answered: CompanySettings, connection: Connection) -> str:
     return BlockedReason.SCOPE if granted and "ea:sales" not in granted else ""
 
 
-HOUR = 3  # of the night, by the account's clock
+HOUR = 3  # o'clock at night, in the account's time zone
 
 
 def last_night(*, now: datetime, zone: ZoneInfo) -> datetime:
-    """Return the latest moment at which it was three in the morning there."""
+    """Return the last time it was three in the morning in this time zone."""
     here = now.astimezone(zone)
     night = here.replace(hour=HOUR, minute=0, second=0, microsecond=0, fold=0)
     return night if night <= here else night - timedelta(days=1)
 
 
 def not_since_last_night(column: str, *, now: datetime) -> Q:
-    """Tell which rows of accounts have a moment in this column that lies before their last night."""
+    """Return the condition that a column's moment lies before the last night of the row's account."""
     found = Q(pk__in=[])
     for zone in Account.objects.order_by("time_zone").values_list("time_zone", flat=True).distinct():
         night = last_night(now=now, zone=ZoneInfo(zone))

@@ -1,4 +1,4 @@
-"""A worker's whole job for one row: claim it, do what it wishes, record one outcome."""
+"""A worker's whole job for one push: claim it, do what it asks for, record one outcome."""
 
 import logging
 from contextlib import suppress
@@ -21,7 +21,7 @@ from integrations.exceptions import NotConnected
 from integrations.models import Kind, Push, PushState, WaitReason, push_queue
 from integrations.models.push import CRASHES_ALLOWED, LostLease
 
-# A row that is due again at once (a refused token was replaced, say) need not wait for the sweeper.
+# A push that is due again at once (after a refused token was replaced, say) need not wait for the sweeper.
 ATTEMPTS_AT_ONCE = 3
 CRASHED = "crashed"
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def deliver(push_id: int, *, clock: Clock | None = None) -> None:
-    """Move one push as far as it goes now. Safe to call at any time, any number of times, from anywhere."""
+    """Take one push as far as it can go now. Safe to call at any time, any number of times, from anywhere."""
     clock = clock or ticking()
     for _attempt in range(ATTEMPTS_AT_ONCE):
         reach(Point.DELIVERY_BEGUN)
@@ -39,7 +39,7 @@ def deliver(push_id: int, *, clock: Clock | None = None) -> None:
 
 
 def deliver_next(*, clock: Clock | None = None) -> bool:
-    """Move the push whose turn it is. Return False when there is none to be had just now."""
+    """Deliver the push whose turn it is. Return False when none can be had now."""
     clock = clock or ticking()
     reach(Point.PULL_BEGUN)
     push = push_queue.claim_in_turn(now=clock(), seconds=_claim_seconds())
@@ -50,12 +50,12 @@ def deliver_next(*, clock: Clock | None = None) -> bool:
 
 
 def _claim_seconds() -> float:
-    """A first call and what comes before it; a refresh and every later call make the lease longer."""
+    """Return the seconds of a first lease, for the first call and what precedes it; later calls extend it."""
     return PATIENCE + settings.EACCOUNTING_CALL_SECONDS + 2 * LEASE_SLACK
 
 
 def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
-    """Do what this worker's push wishes. Return whether it is due again at once."""
+    """Do what this worker's push asks for. Return whether it is due again at once."""
     try:
         reach(Point.CLAIMED)
         _carry_out(push, Calls(connection=push.connection, clock=clock, ahead=ahead))
@@ -71,16 +71,16 @@ def _move(push: Push, clock: Clock, *, ahead: float) -> bool:
 
 
 def _release(push: Push, clock: Clock) -> None:
-    """Give the row back, so that it does not hang until its lease ends; without a database it has to."""
+    """Release the push, so that it need not wait for the end of its lease; without a database it has to."""
     with suppress(LostLease, AnyDatabaseError):
-        # A session that PostgreSQL has ended would not even be asked again. A caller's transaction is the caller's.
+        # The release would fail on a session that PostgreSQL has ended. A caller's transaction is left to the caller.
         if not database.in_atomic_block:
             database.close_if_unusable_or_obsolete()
         push.release(until=outcomes.next_try(push, now=clock()))
 
 
 def _carry_out(push: Push, calls: Calls) -> None:
-    """Do it, and turn every way in which it can end into one outcome on the row. Raises LostLease."""
+    """Do it, and record every way in which it can end as one outcome on the push. Raises LostLease."""
     try:
         _try(push, calls)
     except CannotSend as reason:
@@ -107,9 +107,9 @@ def _try(push: Push, calls: Calls) -> None:
 
 
 def _refuse(push: Push, reason: CannotSend, calls: Calls) -> None:
-    """A reason on our side ends the push. A create whose bytes have left is a person's to decide.
+    """End the push for a reason on our side. A create that has been sent is left for a person to decide.
 
-    An update is only looked into when its lost write can no longer be stored late, so it can end.
+    An update is only checked once its lost write can no longer be stored late, so it can end.
     """
     failure = outcomes.failure_of(reason.code, reason.parameters)
     if push.state == PushState.UNKNOWN and (push.kind == Kind.CREATE or reason.code == CRASHED):
@@ -122,7 +122,7 @@ def _refuse(push: Push, reason: CannotSend, calls: Calls) -> None:
 
 
 def _wait_for_connection(push: Push, reason: NotConnected, calls: Calls) -> None:
-    """Wait until the connection works; when only this process cannot read its tokens, for better days."""
+    """Wait until the connection works; if only this process cannot read its tokens, try again later."""
     failure = outcomes.failure_of(reason.code)
     if reason.code == "tokens_unreadable":
         outcomes.try_later(push, failure=failure, now=calls.clock())
@@ -131,7 +131,7 @@ def _wait_for_connection(push: Push, reason: NotConnected, calls: Calls) -> None
 
 
 def _record(push: Push, error: EAccountingError, calls: Calls) -> None:
-    """Record an error; recording a 401 refreshes the token, which may fail in turn."""
+    """Record an error. Recording a 401 refreshes the token, which may fail in turn."""
     try:
         outcomes.record_error(push, error, calls)
     except NotConnected as reason:
