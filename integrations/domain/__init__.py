@@ -1,1 +1,1 @@
-"""What is true of values, whoever asks: pure functions and small classes."""
+"""Rules about values, as pure functions and small classes: no database, no calls."""

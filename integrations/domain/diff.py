@@ -1,8 +1,8 @@
-"""What differs between a company here and its customer there, and what a person's choices write. Pure.
+"""What differs between a company and its customer, and what a person's choices write. Pure.
 
-Three ways: what is here, what is there, and what both were when they were last agreed on: sent, or looked at by a
-person who kept eAccounting's value. So a change on either side is told from a mere difference, and from a form that
-only eAccounting gives a value. Nothing is chosen beforehand that would lose the newer side.
+Three-way: the local value, the remote value, and both as they were last agreed on, which means sent, or seen by a
+person who kept eAccounting's value. So a change made on one side can be told from a mere difference, and from a form
+that only eAccounting gives a value. Nothing is preselected that would lose the newer value.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,17 +26,17 @@ from integrations.domain.mapping import (
 
 
 class Change(StrEnum):
-    """Who changed a value since the two sides last agreed."""
+    """Who changed a value since both were last agreed on."""
 
-    SAME = "same"  # equal, or agreed on as they are
+    SAME = "same"  # equal, or agreed on as different
     HERE = "here"
     THERE = "there"
     BOTH = "both"
-    DIFFERS = "differs"  # never agreed on: nobody can tell who changed
+    DIFFERS = "differs"  # never agreed on: nobody can tell who changed it
 
 
 class Side(StrEnum):
-    """Whose value a row ends with; eAccounting's is kept by writing nothing."""
+    """Whose value wins in a row; eAccounting's is kept by writing nothing."""
 
     OURS = "ours"
     THEIRS = "theirs"
@@ -44,7 +44,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Base:
-    """What here and there were when they last agreed, property by property; a missing one never was."""
+    """The local and remote values as they were last agreed on, by property; one that is missing was never agreed on."""
 
     here: Mapping[str, str]
     there: Mapping[str, str]
@@ -55,44 +55,44 @@ NEVER_AGREED = Base({}, {})
 
 @dataclass(frozen=True)
 class Row:
-    """One decision: a single property, or a group that is written whole."""
+    """One thing to decide about: a single property, or a group that is written whole."""
 
-    key: str  # the property, or the group
+    key: str  # the name of the property, or of the group
     label: str | Promise
     fields: tuple[Field, ...]
     here: Values
     there: Values
     change: Change
-    differing: tuple[Field, ...]  # of its fields those whose values are not the same
+    differing: tuple[Field, ...]  # the fields whose values differ
 
     @cached_property
     def is_blank_here(self) -> bool:
-        """Whether there is nothing here to write; a country alone is no address."""
+        """Whether the company has nothing to write; an address with a country alone counts as blank."""
         return not any(value for name, value in self.here.items() if name != COUNTRY)
 
     @property
     def default(self) -> Side | None:
-        """The side that loses nothing; None where both changed, so that a person has to say it."""
+        """The choice that loses nothing; None if both changed, so that a person has to choose."""
         if self.change is Change.BOTH:
             return None
         return Side.OURS if self.change is Change.HERE and not self.is_blank_here else Side.THEIRS
 
     @property
     def is_news(self) -> bool:
-        """Whether it is worth telling: a value that only eAccounting ever had is none."""
+        """Whether to tell people about it; a value that only eAccounting ever had is not news."""
         return self.change not in (Change.SAME, Change.DIFFERS) or (
             self.change is Change.DIFFERS and not self.is_blank_here
         )
 
     @property
     def problems(self) -> list[Problem]:
-        """Why our side cannot be written: over its limit, or required and blank."""
+        """Why the company's value cannot be written: too long, or required and blank."""
         return mapping.problems(self.here)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person confirmed: values to write, what they were written over, and what was left as it is."""
+    """What a person confirmed: values to write, the remote values they overwrite, and what is kept as it is."""
 
     write: Values
     based_on: Values
@@ -109,7 +109,7 @@ GROUP_LABELS: dict[Group, Promise] = {Group.ADDRESS: _("Postal address"), Group.
 
 
 def compare(*, here: Values, there: Values, base: Base = NEVER_AGREED) -> list[Row]:
-    """Return a row for each property of `here`, groups as one; `there` are the owned properties of the customer."""
+    """Return a row for each property of `here`, groups as one; `there` holds the customer's owned properties."""
     country = here.get(COUNTRY) or there.get(COUNTRY, "")
     there = {name: there.get(name, "") for name in here}
     differing = set(mapping.unequal(here, there, country=country))
@@ -162,7 +162,7 @@ def _change(apart: set[str], *, moved_here: bool, moved_there: bool, known: Iter
 
 
 def decide(rows: Iterable[Row], choices: Mapping[str, Side]) -> Decision:
-    """Return what the choices (by the rows' keys) come to; a row without a choice stays undecided."""
+    """Return the decision that the choices (by row key) make; a row without a choice stays undecided."""
     rows = list(rows)
     shown = _merged(row.there for row in rows)
     rows = [row for row in rows if row.differing]

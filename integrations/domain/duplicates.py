@@ -1,4 +1,4 @@
-"""Which customers in eAccounting may be a company here, why, and how they are asked for."""
+"""Which customers in eAccounting may be a company in Lime Go, why, and how to ask eAccounting for them."""
 
 import re
 import unicodedata
@@ -23,27 +23,27 @@ class Reason(StrEnum):
     SAME_NAME = "same_name"
     SIMILAR_NAME = "similar_name"
     SAME_EMAIL_DOMAIN = "same_email_domain"
-    SAME_CITY = "same_city"  # only beside a similar name
+    SAME_CITY = "same_city"  # counts only together with a similar name
 
 
 @dataclass(frozen=True, kw_only=True)
 class PossibleDuplicate:
-    """A customer that may be the company: what tells it from others, and which company it is linked to already.
+    """A customer that may be the company: what tells it from others, and the company it is already linked to.
 
-    Never linked by itself: a person, or the engine's own look in eAccounting, decides.
+    Never linked automatically: a person decides, or delivery after its own look in eAccounting.
     """
 
-    company: Company  # which it may be
+    company: Company  # the company that it may be
     id: str
     name: str
     number: str
     registration_number: str
     city: str
     is_active: bool
-    link: CustomerLink | None = None  # read with its company
+    link: CustomerLink | None = None  # loaded together with its company
     reasons: tuple[Reason, ...] = ()
-    likeness: float = 0.0  # of the names, 0 to 1
-    is_answered: bool = False  # by eAccounting itself, just now
+    likeness: float = 0.0  # how alike the names are, 0 to 1
+    is_answered: bool = False  # eAccounting itself has just answered it
 
     def __str__(self) -> str:
         return f"{self.name} ({self.number})" if self.number else self.name
@@ -52,7 +52,7 @@ class PossibleDuplicate:
     def of_row(
         cls, row: RemoteCustomer, *, company: Company, reasons: tuple[Reason, ...] = (), likeness: float = 0.0
     ) -> "PossibleDuplicate":
-        """Return what the index knows; no further query where the row was read with `link__company`."""
+        """Make one from a row of the index; no further query if the row was loaded with `link__company`."""
         return cls(
             company=company,
             id=str(row.customer_id),
@@ -70,7 +70,7 @@ class PossibleDuplicate:
     def of_answer(
         cls, customer: Customer, *, company: Company, link: CustomerLink | None, reasons: tuple[Reason, ...] = ()
     ) -> "PossibleDuplicate":
-        """Return what eAccounting has just answered."""
+        """Make one from what eAccounting has just answered."""
         return cls(
             company=company,
             id=customer.id,
@@ -88,9 +88,9 @@ class PossibleDuplicate:
     def of_stored(
         cls, stored: Mapping[str, str], *, company: Company, link: CustomerLink | None, values: mapping.Values
     ) -> "PossibleDuplicate":
-        """Return one at which a create with these values stopped, as `stored` wrote it down.
+        """Make one from what `stored` wrote down of a customer at which a create stopped.
 
-        Its country was not kept, and is taken to be the company's.
+        Its country was not stored, and is taken to be the company's.
         """
         name, number = stored.get("name", ""), stored.get("registration_number", "")
         known = {"Name": name, "CorporateIdentityNumber": number, mapping.COUNTRY: values.get(mapping.COUNTRY, "")}
@@ -108,7 +108,7 @@ class PossibleDuplicate:
 
     @classmethod
     def of_values(cls, customer_id: str, values: mapping.Values, *, company: Company) -> "PossibleDuplicate":
-        """Return what a sheet has shown of one that the index does not know."""
+        """Make one from what a sheet has shown of a customer that the index does not know."""
         return cls(
             company=company,
             id=customer_id,
@@ -121,7 +121,7 @@ class PossibleDuplicate:
 
     @property
     def stored(self) -> dict[str, str]:
-        """What a push keeps of it for the person who decides; no more than tells customers apart."""
+        """Return what a push keeps of it for the person who decides: only what tells customers apart."""
         return {
             "id": self.id,
             "number": self.number,
@@ -133,29 +133,29 @@ class PossibleDuplicate:
 
     @property
     def is_same(self) -> bool:
-        """Whether it is so likely the company that a person has to judge it before another one is created."""
+        """Whether it is so likely the company that a person has to judge it before another customer is created."""
         return Reason.SAME_NUMBER in self.reasons or Reason.SAME_NAME in self.reasons
 
     @property
     def linked_company(self) -> Company | None:
-        """The company here that is linked to it, if there is one."""
+        """The company that is linked to it, if there is one."""
         return self.link.company if self.link else None
 
     @property
     def elsewhere(self) -> Company | None:
-        """Another company here that is linked to it: then it cannot be linked to this one."""
+        """The other company that is linked to it, if any: then it cannot be linked to this one."""
         return self.link.company if self.link and self.link.company_id != self.company.pk else None
 
     @property
     def is_linked(self) -> bool:
-        """Whether it is linked to this company, and the link is whole."""
+        """Whether it is linked to this company, and the link is not broken."""
         return bool(self.link and self.link.company_id == self.company.pk and not self.link.broken)
 
 
 def look_filter(values: mapping.Values, *, changed_since: datetime, by_name: bool) -> str:
-    """Return the filter for possible duplicates: known ones by number and name, and all that changed since a moment.
+    """Return the filter for possible duplicates: by number, by name, and everything changed since a moment.
 
-    eAccounting compares numbers as the text that is stored (facts.md, Reading lists): the forms that can be listed are
+    eAccounting compares numbers as stored text (facts.md, Reading lists), so every spelling that can be listed is
     asked for. A name is asked for by its longest word, since eAccounting keeps spaces as they were typed.
     """
     number, country = values["CorporateIdentityNumber"], values.get(mapping.COUNTRY, "")
@@ -165,21 +165,21 @@ def look_filter(values: mapping.Values, *, changed_since: datetime, by_name: boo
 
 
 def longest_word(name: str) -> str:
-    """Return the word of a name that the fewest others will have; blank for a blank name."""
+    """Return the longest word of a name, which the fewest others have; "" for a blank name."""
     return max(formats.text(name).split(), key=len, default="")
 
 
 def _spellings(word: str) -> list[str]:
-    """Return the ways to store the letters of a word: composed (Å), and a letter with its mark behind it."""
+    """Return the ways in which the letters of a word may be stored: composed (Å), or a letter followed by its mark."""
     forms = (unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
     return list(dict.fromkeys(form for form in forms if form))
 
 
 def in_common(values: mapping.Values, other: Mapping[str, str]) -> list[Reason]:
-    """Return why a customer may be the one with these values, the stronger reason first; nothing: it is another.
+    """Return the reasons why a customer may be the one with these values, the strongest first; empty: it is another.
 
-    `other` holds the customer's name, registration number and country by their properties in eAccounting. A number that
-    is only a placeholder is the same as none.
+    `other` holds the customer's name, registration number and country by their property names in eAccounting. A
+    placeholder counts as no number.
     """
     number, name, country = "CorporateIdentityNumber", "Name", mapping.COUNTRY
     reasons = []
@@ -192,13 +192,13 @@ def in_common(values: mapping.Values, other: Mapping[str, str]) -> list[Reason]:
     return reasons
 
 
-# Folded. What says only how a company is owned, or where, or ties words together.
+# Folded words that only tell the legal form or the country, or join other words.
 _FORMS = """
 ab aktiebolag publ hb handelsbolag kb kommanditbolag ek for ekonomisk forening enskild firma
 as asa ans da sa enk aps is ivs oy oyj ky tmi ay bv nv vof ltd limited gmbh inc filial nuf
 och ja and en i sverige norge sweden norway finland danmark
 """
-# Everybody can have an address there.
+# Anybody can have an address at these domains.
 _FREE_MAIL = """
 gmail.com googlemail.com outlook.com outlook.se hotmail.com hotmail.se hotmail.no hotmail.fi live.com live.se live.no
 msn.com icloud.com me.com mac.com yahoo.com yahoo.se yahoo.no mail.com gmx.com gmx.net proton.me protonmail.com
@@ -210,13 +210,13 @@ _IGNORED, _OPEN_TO_ALL = frozenset(_FORMS.split()), frozenset(_FREE_MAIL.split()
 
 
 def core_words(name: str) -> list[str]:
-    """Return the words of a name by which a company is known, folded: without AB, & and the like."""
+    """Return the words by which a company is known, folded: without AB, & and the like."""
     words = re.findall(r"[^\W_]+", fold(name))
     return [word for word in words if word not in _IGNORED] or words
 
 
 def likeness(one: str, other: str) -> float:
-    """Return from 0 to 1 how much of two names is the same, by the trigrams of their core words (Dice)."""
+    """Return from 0 to 1 how alike two names are, by the trigrams of their core words (Dice)."""
     ours, theirs = _trigrams(core_words(one)), _trigrams(core_words(other))
     return 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours and theirs else 0.0
 
@@ -226,6 +226,6 @@ def _trigrams(words: Iterable[str]) -> set[str]:
 
 
 def own_domain(email: str) -> str:
-    """Return the domain of an e-mail address when it can belong to one company only, else a blank."""
+    """Return the domain of an e-mail address if it can belong to one company only, else ""."""
     domain = formats.email_key(email).rpartition("@")[2].casefold() if "@" in email else ""
     return domain if "." in domain and domain not in _OPEN_TO_ALL else ""

@@ -1,4 +1,4 @@
-"""A linked company beside its customer: what differs, and who changed it. Pure."""
+"""A linked company compared with its customer: what differs, and who changed it. Pure."""
 
 from companies.models import Company
 from integrations.domain import mapping
@@ -8,19 +8,19 @@ from integrations.models import CustomerLink
 
 
 def local_values(company: Company, link: CustomerLink) -> Values:
-    """Return what an update would carry: the company and its chosen contact person, shortened where that was chosen."""
+    """Return what an update would send: the company and its contact person, with the shorter forms chosen before."""
     values = mapping.values_of(company, link.contact, groups=mapping.groups_for(link.contact))
     return mapping.shortened(values, link.shorter)
 
 
 def rows_of(company: Company, link: CustomerLink, *, there: Values) -> list[Row]:
-    """Compare with what eAccounting holds, and with what both were when they last agreed."""
+    """Compare the company with what eAccounting holds, and with both as they were last agreed on."""
     return compare(here=local_values(company, link), there=there, base=Base(link.sent or {}, link.agreed_there))
 
 
 def stored_otherwise(link: CustomerLink, *, there: Values) -> list[Field]:
-    """Return the fields in which eAccounting answered something else than it was sent, until a person accepts it."""
+    """Return the fields that eAccounting stored differently from what it was sent, until a person accepts them."""
     sent = link.sent or {}
     differing = set(mapping.differences(sent, there)) - {*link.kept}
-    # A group is written whole; what is named is what differs in it.
+    # A group is written whole, but only the fields that differ are named.
     return [mapping.BY_PROPERTY[name] for name in mapping.to_write(sent, there) if name in differing]

@@ -1,7 +1,7 @@
-"""Company and contact here ↔ customer there: what is sent, how long it may be, what counts as equal. Pure.
+"""Company and contact in Lime Go ↔ customer in eAccounting: what is sent, its limits, what counts as equal. Pure.
 
-The table below is the whole mapping; docs/development.md tells how to add a field.
-Limits: docs/eaccounting/openapi.yaml.
+The table below is the whole mapping; docs/development.md tells how to add a field. Limits:
+docs/eaccounting/openapi.yaml.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from integrations.eaccounting.jsontext import Json
 from integrations.eaccounting.types import READ_ONLY_PROPERTIES, text
 
 Values = dict[str, str]
-Write = tuple[Values, Values]  # what an update overwrote, and what it left there
+Write = tuple[Values, Values]  # what an update overwrote, and what it left in eAccounting
 COUNTRY = "InvoiceCountryCode"
 TERMS = "TermsOfPaymentId"
 NUMBER = "CustomerNumber"
@@ -27,7 +27,7 @@ CONTACT_NAME = "ContactPersonName"
 
 
 class Group(StrEnum):
-    """Fields that are written together. Of SINGLE each field stands alone and a blank one is left alone."""
+    """Fields that are written together. Those of SINGLE stand alone, and a blank one is left as is in eAccounting."""
 
     SINGLE = "single"
     ADDRESS = "address"
@@ -41,18 +41,18 @@ COMPANY_GROUPS = (Group.SINGLE, Group.ADDRESS)
 class Field:
     """One property of a customer that this product writes."""
 
-    remote: str  # the property there
+    remote: str  # the property in eAccounting
     label: str | Promise
     limit: int
     group: Group
     read: Callable[[Company, Contact | None], str]
     normal: Callable[[str, str], str]
-    here: str  # the field of the company form; blank: it belongs to the contact
+    here: str  # field of the company form; blank: it belongs to the contact
     required: bool = False
-    key: Callable[[str, str], str] | None = None  # what is equal for two forms of one value; blank: the normal form
+    key: Callable[[str, str], str] | None = None  # key by which two spellings count as equal; None: the normal form
 
     def same(self, value: str, country: str) -> str:
-        """Return what is equal for every written form of a value."""
+        """Return the key that all spellings of a value have in common."""
         return (self.key or self.normal)(value, country)
 
 
@@ -157,7 +157,7 @@ BY_PROPERTY = {field.remote: field for field in FIELDS}
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a value cannot be sent; it is named before anything leaves."""
+    """Why a value cannot be sent; it is reported before anything is sent."""
 
     remote: str
     kind: str  # "missing" or "too_long"
@@ -186,7 +186,7 @@ def names_a_person(values: Values) -> bool:
 
 
 def shortened(values: Values, shorter: Mapping[str, Mapping[str, str]]) -> Values:
-    """Return the values with those in another form that were given one; a value that changed since has none."""
+    """Return the values with the shorter forms that a person chose; a value that changed since has none."""
     return {
         name: shorter[name]["there"] if name in shorter and shorter[name]["here"] == value else value
         for name, value in values.items()
@@ -194,7 +194,7 @@ def shortened(values: Values, shorter: Mapping[str, Mapping[str, str]]) -> Value
 
 
 def groups_for(contact: Contact | None) -> list[str]:
-    """The groups that a create or a full update carries: without a chosen person none of a person."""
+    """Return the groups that a create or a full update carries: those of a contact person only if one is chosen."""
     return [*COMPANY_GROUPS, Group.CONTACT] if contact else [*COMPANY_GROUPS]
 
 
@@ -211,26 +211,26 @@ def problems(values: Values) -> list[Problem]:
 
 
 def shorter_forms(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
-    """Return what was given another form because eAccounting would refuse it as it stands.
+    """Return the values that were confirmed in another form because eAccounting would refuse them.
 
-    Too long: a shorter one. Required and blank: something in its place.
+    A shorter one for a value that is too long; a stand-in for one that is required and blank.
     """
     refused = {problem.remote for problem in problems(here)}
     return {name: {"here": here[name], "there": confirmed[name]} for name in refused & confirmed.keys()}
 
 
 def create_payload(values: Values, *, is_private_person: bool, terms_id: str, number: str = "") -> dict[str, Json]:
-    """Return the body of a create; blank values are left out, a blank number is eAccounting's to give."""
+    """Return the body of a create. Blank values are left out; without a number eAccounting gives one."""
     sent: dict[str, Json] = {name: value for name, value in values.items() if value}
     sent |= {NUMBER: number} if number else {}
     return {**sent, "IsPrivatePerson": is_private_person, "IsActive": True, TERMS: terms_id}
 
 
 def fingerprint(payload: Mapping[str, Json]) -> str:
-    """Return a short name of whom this payload creates: two creates with the same name wait for each other.
+    """Return a short key of the company that a create is about: two creates with the same key wait for each other.
 
-    Branches share a registration number, so they have one name whatever else they are sent with. Without a number
-    that identifies somebody the company's name does, as it is looked for before a create.
+    Branches share a registration number, so they share a key whatever else is sent. Without a number that identifies
+    the company its name counts, as in the look before a create.
     """
     key = formats.registration_key(text(payload, "CorporateIdentityNumber"), text(payload, COUNTRY))
     named: dict[str, Json] = {"Number": key} if key else {"Name": formats.without_case(text(payload, "Name"))}
@@ -238,26 +238,26 @@ def fingerprint(payload: Mapping[str, Json]) -> str:
 
 
 def owned(raw: Mapping[str, Json]) -> Values:
-    """Return the properties that we write, as eAccounting holds them (null as blank), cut to be stored."""
+    """Return the properties that we write, as eAccounting holds them (null as blank), cut to fit the database."""
     return {field.remote: text(raw, field.remote)[:LONGEST_ANSWERED] for field in FIELDS}
 
 
 def normal_values(values: Values, *, country: str) -> Values:
-    """Return values in normal form; `country` is used where the values do not name one."""
+    """Return the values in normal form; `country` is used if they name none."""
     own_country = _country_of(values, country)
     return {name: BY_PROPERTY[name].normal(value, own_country) for name, value in values.items()}
 
 
 def differences(here: Values, there: Values) -> list[str]:
-    """Return the properties whose values differ in normal form, blank ones here included."""
+    """Return the properties whose values differ in normal form, including those that are blank in `here`."""
     country = here.get(COUNTRY) or there.get(COUNTRY, "")
     return unequal(here, {name: there.get(name, "") for name in here}, country=country)
 
 
 def unequal(values: Mapping[str, str], others: Mapping[str, str], *, country: str) -> list[str]:
-    """Return the properties of both whose normal forms differ; `country` is used where a side does not name one.
+    """Return the common properties whose normal forms differ; `country` is used where a side names none.
 
-    What is equal as it stands is not put into its form: that takes most of the time of a list of companies.
+    Texts that are equal as they stand are not normalised, since that takes most of the time of a list of companies.
     """
     one, other = _country_of(values, country), _country_of(others, country)
     unlike = [name for name, value in values.items() if name in others and (one != other or value != others[name])]
@@ -265,9 +265,9 @@ def unequal(values: Mapping[str, str], others: Mapping[str, str], *, country: st
 
 
 def moved(now: Mapping[str, str], then: Mapping[str, str], *, country: str) -> list[str]:
-    """Return the properties of one side whose values are others now than they were then.
+    """Return the properties of one side whose values have changed between two moments.
 
-    Both are read by the rules of today's country: moving to another one moves no number.
+    Both are read by the rules of today's country, so that a new country alone changes no number.
     """
     own = _country_of(now, country)
     unlike = [name for name, value in now.items() if name in then and then[name] != value]
@@ -283,10 +283,10 @@ def _country_of(values: Mapping[str, str], country: str) -> str:
 
 
 def to_write(here: Values, there: Values) -> Values:
-    """Return the values that an update has to write, so that `there` becomes `here`.
+    """Return the values that an update has to write to make `there` equal `here`.
 
-    A blank single field leaves the value there alone. A group is written whole, blanks included, when
-    one of its values differs; an address that is blank here altogether is no address and stays.
+    A blank single field leaves the remote value alone. A group is written whole, blanks included, when one of its
+    values differs; an address that is blank altogether counts as no address and is not written.
     """
     differing = set(differences(here, there))
     changes: Values = {}
@@ -300,17 +300,17 @@ def to_write(here: Values, there: Values) -> Values:
 
 
 def confirmed_to_write(confirmed: Values, there: Values) -> Values:
-    """Return of what a person confirmed, blanks included, the values that are not there yet; groups whole."""
+    """Return the confirmed values, blanks included, that eAccounting does not have yet; groups whole."""
     apart = set(differences(confirmed, there))
     groups = {BY_PROPERTY[name].group for name in apart} - {Group.SINGLE}
     return {name: value for name, value in confirmed.items() if name in apart or BY_PROPERTY[name].group in groups}
 
 
 def overtaken(confirmed: Values, based_on: Values, there: Values, *histories: Iterable[Write]) -> list[str]:
-    """Return the properties that somebody changed there after a person confirmed what to write over them.
+    """Return the properties that somebody changed in eAccounting after a person confirmed what to overwrite.
 
-    What we wrote since over the very value that the person saw is no change of somebody's. `histories`: our writes
-    since that look, oldest first, each time told in another way (as sent, as answered).
+    What we ourselves wrote since, over the very value that the person saw, does not count. `histories`: our writes
+    since then, oldest first, in two versions (as sent, as answered).
     """
     base = {name: based_on[name] for name in differences(confirmed, there) if name in based_on}
     changed = differences(base, there)
@@ -321,7 +321,7 @@ def overtaken(confirmed: Values, based_on: Values, there: Values, *histories: It
 
 
 def _followed(base: Values, history: Iterable[Write], *, country: str) -> Values:
-    """Return what became of these values by our writes alone."""
+    """Return what our writes alone have made of these values."""
     for before, after in history:
         apart = set(unequal(base, before, country=country))
         ours = [name for name in base if name in before and name in after and name not in apart]
@@ -330,9 +330,9 @@ def _followed(base: Values, history: Iterable[Write], *, country: str) -> Values
 
 
 def replace_payload(raw: Mapping[str, Json], changes: Values, *, fallback: Values) -> dict[str, Json]:
-    """Return the body of a full replace: everything as it came, our changes over it.
+    """Return the body of a full replace: everything as eAccounting answered it, our changes over it.
 
-    Unknown properties stay, known read-only ones go. A stored customer may lack what a replace requires:
+    Unknown properties stay, known read-only ones are left out. A stored customer may lack what a replace requires:
     postal code and city then come from the CRM (`fallback`); terms of payment are never set by us.
     """
     payload = {name: value for name, value in raw.items() if name not in READ_ONLY_PROPERTIES}
@@ -349,12 +349,12 @@ def missing_in(payload: Mapping[str, Json]) -> list[Problem]:
 
 
 def is_equal(sent: Values, raw: Mapping[str, Json]) -> bool:
-    """Whether a customer there holds exactly what was sent, in normal form (eAccounting may reformat)."""
+    """Whether a customer holds exactly what was sent, in normal form (eAccounting may reformat values)."""
     return not differences(sent, owned(raw))
 
 
 def is_near(sent: Values, raw: Mapping[str, Json]) -> bool:
-    """Whether a customer there could be the one that was sent: same registration number, name or e-mail."""
+    """Whether a customer could be the one that was sent: same registration number, name or e-mail."""
     theirs = owned(raw)
     number, country = sent.get("CorporateIdentityNumber", ""), sent.get(COUNTRY, "")
     if formats.is_same_registration_number(number, country, theirs["CorporateIdentityNumber"], theirs[COUNTRY]):
@@ -371,5 +371,5 @@ CONTACT_FIELDS = [field for field in FIELDS if field.group is Group.CONTACT]
 
 
 def contact_in_one_line(values: Mapping[str, str]) -> str:
-    """Return what a customer's contact slot holds, in one line; blank when it is empty."""
+    """Return a customer's contact person in one line; blank if there is none."""
     return ", ".join(values[field.remote] for field in CONTACT_FIELDS if values.get(field.remote))

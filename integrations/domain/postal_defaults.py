@@ -1,7 +1,7 @@
-"""What is written where eAccounting requires a value of an address that the country or the company does not have. Pure.
+"""What to send where eAccounting requires a postal code or city that the country or the company does not have. Pure.
 
-A suggestion only: a person sees it on a sheet and can change it. What they confirm is kept with the link, beside the
-blank it stands for (`mapping.shorter_forms`).
+Only a suggestion: a person sees it on a sheet and can change it. What they confirm is kept with the link, beside the
+blank that it stands for (`mapping.shorter_forms`).
 """
 
 from django.utils.translation import override
@@ -11,14 +11,14 @@ from companies import formats
 from integrations.domain.mapping import COUNTRY, Values
 
 POSTAL_CODE, CITY = "InvoicePostalCode", "InvoiceCity"
-# What others are known to send; whether a blank or a dash is taken, nobody says (facts.md, Customers).
+# What others are known to send; whether a blank or a dash is accepted is not documented (facts.md, Customers).
 NO_POSTAL_CODE = "00000"
 
 
 def postal_defaults(values: Values) -> Values:
-    """Return what can be written for the postal code and the city that these values lack.
+    """Return what can be sent as postal code and city where these values have none.
 
-    None where everybody knows them: in a country whose addresses are incomplete without.
+    Nothing in countries where everybody knows them and an address without them is incomplete.
     """
     country = formats.text(values.get(COUNTRY, "")).upper()
     if not country:
@@ -32,12 +32,12 @@ def postal_defaults(values: Values) -> Values:
 
 
 def is_postal_default(remote: str, value: str, *, values: Values) -> bool:
-    """Whether a value may stand for one that these lack: the suggestion, or a text that looks like no postal code."""
+    """Whether a value may be a stand-in for a missing one: the suggestion, or text that looks like no postal code."""
     suggested = postal_defaults(values).get(remote)
     return suggested is not None and (value == suggested or not any(sign.isdigit() for sign in value))
 
 
 def _in_english(country: str) -> str:
-    """Name a country as a letter from abroad does."""
+    """Return a country's name as it is written on a letter from abroad."""
     with override("en"):
         return str(countries.name(country))

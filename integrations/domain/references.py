@@ -1,7 +1,7 @@
-"""What a person typed or pasted to say which customer they mean → what is to be looked for. Pure.
+"""Work out which customer a person means by what they typed or pasted. Pure.
 
-On the customer's Edit and Statistics pages in eAccounting the address ends in the customer's id, after the
-last slash (docs/eaccounting/facts.md, Web UI). The route before it is not documented, so it is not looked at.
+On the customer's Edit and Statistics pages in eAccounting the address ends in the customer's id, after the last slash
+(docs/eaccounting/facts.md, Web UI). The route before it is not documented, so it is ignored.
 """
 
 import re
@@ -11,13 +11,13 @@ from uuid import UUID
 
 from companies import formats
 
-LONGEST = 2000  # characters; what stands behind them is no customer's name and in no address
+LONGEST = 2000  # characters; no customer's name and no address is longer
 _GUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _IN_ADDRESS = re.compile(rf"/({_GUID})(?![0-9a-zA-Z-])")
 _AMONG_WORDS = re.compile(rf"(?<![0-9a-zA-Z/=-])({_GUID})(?![0-9a-zA-Z-])")
-_QUERY = re.compile(r"\?[^#]*")  # up to the hash: the route may stand behind it
+_QUERY = re.compile(r"\?[^#]*")  # an address up to the hash; the route may follow the hash
 _BARE = re.compile(rf"[{{(\"'<]?({_GUID}|[0-9a-fA-F]{{32}})[}})\"'>]?/?(?:[?#].*)?", re.DOTALL)
-# Longer than any registration number, so part of an id: three groups of it, or so many signs without a hyphen.
+# Longer than any registration number, so part of an id: three groups of it, or this many characters without a hyphen.
 _PART_OF_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]*|[0-9a-f]{24,}", re.ASCII | re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"(?:[A-Z]{2} ?)?\d[\d .+-]*(?: ?MVA)?", re.ASCII | re.IGNORECASE)
@@ -30,31 +30,30 @@ class Kind(StrEnum):
 
     NOTHING = "nothing"
     REFERENCE = "reference"  # its id, alone or in an address
-    WRONG_FORM = "wrong_form"  # an address without an id, or a part of an id
-    NUMBER = "number"  # a customer number or a registration number; which of them only a look can tell
+    WRONG_FORM = "wrong_form"  # an address without an id, or part of an id
+    NUMBER = "number"  # a customer number or a registration number; only a search can tell which
     NAME = "name"
 
 
 @dataclass(frozen=True)
 class Sought:
-    """What is looked for: of a reference the id in lower case, else the text with its spaces tidied."""
+    """What to search for: for a reference the id in lower case, else the text with its spaces tidied."""
 
     kind: Kind
     value: str
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The ways in which it may be stored: a number with and without what people put between its digits."""
+        """The ways in which a number may be stored: with and without what people write between its digits."""
         if self.kind is not Kind.NUMBER:
             return (self.value,)
         return tuple(dict.fromkeys((self.value, _SEPARATORS.sub("", self.value))))
 
 
 def parse(text: str) -> Sought:
-    """Say what a text names a customer by. Never raises.
+    """Work out what kind of reference a text is. Never raises.
 
-    In an address the last id that follows a slash counts. Ids in a query belong to something else, paths in it
-    included.
+    In an address the last id after a slash counts. Ids in a query belong to something else, including paths in it.
     """
     text = formats.visible(text[:LONGEST])
     found = _reference(text)
@@ -71,7 +70,7 @@ def parse(text: str) -> Sought:
 
 
 def _reference(text: str) -> str:
-    """Return the one id that the text holds, or a blank. Addresses that were broken over lines are whole again."""
+    """Return the one id in the text, or "". Addresses that were broken over several lines are joined first."""
     whole = "".join(text.split())
     bare = _BARE.fullmatch(whole)
     if bare:
