@@ -14,20 +14,20 @@ def _fernet(keys: tuple[str, ...]) -> MultiFernet:
 
 
 def cipher() -> MultiFernet:
-    """Return the cipher of FIELD_ENCRYPTION_KEYS: encrypts with the newest key, reads with all of them."""
+    """Return the cipher of FIELD_ENCRYPTION_KEYS: it encrypts with the newest key and reads with all of them."""
     return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS))
 
 
 def newest_cipher() -> Fernet:
-    """Return the cipher of the newest key alone: what it reads needs no older key any more."""
+    """Return the cipher of the newest key alone; what it reads needs no older key."""
     return Fernet(settings.FIELD_ENCRYPTION_KEYS[0])
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
-    """Text that leaves the process only encrypted.
+    """Text that is encrypted in the database.
 
-    Reading with the wrong keys raises `cryptography.fernet.InvalidToken`; it never yields ciphertext that
-    could be sent somewhere as a bearer token.
+    Reading with the wrong keys raises `cryptography.fernet.InvalidToken`; it never returns ciphertext that could be
+    sent somewhere as a bearer token.
     """
 
     def get_prep_value(self, value: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""A customer in eAccounting as we last saw it, whether a company here is linked to it or not."""
+"""A customer in eAccounting as last read, whether or not a company is linked to it."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -19,14 +19,14 @@ from integrations.eaccounting.types import Customer
 from integrations.models.connection import Connection
 
 LONGEST_NAME, LONGEST_NUMBER = 255, 50
-HOME = "SE"  # how names are sorted as long as nobody knows the company's country
+HOME = "SE"  # the sort order of names while the company's country is not known
 _CENT, _MOST = Decimal("0.01"), Decimal(10) ** 16
 
 
 class RemoteCustomer(models.Model):
-    """A customer of a connected eAccounting company. `answered` holds the properties that we write."""
+    """A customer of a connected eAccounting company; `answered` holds the properties that we write."""
 
-    # What eAccounting answered, and what is worked out from it; a row is written when one of these differs.
+    # What eAccounting answered, and what is derived from it; a row is written only when one of these differs.
     COMPARED: ClassVar[tuple[str, ...]] = (
         "number",
         "name",
@@ -53,11 +53,11 @@ class RemoteCustomer(models.Model):
     is_active = models.BooleanField(default=True)
     unpaid_amount = models.DecimalField(max_digits=18, decimal_places=2, null=True, blank=True)
     changed_utc = models.DateTimeField(null=True, blank=True)
-    seen_at = models.DateTimeField()  # when the reading began that last answered it
-    # When a reading began that found it since, though nobody could read it: its values are still those of `seen_at`.
+    seen_at = models.DateTimeField()  # when the last reading that returned it began
+    # When a later reading found it but could not read it: its values are still those of `seen_at`.
     unread_at = models.DateTimeField(null=True, blank=True)
-    gone_at = models.DateTimeField(null=True, blank=True)  # None: it is there
-    # How it is found: see companies/search.py and companies/formats.
+    gone_at = models.DateTimeField(null=True, blank=True)  # None: it exists
+    # Derived for search: see companies/search.py and companies/formats.
     search_text = models.TextField(blank=True, default="", db_default="")
     registration_key = models.CharField(max_length=LONGEST_KEY, blank=True, default="", db_default="")
     name_sort = models.CharField(max_length=250, db_collation="C", blank=True, default="", db_default="")
@@ -71,7 +71,7 @@ class RemoteCustomer(models.Model):
                 name="remote_customer_search",
                 fields=["connection", "search_text"],
                 opclasses=["int8_ops", "gin_trgm_ops"],
-                # Every search would read through what waits to be sorted in; a page has hundreds of rows waiting.
+                # No fastupdate: every search would have to scan the pending list, and a page adds hundreds of rows.
                 fastupdate=False,
             ),
             models.Index(name="remote_customer_registration", fields=["connection", "registration_key"]),
@@ -88,7 +88,8 @@ class RemoteCustomer(models.Model):
     ) -> "RemoteCustomer":
         """Return an unsaved row of what eAccounting answered; `answered` holds the owned properties.
 
-        What is too long or too large is cut or left out: one odd customer must not keep the others from being stored.
+        A value that is too long or too large is cut or left out: one odd customer must not stop the others from being
+        stored.
         """
         row = cls(
             account_id=connection.account_id,
@@ -108,7 +109,7 @@ class RemoteCustomer(models.Model):
         return row
 
     def _derive(self, *, city: str, email: str, country: str) -> None:
-        """Work out by what it is found and sorted."""
+        """Set the columns that it is found and sorted by."""
         name = formats.text(self.name)
         self.search_text = search_text(
             values=[name, self.number, city, email], registration_number=self.registration_number
@@ -120,9 +121,9 @@ class RemoteCustomer(models.Model):
     def remember(
         cls, *, connection: Connection, customer: Customer, answered: dict[str, str], now: datetime
     ) -> "RemoteCustomer":
-        """Keep what eAccounting answered about a customer; `answered` holds the owned properties."""
+        """Store what eAccounting answered about a customer; `answered` holds the owned properties."""
         row = cls.of(connection=connection, customer=customer, answered=answered, now=now)
-        # One statement, whether it is there or not.
+        # One statement, whether or not the row exists.
         [remote] = RemoteCustomer.objects.bulk_create(
             [row], update_conflicts=True, unique_fields=["connection", "customer_id"], update_fields=cls.SEEN
         )
@@ -132,11 +133,11 @@ class RemoteCustomer(models.Model):
     def take_in(
         cls, *, connection: Connection, rows: list["RemoteCustomer"], unread: Collection[UUID], began: datetime
     ) -> list[int]:
-        """Keep what a reading answered that began at `began`; return the customers of these that were gone until now.
+        """Store the customers of a reading that began at `began`; return those of them that counted as gone until now.
 
-        A row that somebody stored since then is newer and stays. Of the others only those that differ are written,
-        and of all that they were seen; of those in `unread` only that they are there. The locks are taken in one
-        order, so that two readings never wait for each other; `remember` holds one row only.
+        A row that somebody has stored since then is newer and is left alone. Of the others only rows that differ are
+        written; all are marked as seen. Those in `unread` are only marked as existing. Locks are taken in one order,
+        so that two readings never deadlock; `remember` locks one row only.
         """
         answered = {row.customer_id: row for row in rows}
         known = {row.customer_id: row for row in cls._locked(connection, {*answered, *unread})}
@@ -148,7 +149,7 @@ class RemoteCustomer(models.Model):
             unique_fields=["connection", "customer_id"],
             update_fields=cls.SEEN,
         )
-        # Whoever stores one of these just now knows something newer.
+        # Whoever is storing one of these now has a newer answer.
         new = [answered[key] for key in sorted(answered.keys() - known.keys())]
         RemoteCustomer.objects.bulk_create(new, ignore_conflicts=True)
         same = [row.pk for key, row in older.items() if key in answered and key not in changed]
@@ -163,7 +164,7 @@ class RemoteCustomer(models.Model):
 
     @classmethod
     def all_seen_since(cls, moment: datetime | None, *, connection: Connection, keys: Collection[UUID]) -> bool:
-        """Whether a reading came by each of these since then, readable or not."""
+        """Whether a reading has returned each of these since then, readable or not."""
         if moment is None:
             return False
         seen = Q(seen_at__gte=moment) | Q(unread_at__gte=moment)
@@ -171,17 +172,17 @@ class RemoteCustomer(models.Model):
 
     @classmethod
     def unseen_since(cls, moment: datetime, *, connection: Connection) -> QuerySet["RemoteCustomer"]:
-        """Those that no reading came by since then, the linked ones first."""
+        """Return the customers that no reading has returned since then, linked ones first."""
         rows = cls.objects.filter(connection=connection, gone_at=None, seen_at__lt=moment)
         rows = rows.exclude(unread_at__gte=moment)
         return rows.order_by(F("link").asc(nulls_last=True), "seen_at", "pk")
 
     def mark_unread(self, *, now: datetime) -> None:
-        """Nobody could read it: it is there, or at least nobody can tell otherwise."""
+        """Record that the customer could not be read, and so probably still exists."""
         RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).update(unread_at=now)
 
     def mark_gone(self, *, now: datetime) -> bool:
-        """It was asked for at `now` and is not there. Return False when somebody saw it since."""
+        """Record that the customer was asked for at `now` and does not exist. Return False if somebody saw it since."""
         rows = RemoteCustomer.objects.filter(pk=self.pk, seen_at__lt=now).exclude(unread_at__gte=now)
         return bool(rows.update(gone_at=now, seen_at=now))
 
@@ -193,41 +194,41 @@ class RemoteCustomer(models.Model):
 
     @classmethod
     def without_link(cls, connection: Connection) -> QuerySet["RemoteCustomer"]:
-        """Those that no company here is linked to."""
+        """Return the customers that no company is linked to."""
         return cls.objects.filter(connection=connection, link=None)
 
     @classmethod
     def erase_some(cls, *, connection: Connection, most: int) -> int:
-        """Delete so many that are not linked; return how many. Linking waits, and then finds them gone."""
+        """Delete at most so many customers that are not linked; return how many. A link made meanwhile waits for us."""
         with transaction.atomic():
             free = cls.without_link(connection).order_by("customer_id").select_for_update(of=("self",))
             ids = list(free.values_list("pk", flat=True)[:most])
-            # Once more, now that they are locked: one may have been linked since it was chosen.
+            # Check again now that they are locked: one may have been linked since it was selected.
             return cls.objects.filter(pk__in=ids, link=None).delete()[0]
 
     @property
     def city(self) -> str:
-        """The city of its invoices' address."""
+        """The city of its invoice address."""
         return str(self.answered.get("InvoiceCity", ""))
 
     @property
     def email(self) -> str:
-        """Where its invoices go."""
+        """The e-mail address that its invoices go to."""
         return str(self.answered.get("EmailAddress", ""))
 
     @property
     def company_here(self) -> Company | None:
-        """The company that is linked to it; no further query where the rows were read with `link__company`."""
+        """The company that is linked to it; no further query if the rows were loaded with `link__company`."""
         link = getattr(self, "link", None)
         return link.company if link else None
 
     def differs_from(self, other: "RemoteCustomer") -> bool:
-        """Whether one of the values that are compared is another; the time of a change alone is none."""
+        """Whether one of the compared values differs; a newer time of change alone does not count."""
         return any(getattr(self, name) != getattr(other, name) for name in self.COMPARED)
 
 
 def _amount(amount: Decimal | None) -> Decimal | None:
-    """Return an amount as its column holds it; one that is far too large is none."""
+    """Return an amount that fits its column, or None if it is far too large."""
     if amount is None or amount.copy_abs() >= _MOST:
         return None
     rounded = amount.quantize(_CENT)

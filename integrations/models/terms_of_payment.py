@@ -22,7 +22,7 @@ class TermsOfPayment(models.Model):
     days = models.IntegerField(null=True, blank=True)
     kind = models.IntegerField(null=True, blank=True)
     for_sales = models.BooleanField()
-    offered = models.BooleanField(default=False, db_default=False)  # the create sheet may choose it beside the default
+    offered = models.BooleanField(default=False, db_default=False)  # can be chosen on the create sheet too
     seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
 
@@ -30,13 +30,13 @@ class TermsOfPayment(models.Model):
         constraints = [models.UniqueConstraint(fields=["connection", "remote_id"], name="terms_once_per_connection")]
 
     def __str__(self) -> str:
-        """The name in the reader's language: eAccounting knows the company's own and English."""
+        """The name in the reader's language: eAccounting has one in the company's language and one in English."""
         english = (get_language() or "en").startswith("en")
         return (self.name_english if english else self.name) or self.name or self.name_english
 
     @property
     def meaning(self) -> dict[str, str | int | None]:
-        """What they are called and mean: when it changes, an admin has to look again."""
+        """Names, kind and days: when this changes, an admin has to confirm the choice again."""
         return {"name": self.name, "name_english": self.name_english, "days": self.days, "kind": self.kind}
 
     @property
@@ -50,9 +50,9 @@ PAID_AT_ONCE = frozenset({CASH, CARD, WALLET, PAYMENT_PROVIDER})
 
 
 def due_date(*, invoiced: date, kind: int | None, days: int | None) -> date | None:
-    """Return the due date, or None when the kind is unknown or the number of days is missing or makes no sense.
+    """Return the due date, or None when the kind is unknown or the number of days is missing or unreasonable.
 
-    `days` counts from the day of the invoice, or from the end of its month for CURRENT_MONTH.
+    `days` counts from the date of the invoice, or from the end of its month for CURRENT_MONTH.
     """
     if kind in PAID_AT_ONCE:
         return invoiced
