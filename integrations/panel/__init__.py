@@ -1,1 +1,1 @@
-"""What the card and the list know of Visma eAccounting, from the database alone."""
+"""What the company card and the list show about Visma eAccounting, from the database alone."""

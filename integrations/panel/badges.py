@@ -13,13 +13,13 @@ from integrations.services.preconditions import current_connection
 
 
 def panels_of(*, companies: Sequence[Company], user: User) -> dict[int, Panel]:
-    """Return each company's panel by its id; nothing while the account is not connected to anything."""
+    """Return the panels of these companies by company id; empty if the account never had a connection."""
     if not companies:
         return {}
     connection = current_connection(companies[0].account_id)
     if connection is None or connection.state == Connection.State.DISCONNECTED:
         return {}
-    # Wishes before links, as in panel_of.
+    # Pushes before links, as in panel_of.
     pushes = Push.objects.filter(Q(connection=connection) | Q(state__in=OPEN), company__in=companies)
     newest = {push.company_id: push for push in pushes.order_by("company_id", "-pk").distinct("company_id")}
     links = CustomerLink.objects.select_related("customer", "contact").filter(connection=connection)

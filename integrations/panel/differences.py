@@ -9,14 +9,14 @@ from integrations.panel.states import State
 
 
 def row_words(row: Row) -> str:
-    """Name a row; of a group also what differs in it."""
+    """Return the name of a row; for a group also the fields that differ."""
     if len(row.fields) == 1:
         return str(row.label)
     return f"{row.label} ({', '.join(str(field.label) for field in row.differing)})"
 
 
 def differences_words(state: State, rows: Sequence[Row]) -> str:
-    """Say in a few words what the rows of a state come to."""
+    """Return what differs, in the few words of the list."""
     count = len(rows)
     if state == State.CHANGED_BOTH:
         return gettext("Changed in both systems: %(fields)s") % {"fields": ", ".join(str(row.label) for row in rows)}
@@ -32,7 +32,7 @@ def differences_words(state: State, rows: Sequence[Row]) -> str:
 
 
 def told_differences(rows: Sequence[Row]) -> list[str]:
-    """Return a sentence for each kind of change that there is, naming its fields."""
+    """Return one sentence for each kind of change, naming its fields."""
     told = {
         Change.BOTH: gettext("Changed in both systems: %(fields)s."),
         Change.THERE: gettext("Changed in Visma eAccounting: %(fields)s."),

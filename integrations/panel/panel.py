@@ -1,4 +1,4 @@
-"""All that the company card shows of Visma eAccounting: database only, a few queries whatever the data."""
+"""Everything that the company card shows about Visma eAccounting: database only, a few queries whatever the data."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,12 +39,12 @@ class Panel:
     user: User
     connection: Connection | None
     link: CustomerLink | None
-    push: Push | None  # the newest
-    kept_link: CustomerLink | None = None  # of a company that has none on this connection: one of an earlier time
+    push: Push | None  # the newest push
+    kept_link: CustomerLink | None = None  # the link on an earlier connection, if there is none on this one
 
     @cached_property
     def state(self) -> State:
-        """The one state that is shown."""
+        """The one state to show."""
         return self._state_of_push() or self._state_of_connection() or self._state_of_link()
 
     def _state_of_push(self) -> State | None:
@@ -57,11 +57,11 @@ class Panel:
             return State.DECISION
         if push.state == PushState.UNKNOWN:
             return State.CHECKING
-        # Due and not yet taken, or being sent: for a person both are "now".
+        # Due but not yet claimed, or being sent: to a person both mean "now".
         return State.WAITING if push.wait_reason else State.SENDING
 
     def _is_of_another(self, push: Push) -> bool:
-        """Whether it was meant for an eAccounting company that was left."""
+        """Whether the push is for an eAccounting company that is no longer connected."""
         return self.connection is not None and push.connection_id != self.connection.pk
 
     def _state_of_connection(self) -> State | None:
@@ -74,7 +74,7 @@ class Panel:
             return State.STOPPED
         if self.link is None and not self._terms_chosen:
             return State.TERMS
-        # The connection works again: the row is about to move.
+        # The connection works again: a worker is about to take the push.
         return State.WAITING if self.push and self.push.is_open else None
 
     @property
@@ -84,7 +84,7 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """The state in a few words."""
+        """The state in a few words, for the badge."""
         if self.state == State.DECISION and not self.user.may(Role.USER):
             return gettext("A user decides")
         if self.state not in DIFFERENCES.values():
@@ -93,7 +93,7 @@ class Panel:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last wish failed, and repeating it is what the panel offers first."""
+        """Whether the newest push failed, and the panel's primary button repeats it."""
         return self.state in (State.REFUSED, State.TECHNICAL)
 
     @property
@@ -120,24 +120,24 @@ class Panel:
         return differing or (State.OTHERWISE if self.fields_stored_otherwise else State.UP_TO_DATE)
 
     def _may_be_repeated(self, push: Push) -> bool:
-        """Whether the newest wish failed and still could be repeated: linking or unlinking overtakes it."""
+        """Whether the newest push failed and can still be repeated, which linking or unlinking since rules out."""
         if push.state != PushState.FAILED or push.finished_at is None:
             return False
         if push.kind == Kind.CREATE:
             return self.link is None
         if push.failure == "changed_there" and push.undoes_id is None and not self.differences:
-            return False  # a person has looked since, and kept what is there
+            return False  # a person has looked since, and kept eAccounting's values
         return self.link is not None and self.link.linked_at <= push.finished_at
 
     @cached_property
     def _rows(self) -> list[Row]:
         link = self.link
-        # Nothing is known of a customer that was never read.
+        # Nothing is known about a customer that was never read.
         return rows_of(self.company, link, there=link.customer.answered) if link and link.customer.answered else []
 
     @property
     def differences(self) -> list[Row]:
-        """What changed here or there since they last agreed, or differs and never was agreed on."""
+        """The rows that changed on one side, or differ and were never agreed on."""
         return [row for row in self._rows if row.is_news]
 
     @property
@@ -147,12 +147,12 @@ class Panel:
 
     @cached_property
     def fields_stored_otherwise(self) -> list[mapping.Field]:
-        """The fields in which eAccounting's last answer differs from what it was sent, until somebody accepts it."""
+        """The fields that eAccounting's last answer has differently from what was sent, until a person accepts it."""
         return stored_otherwise(self.link, there=self.link.customer.answered) if self.link else []
 
     @property
     def left_there(self) -> list[str]:
-        """What a person left as eAccounting has it, although it differs."""
+        """The fields that a person kept as eAccounting has them, although they differ."""
         kept = self.link.kept if self.link else []
         rows = [row for row in self._rows if row.change is Change.SAME]
         return [row_words(row) for row in rows if any(field.remote in kept for field in row.differing)]
@@ -164,29 +164,29 @@ class Panel:
 
     @property
     def is_overtaken(self) -> bool:
-        """Whether the last wish was not sent because somebody changed the same in eAccounting meanwhile."""
+        """Whether the newest update was not sent because somebody changed the same values in eAccounting meanwhile."""
         return self.has_failed and self.push is not None and self.push.failure == "changed_there"
 
     @cached_property
     def problems(self) -> list[ValueProblem]:
-        """What keeps the company from being added: missing or over-long values, but what the sheet suggests."""
+        """What prevents creating the customer: missing or over-long values without a suggested one."""
         values = mapping.values_of(self.company, None, groups=mapping.COMPANY_GROUPS)
         problems = mapping.problems({**values, **postal_defaults(values)})
         return [value_problem(problem.remote, problem.kind, problem.length) for problem in problems]
 
     @property
     def failure(self) -> str:
-        """The sentence of what went wrong last, or of what is waited for."""
+        """The sentence about the last failure, or about the reason to wait."""
         return sentence(self.push.failure, self.push.failure_parameters) if self.push and self.push.failure else ""
 
     @property
     def left(self) -> str:
-        """What is not known yet of an eAccounting company that was left, and who can have it looked up."""
+        """The sentence about a push to a company that was disconnected before its outcome was known."""
         return sentence("already_under_way", {"left": str(self.push.connection)}) if self.push else ""
 
     @property
     def failure_fields(self) -> list[ValueProblem]:
-        """The fields that the failure is about."""
+        """The fields that the failure concerns."""
         if self.push is None:
             return []
         parameters = self.push.failure_parameters
@@ -194,35 +194,35 @@ class Panel:
 
     @property
     def person_id(self) -> int | None:
-        """Whose values the failure is about, where they are the contact person's."""
+        """The contact whose values the failure concerns, if it is about the contact person."""
         return (self.push and self.push.contact_id) or (self.link and self.link.contact_id) or None
 
     @property
     def blocked_sentence(self) -> str:
-        """Why eAccounting refuses everything on the connection."""
+        """Why eAccounting refuses all calls on the connection."""
         return sentence(self.connection.blocked_reason) if self.connection else ""
 
     @property
     def is_create(self) -> bool:
-        """Whether the newest wish is to add the company."""
+        """Whether the newest push is a create."""
         return self.push is not None and self.push.kind == Kind.CREATE
 
     @property
     def has_created(self) -> bool:
-        """Whether the newest wish created the customer that the company is linked to."""
+        """Whether the newest push created the customer that the company is linked to."""
         is_done = self.is_create and self.push is not None and self.push.state == PushState.DONE
         return is_done and self.link is not None and self.link.origin in (Origin.CREATED, Origin.ADOPTED)
 
     @property
     def poll_seconds(self) -> int | None:
-        """How often to look again while a worker can move the row; None when only a person or an admin can."""
+        """Seconds between polls while a worker can move the push; None when only a person can."""
         if self.push is None or not self.push.is_open:
             return None
         return POLL_SECONDS.get(self.state)
 
     @property
     def version(self) -> str:
-        """Changes whenever the panel would show something else; a poll that finds the same one swaps nothing."""
+        """A text that changes whenever the panel would show something else; a poll with the same one swaps nothing."""
         push, link = self.push, self.link
         parts: list[object] = [self.state]
         parts += [push.pk, push.state, push.wait_reason, push.next_attempt_at] if push else []
@@ -231,19 +231,19 @@ class Panel:
 
     @property
     def may_change(self) -> bool:
-        """Whether this reader sees buttons: a user or an admin, and a company in use."""
+        """Whether this reader sees buttons: a user or an admin, and the company is not archived."""
         return self.user.may(Role.USER) and self.company.archived_at is None
 
     @property
     def may_act_on_link(self) -> bool:
-        """Whether the customer can be updated now: nothing under way, and the connection works."""
+        """Whether the customer can be updated now: nothing is under way, and the connection works."""
         under_way = self.push is not None and self.push.is_open
         usable = self.connection is not None and self.connection.is_usable
         return self.may_change and usable and not under_way and not (self.link and self.link.broken)
 
     @property
     def asks_on(self) -> str:
-        """The address of the sheet on which an admin is asked, by name; blank where nothing is to be sent for it."""
+        """The name of the URL of the sheet that asks an admin; blank if there is nothing to send."""
         if self.connection is None or (self.push and self.push.is_open):
             return ""
         if not admin_problem(self.connection, self.link):
@@ -254,38 +254,38 @@ class Panel:
 
     @property
     def repeats(self) -> bool:
-        """Whether trying again, or sending now, repeats exactly what a sheet confirmed; else a sheet shows it first."""
+        """Whether the repeat button sends exactly what a sheet confirmed; else it opens a sheet first."""
         return self.push is not None and bool(self.push.confirmed)
 
     @property
     def repeated_fields(self) -> list[str]:
-        """What a repeated update writes, by its labels; a group is written whole, and named once."""
+        """The labels of what a repeated update writes; a group is written whole and named once."""
         confirmed = self.push.confirmed if self.push else {}
         fields = [field for field in mapping.FIELDS if field.remote in confirmed]
         return list(dict.fromkeys(str(GROUP_LABELS.get(field.group, field.label)) for field in fields))
 
     @property
     def may_cancel(self) -> bool:
-        """Whether the wish can still be taken back: nothing of it was sent."""
+        """Whether the push can still be cancelled: nothing of it was sent."""
         push = self.push
         return self.may_change and push is not None and push.state == PushState.WAITING and push.unknown_since is None
 
     @property
     def customer_url(self) -> str:
-        """The customer's page in eAccounting, when the operator configured its form; its route is not documented."""
+        """The customer's page in eAccounting, if the operator configured its address; the route is not documented."""
         form = settings.EACCOUNTING_CUSTOMER_URL
         return form.replace("{id}", str(self.link.reference)) if form and self.link else ""
 
     @cached_property
     def kept_in(self) -> Connection | None:
-        """The eAccounting company, connected in an earlier time, where this company is a customer."""
+        """The eAccounting company, connected earlier, in which this company is a customer."""
         if self.kept_link is None:
             return None
         return Connection.without_tokens().get(pk=self.kept_link.connection_id)
 
     @property
     def is_admin(self) -> bool:
-        """Whether this reader can mend the connection."""
+        """Whether this reader can fix the connection."""
         return self.user.may(Role.ADMIN)
 
 
@@ -295,7 +295,7 @@ def panel_of(*, company: Company, user: User) -> Panel:
     rows = Push.objects.select_related("requested_by", "contact").filter(company=company)
     if connection is not None:
         rows = rows.filter(Q(connection=connection) | Q(state__in=OPEN))
-    # Before the links: a wish that is seen done has its link by then, and one under way is asked for again.
+    # Before the links: a push that reads as done has its link by then, and one under way is polled again.
     push = rows.order_by("-pk").first()
     links = links_of(company)
     link = next((link for link in links if connection and link.connection_id == connection.pk), None)

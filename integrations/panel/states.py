@@ -10,7 +10,7 @@ from integrations.domain.diff import Change
 
 
 class State(StrEnum):
-    """What the panel says, the upper one first when two hold."""
+    """The states of the panel; if two hold, the upper one is shown."""
 
     SENDING = "sending"
     CHECKING = "checking"
@@ -63,15 +63,15 @@ LOOKS = {
     State.UP_TO_DATE: Look(_("In Visma eAccounting, up to date"), "success"),
     State.NOT_LINKED: Look(_("Not a customer yet"), "neutral"),
 }
-# What the rows of a linked company come to, the upper one first.
+# The states that come from the differences of a linked company, the strongest first.
 DIFFERENCES = {
     Change.BOTH: State.CHANGED_BOTH,
     Change.THERE: State.CHANGED_THERE,
     Change.HERE: State.CHANGED,
     Change.DIFFERS: State.DIFFERS,
 }
-# Where the differences are looked at before anything is sent.
+# The states in which the differences are reviewed before anything is sent.
 TO_REVIEW = frozenset({State.CHANGED_BOTH, State.CHANGED_THERE, State.DIFFERS, State.OTHERWISE})
 POLL_SECONDS = {State.SENDING: 1, State.WAITING: 10, State.CHECKING: 10}
-# Failures that no value of the company causes: trying again may help as it is.
+# Failures not caused by the company's values: trying again may help.
 TECHNICAL = frozenset({"crashed", "gave_up", "unexpected_answer", "server_error", "unreachable", "query"})

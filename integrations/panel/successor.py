@@ -1,4 +1,4 @@
-"""The person in a customer's contact slot whom the company needs a successor for."""
+"""The contact person in eAccounting who has left or was removed, so that a new one has to be chosen."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ _NAME = "ContactPersonName"
 
 @dataclass(frozen=True)
 class Orphan:
-    """What eAccounting still holds of somebody who left, or of somebody who was removed here."""
+    """What eAccounting still holds of a contact who left or was removed in Lime Go."""
 
-    who: Contact | None  # None: removed
+    who: Contact | None  # None: the contact was removed
     still_there: str
 
 
 def orphan_of(panel: Panel) -> Orphan | None:
-    """Return whom a successor is asked for, from the database alone; None while all is well or under way.
+    """Return the contact person to replace, from the database alone; None if there is none or a push is under way.
 
-    A person who came from eAccounting and was never chosen here is nobody's to replace, nor is one whom somebody
-    there put in the place of ours.
+    Not for a person whom eAccounting had before and nobody chose in Lime Go, nor for one whom somebody in eAccounting
+    put in place of ours.
     """
     link, push = panel.link, panel.push
     if link is None or link.broken or (push and push.is_open) or (link.contact and not link.contact.left_at):

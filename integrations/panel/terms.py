@@ -1,4 +1,4 @@
-"""Linked customers whose terms of payment differ from the default. Read only: an update never changes terms."""
+"""Linked customers whose terms of payment are not the default. For display only: an update never changes terms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from integrations.models import Connection, CustomerLink, TermsOfPayment
 
 @dataclass(frozen=True)
 class OtherTerms:
-    """One linked customer with terms of its own."""
+    """A linked customer with other terms of payment than the default."""
 
     company: Company
     link: CustomerLink
-    terms: TermsOfPayment | None  # None: eAccounting has not told of them
+    terms: TermsOfPayment | None  # None: eAccounting has not listed these terms
 
 
 def links_with_other_terms(connection: Connection) -> QuerySet[CustomerLink]:
-    """The links whose customers, as last seen, have other terms than the default; none while there is no default."""
-    # Both are of one connection; said twice, so that other accounts' customers are not read through.
+    """Return the links whose customers, as last read, have other terms than the default; none without a default."""
+    # Both belong to one connection; filtered twice, so that other accounts' customers are not scanned.
     links = CustomerLink.objects.filter(connection=connection, customer__connection=connection)
     if connection.default_terms is None:
         return links.none()
@@ -30,13 +30,13 @@ def links_with_other_terms(connection: Connection) -> QuerySet[CustomerLink]:
 
 
 def companies_with_other_terms(connection: Connection) -> CompanyQuerySet:
-    """The companies of these links, to be paged through."""
+    """Return the companies of these links, for paging."""
     links = links_with_other_terms(connection).values("company")
     return Company.objects.filter(account_id=connection.account_id, pk__in=links)
 
 
 def rows_of(connection: Connection, companies: Sequence[Company]) -> list[OtherTerms]:
-    """Return what the page says of these companies: two queries, however many."""
+    """Return the page's rows for these companies: two queries, however many companies."""
     links = CustomerLink.objects.select_related("customer").filter(connection=connection, company__in=companies)
     link_of = {link.company_id: link for link in links}
     terms_of_connection = TermsOfPayment.objects.filter(connection=connection)

@@ -1,4 +1,4 @@
-"""How many actions wait, and for what: what the pages about the connection tell their admin."""
+"""How many pushes wait and for what, for the connection page."""
 
 from collections import Counter
 
@@ -12,17 +12,17 @@ _FOR_EACCOUNTING = (WaitReason.RETRY, WaitReason.BUDGET, WaitReason.SETTLING, Wa
 
 
 def waiting_count(connection: Connection) -> int:
-    """Return how many wishes a disconnect would cancel."""
+    """Return how many pushes a disconnect would cancel."""
     return Push.waiting_on(connection).count()
 
 
 def unknown_count(connection: Connection) -> int:
-    """Return of how many wishes nobody knows yet what became of them: these stay until the company is back."""
+    """Return how many pushes have an unknown outcome: they stay until the company is connected again."""
     return Push.objects.filter(connection=connection, state=PushState.UNKNOWN).count()
 
 
 def waiting_words(connection: Connection) -> list[str]:
-    """Return a sentence for each thing that is waited for, with the number of actions: one query."""
+    """Return one sentence for each reason to wait, with the number of pushes. One query."""
     rows = Push.objects.filter(connection=connection, state__in=OPEN).exclude(wait_reason="")
     by_reason = Counter(dict(rows.order_by().values_list("wait_reason").annotate(Count("pk"))))
     found = [
