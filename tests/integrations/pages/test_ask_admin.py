@@ -310,8 +310,8 @@ def test_the_connection_page_counts_what_waits_for_what(world: World, admin: Cli
     for words in (
         "2 companies are waiting to be added until the terms of payment are chosen.",
         "1 action is waiting until the connection works.",
-        "1 action waits for a decision on its company&#x27;s card.",
-        "2 actions wait for Visma eAccounting",
+        "1 action is waiting for a decision on its company&#x27;s card.",
+        "2 actions are waiting for Visma eAccounting",
     ):
         assert words in page
 
