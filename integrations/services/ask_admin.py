@@ -1,7 +1,7 @@
 """Ask an admin: e-mail the admins, and park what a sheet confirmed until they have fixed what only they can fix.
 
 A parked push waits like any other, but is due to nobody. Reconnecting, unblocking or choosing terms makes it due
-(Push.pull_forward, else recheck), only for the same eAccounting company. After seven days a person has to confirm it
+(push_queue.pull_forward, else recheck), only for the same eAccounting company. After seven days a person has to confirm it
 again.
 """
 
