@@ -13,9 +13,7 @@ CLICK = ["integrations.views.create", "integrations.tasks"]
 def files(*folders: str) -> dict[str, Path]:
     """Return every module of these folders by its dotted name; a package stands for its `__init__`."""
     found = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
-    return {
-        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in found
-    }
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in found}
 
 
 def trees(*folders: str) -> dict[str, ast.Module]:
@@ -43,11 +41,6 @@ def closure(starts: list[str], modules: dict[str, ast.Module]) -> set[str]:
             waiting += [known for known in (imported, parent) if known in modules]
     known = files(*PRODUCT)
     return {name for name in seen if known[name].name != "__init__.py"}
-
-
-def lines(name: str) -> int:
-    """Return how long a module is."""
-    return len(files(*PRODUCT, "dev")[name].read_text().splitlines())
 
 
 def room(name: str) -> str:

@@ -11,8 +11,9 @@ from integrations.domain import mapping
 from integrations.domain.link_diff import rows_of
 from integrations.forms.create import CreateAnywaySheet
 from integrations.forms.diff import DiffForm
-from integrations.forms.snapshot import Snapshot, about_link
+from integrations.forms.snapshot import Snapshot
 from integrations.forms.terms import TermsForm
+from integrations.forms.update import about_link
 from integrations.models import (
     Connection,
     CustomerLink,

@@ -20,7 +20,7 @@ from integrations.forms.create import CreateForm, create_sheet_of
 from integrations.forms.update import UpdateSheet
 from integrations.models import Push, TermsOfPayment
 from integrations.services.create import check_create
-from integrations.services.preconditions import current_connection, link_of
+from integrations.services.requests import current_connection, link_of
 
 
 class NotTaken(Exception):

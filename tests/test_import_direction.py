@@ -5,10 +5,9 @@ below it; the longest one that fits decides.
 """
 
 import ast
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PRODUCT = ["accounts", "companies", "integrations", "limego_visma"]
+from tests.house import CLICK, PRODUCT, ROOT, closure, files, imports, trees
+
 ROOMS = [
     ["accounts"],
     ["companies"],
@@ -32,18 +31,6 @@ ROOM_OF = {pattern: number for number, patterns in enumerate(ROOMS) for pattern 
 FRAMEWORKS = {"django", "celery", "companies", "accounts"}
 
 
-def _modules(*folders: str) -> dict[str, ast.Module]:
-    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
-    names = {file: ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files}
-    return {name: ast.parse(file.read_text()) for file, name in names.items()}
-
-
-def _imports(tree: ast.Module) -> list[str]:
-    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-    names = [f"{node.module}.{alias.name}" for node in froms for alias in node.names]
-    return names + [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-
-
 def _is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
@@ -53,7 +40,7 @@ def _room(name: str) -> int | None:
     return ROOM_OF[max(fitting, key=len)] if fitting else None
 
 
-MODULES = _modules(*PRODUCT)
+MODULES = trees(*PRODUCT)
 
 
 def test_imports_go_one_way() -> None:
@@ -61,7 +48,7 @@ def test_imports_go_one_way() -> None:
     for module, tree in MODULES.items():
         own = _room(module)
         assert own is not None, f"{module} stands in no room"
-        wrong += [f"{module} -> {name}" for name in _imports(tree) if (_room(name) or 0) > own]
+        wrong += [f"{module} -> {name}" for name in imports(tree) if (_room(name) or 0) > own]
     assert not wrong
 
 
@@ -70,7 +57,7 @@ def test_the_composition_is_imported_by_nobody() -> None:
     assert not [
         f"{module} -> {name}"
         for module, tree in others.items()
-        for name in _imports(tree)
+        for name in imports(tree)
         if _is_in(name, "limego_visma")
     ]
 
@@ -80,13 +67,13 @@ def test_the_product_imports_nothing_of_what_runs_or_tests_it() -> None:
     assert not [
         f"{module} -> {name}"
         for module, tree in MODULES.items()
-        for name in _imports(tree)
+        for name in imports(tree)
         if any(_is_in(name, tool) for tool in tools)
     ]
 
 
 def test_one_module_alone_touches_the_http_library() -> None:
-    users = {module for module, tree in MODULES.items() if any(_is_in(name, "requests") for name in _imports(tree))}
+    users = {module for module, tree in MODULES.items() if any(_is_in(name, "requests") for name in imports(tree))}
     assert users == {"integrations.eaccounting.transport"}
 
 
@@ -95,7 +82,7 @@ def test_the_wire_knows_no_framework() -> None:
     assert not [
         f"{module} -> {name}"
         for module, tree in wire.items()
-        for name in _imports(tree)
+        for name in imports(tree)
         if name.split(".")[0] in FRAMEWORKS
     ]
 
@@ -103,10 +90,18 @@ def test_the_wire_knows_no_framework() -> None:
 def test_every_import_stands_at_the_top_of_its_module() -> None:
     inside = [
         f"{module}:{node.lineno}"
-        for module, tree in _modules(*PRODUCT, "dev").items()
+        for module, tree in trees(*PRODUCT, "dev").items()
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert not inside
+
+
+def test_the_house_stays_small_enough_to_be_read() -> None:
+    assert len(closure(CLICK, MODULES)) <= 60
+    long = [name for name, file in files(*PRODUCT, "dev").items() if len(file.read_text().splitlines()) > 500]
+    assert not long
+    loose = [file.stem for file in (ROOT / "integrations").glob("*.py") if file.name != "__init__.py"]
+    assert len(loose) <= 9

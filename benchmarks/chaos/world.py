@@ -14,7 +14,7 @@ from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
 from integrations.models import Connection
 from integrations.services import connect as connecting
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 
 TWIN_EVERY = 200  # every so many companies there is a customer already: a person has to decide
 BATCH = 1000

@@ -1,5 +1,6 @@
-"""How the product calls eAccounting: a worker's calls for one push, and reads in the background."""
+"""How the product calls eAccounting: a worker for one push, reads in the background, reads a person waits for."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from integrations.eaccounting.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from integrations.eaccounting.types import Customer
+from integrations.eaccounting.types import CompanySettings, Customer
 from integrations.exceptions import NotConnected
 from integrations.models import Connection, Event, EventKind, Push, RemoteCustomer, push_queue
 
@@ -199,3 +200,40 @@ def is_deleted(
     named = [customer.id for customer in found.customers]
     is_whole = found.is_last and not found.unread and found.results in (None, len(named))
     return is_whole and str(wanted) not in named
+
+
+Shown = TypeVar("Shown")
+PLACES = 2  # at a time in this process; the other threads stay free for pages that need no call
+_places = threading.BoundedSemaphore(PLACES)
+
+
+class TooBusy(Exception):
+    """eAccounting or Lime Go is busy; the person can try again in a moment."""
+
+    code = "too_busy"
+
+
+def read_customer(connection: Connection, *, customer_id: str) -> Customer:
+    """Return one customer. Raises NotFound, TooBusy, NotConnected and every EAccountingError."""
+    return read_now(
+        connection, lambda client, left: get_customer(client, connection, customer_id=customer_id, deadline=left)
+    )
+
+
+def read_company_settings(connection: Connection) -> CompanySettings:
+    """Return the settings of the connected company, as a test of the connection. Raises as read_customer."""
+    return read_now(connection, lambda client, left: client.get_company_settings(deadline=left))
+
+
+def read_now(connection: Connection, call: Callable[[Client, float], Shown]) -> Shown:
+    seconds = settings.EACCOUNTING_LIVE_READ_SECONDS
+    end = time.monotonic() + seconds
+    if not _places.acquire(timeout=seconds / 2):
+        raise TooBusy
+    try:
+        rate_limit.count_live_read(connection.account_id)
+        return read(connection, call, seconds=end - time.monotonic(), patience=seconds / 4)
+    except rate_limit.NoSlot as error:
+        raise TooBusy from error
+    finally:
+        _places.release()

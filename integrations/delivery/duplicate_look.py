@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from companies import formats
 from companies.search import fold, name_sort
 from integrations.access.rate_limit import NoSlot
-from integrations.delivery.calls import get_customer
+from integrations.delivery.calls import get_customer, read_now
 from integrations.domain.duplicates import in_common, longest_word, look_filter
 from integrations.domain.mapping import COUNTRY, Values, owned
 from integrations.eaccounting.client import LARGEST_PAGE, Client, TooManyPages
@@ -150,3 +150,11 @@ class _Index:
 
     def _rows(self) -> QuerySet[RemoteCustomer]:
         return RemoteCustomer.objects.filter(connection=self.connection_id, gone_at=None)
+
+
+def look_now(connection: Connection, *, values: Values) -> list[Customer]:
+    """Return the customers that may be the company with these values, as delivery will look for them before a create.
+
+    Raises TooBusy, NotConnected and every EAccountingError.
+    """
+    return list(read_now(connection, lambda client, left: look(client, connection, values, deadline=left)).same)

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+from django_countries import countries
 
 from companies import formats
 from companies.models import Company, Contact
@@ -373,3 +375,36 @@ CONTACT_FIELDS = [field for field in FIELDS if field.group is Group.CONTACT]
 def contact_in_one_line(values: Mapping[str, str]) -> str:
     """Return a customer's contact person in one line; blank if there is none."""
     return ", ".join(values[field.remote] for field in CONTACT_FIELDS if values.get(field.remote))
+
+
+POSTAL_CODE, CITY = "InvoicePostalCode", "InvoiceCity"
+# What others are known to send; whether a blank or a dash is accepted is not documented (facts.md, Customers).
+NO_POSTAL_CODE = "00000"
+
+
+def postal_defaults(values: Values) -> Values:
+    """Return what can be sent as postal code and city where these values have none.
+
+    Nothing in countries where everybody knows them and an address without them is incomplete.
+    """
+    country = formats.text(values.get(COUNTRY, "")).upper()
+    if not country:
+        return {}
+    possible = {}
+    if not formats.needs_postal_code(country):
+        possible[POSTAL_CODE] = NO_POSTAL_CODE
+    if not formats.has_cities(country):
+        possible[CITY] = _in_english(country)
+    return {name: value for name, value in possible.items() if values.get(name) == ""}
+
+
+def is_postal_default(remote: str, value: str, *, values: Values) -> bool:
+    """Whether a value may be a stand-in for a missing one: the suggestion, or text that looks like no postal code."""
+    suggested = postal_defaults(values).get(remote)
+    return suggested is not None and (value == suggested or not any(sign.isdigit() for sign in value))
+
+
+def _in_english(country: str) -> str:
+    """Return a country's name as it is written on a letter from abroad."""
+    with override("en"):
+        return str(countries.name(country))

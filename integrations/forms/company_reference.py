@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from companies.models import Company
 from companies.sections import Section
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.references import LONGEST, Kind, parse
 from integrations.eaccounting.errors import NotFound
@@ -22,7 +22,7 @@ from integrations.forms import customer_search
 from integrations.messages.sentences import NO_ANSWER, sentence, why, why_not_linkable
 from integrations.models import Connection, Origin, Push
 from integrations.services.link import link_company, linked_meanwhile, unlink_company, why_not_link
-from integrations.services.preconditions import current_connection, link_of
+from integrations.services.requests import current_connection, link_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +216,7 @@ class CompanyReferenceSection(Section):
 
     def _read(self, connection: Connection, reference: str) -> Customer:
         try:
-            return live_reads.read_customer(connection, customer_id=reference)
+            return calls.read_customer(connection, customer_id=reference)
         except NotFound:
             raise ValidationError(customer_search.not_found(connection, reference)) from None
         except NO_ANSWER as error:

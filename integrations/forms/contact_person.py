@@ -19,12 +19,13 @@ from integrations.domain import mapping
 from integrations.domain.diff import Decision
 from integrations.domain.mapping import CONTACT_FIELDS, Group, Problem, Values
 from integrations.exceptions import ContactChosen, NotLinked, Refusal
-from integrations.forms.snapshot import Snapshot, about_link, read_remote
-from integrations.forms.stop import Stop
+from integrations.forms.snapshot import Snapshot
+from integrations.forms.update import about_link, read_remote
+from integrations.messages.ask_admin import Stop
 from integrations.messages.sentences import sentence, value_problem
 from integrations.models import CustomerLink, Push
 from integrations.services.contact_person import request_contact_person
-from integrations.services.preconditions import current_connection, link_of
+from integrations.services.requests import current_connection, link_of
 
 NEW, NOBODY = "new", "nobody"
 # Where the contact form holds what each property is made of, and what it is called among the others of a person.

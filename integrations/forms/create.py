@@ -24,11 +24,10 @@ from companies.formats.registration_numbers import PLACEHOLDER_WARNING
 from companies.models import Company, Contact
 from integrations.domain import mapping
 from integrations.domain.duplicates import PossibleDuplicate
-from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Group, Values
-from integrations.domain.postal_defaults import is_postal_default, postal_defaults
+from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Group, Values, is_postal_default, postal_defaults
 from integrations.forms.diff import Line, value_lines
 from integrations.forms.snapshot import Snapshot
-from integrations.forms.stop import Stop
+from integrations.messages.ask_admin import Stop
 from integrations.messages.sentences import postal_default_words, sentence, value_problem
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
 from integrations.models.terms_of_payment import TermsOfPayment, due_date

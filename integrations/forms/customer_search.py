@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from companies import formats
 from companies.models import Company
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.references import Kind, Sought, parse
 from integrations.eaccounting.errors import NotFound
@@ -88,7 +88,7 @@ def who_is(connection: Connection, company: Company, reference: str) -> Possible
     if known:
         return PossibleDuplicate.of_row(known, company=company)
     try:
-        customer = live_reads.read_customer(connection, customer_id=reference)
+        customer = calls.read_customer(connection, customer_id=reference)
     except NotFound:
         raise CannotBeFound(not_found(connection, reference)) from None
     except NO_ANSWER as error:

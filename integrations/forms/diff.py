@@ -15,8 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
 from integrations.domain.diff import Change, Decision, Row, Side, decide
-from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Field, Problem, Values
-from integrations.domain.postal_defaults import postal_defaults
+from integrations.domain.mapping import BY_PROPERTY, COUNTRY, FIELDS, Field, Problem, Values, postal_defaults
 from integrations.forms.snapshot import Snapshot
 from integrations.messages.sentences import ValueProblem, postal_default_words, value_problem
 

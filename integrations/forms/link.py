@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from companies.models import Company
 from integrations.clock import database_now
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain import mapping
 from integrations.domain.diff import Decision, Row, compare
 from integrations.domain.duplicates import PossibleDuplicate
@@ -22,12 +22,12 @@ from integrations.exceptions import NotConnected
 from integrations.forms import customer_search
 from integrations.forms.diff import UPDATE, DiffForm
 from integrations.forms.snapshot import Snapshot
-from integrations.forms.stop import Stop
 from integrations.messages import sentences
+from integrations.messages.ask_admin import Stop
 from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Origin, RemoteCustomer
 from integrations.services.link import link_company, link_possible_duplicate, linked_meanwhile, undecided, why_not_link
-from integrations.services.preconditions import current_connection, link_of
+from integrations.services.requests import current_connection, link_of
 
 REGISTRATION_NUMBER = "CorporateIdentityNumber"
 LINK_ONLY = "only"
@@ -141,7 +141,7 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
         return LinkSheet(company=company, stop=sentence(refusal.code, refusal.parameters))
     began = database_now()
     try:
-        customer = live_reads.read_customer(connection, customer_id=customer_id)
+        customer = calls.read_customer(connection, customer_id=customer_id)
     except NotFound:
         return LinkSheet(
             company=company, connection=connection, stop=customer_search.not_found(connection, customer_id)

@@ -1,21 +1,24 @@
 """The update sheet: a linked company beside its customer as it is now, and what a person chose of both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import QueryDict
 
 from accounts.models import User
 from companies.models import Company
+from integrations.clock import database_now
+from integrations.domain import mapping
 from integrations.domain.diff import Row
 from integrations.domain.link_diff import local_values, rows_of, stored_otherwise
 from integrations.domain.mapping import Values
-from integrations.exceptions import Archived, NotConnected, NotLinked
+from integrations.exceptions import Archived, CustomerGone, NotConnected, NotLinked
 from integrations.forms.diff import DiffForm
-from integrations.forms.snapshot import Snapshot, known_remote, read_remote
-from integrations.forms.stop import Stop
+from integrations.forms.snapshot import Snapshot
+from integrations.messages.ask_admin import Stop
+from integrations.messages.sentences import NO_ANSWER, why
 from integrations.models import Connection, CustomerLink, Push
-from integrations.services.preconditions import current_connection, link_of
-from integrations.services.update import request_update
+from integrations.services.requests import current_connection, link_of
+from integrations.services.update import check_remote, request_update
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,29 @@ class UpdateSheet:
         """Record what a valid form chose; None: nothing is to be written. Raises a Refusal."""
         reference = str(self.link.reference)
         return request_update(user=user, company=self.company, customer_id=reference, decision=form.decision())
+
+
+def read_remote(connection: Connection, link: CustomerLink) -> Snapshot:
+    """Ask eAccounting for a linked customer (at most 4 s); without an answer return what it answered last, and why.
+
+    Raises CustomerGone when the customer was deleted or made inactive there.
+    """
+    began = database_now()
+    try:
+        customer = check_remote(link=link, connection=connection)
+    except NO_ANSWER as error:
+        return replace(known_remote(link), why_not_now=why(error))
+    if customer is None or not customer.is_active:
+        raise CustomerGone("customer_inactive" if customer else "customer_deleted")
+    return Snapshot(about=about_link(link), remote=mapping.owned(customer.raw), read_at=began)
+
+
+def known_remote(link: CustomerLink) -> Snapshot:
+    """Return what a linked customer answered last."""
+    known = {field.remote: link.customer.answered.get(field.remote, "") for field in mapping.FIELDS}
+    return Snapshot(about=about_link(link), remote=known, read_at=link.customer.seen_at)
+
+
+def about_link(link: CustomerLink) -> str:
+    """Return what a snapshot of a linked customer is about: the link, so that it is good for no later one."""
+    return f"link-{link.pk}"

@@ -17,10 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
 from companies import formats
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain.duplicates import PossibleDuplicate, Reason
-from integrations.domain.mapping import BY_PROPERTY
-from integrations.domain.postal_defaults import CITY
+from integrations.domain.mapping import BY_PROPERTY, CITY
 from integrations.eaccounting.errors import EAccountingError, GrantDoubted
 from integrations.exceptions import NotConnected
 from integrations.messages.terms_of_payment import changed, gone
@@ -423,8 +422,8 @@ def postal_default_words(remote: str, suggested: str, *, country: str) -> str:
     return words % {"country": countries.name(country), "suggested": suggested}
 
 
-NoAnswer = live_reads.TooBusy | NotConnected | EAccountingError
-NO_ANSWER = (live_reads.TooBusy, NotConnected, EAccountingError)
+NoAnswer = calls.TooBusy | NotConnected | EAccountingError
+NO_ANSWER = (calls.TooBusy, NotConnected, EAccountingError)
 
 
 def why(error: NoAnswer) -> str:

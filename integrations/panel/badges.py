@@ -9,7 +9,7 @@ from companies.models import Company
 from integrations.models import Connection, CustomerLink, Push
 from integrations.models.push import OPEN
 from integrations.panel.panel import Panel
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 
 
 def panels_of(*, companies: Sequence[Company], user: User) -> dict[int, Panel]:

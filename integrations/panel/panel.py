@@ -13,7 +13,7 @@ from companies.models import Company
 from integrations.domain import mapping
 from integrations.domain.diff import GROUP_LABELS, Change, Row
 from integrations.domain.link_diff import rows_of, stored_otherwise
-from integrations.domain.postal_defaults import postal_defaults
+from integrations.domain.mapping import postal_defaults
 from integrations.messages.sentences import ValueProblem, refused_fields, sentence, value_problem, value_problems
 from integrations.models import Connection, CustomerLink, Kind, Origin, Push, PushState, WaitReason
 from integrations.models.push import OPEN
@@ -28,7 +28,7 @@ from integrations.panel.states import (
     State,
 )
 from integrations.services.ask_admin import admin_problem
-from integrations.services.preconditions import current_connection, links_of
+from integrations.services.requests import current_connection, links_of
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Ask an admin: e-mail the admins, and park what a sheet confirmed until they have fixed what only they can fix.
 
 A parked push waits like any other, but is due to nobody. Reconnecting, unblocking or choosing terms makes it due
-(push_queue.pull_forward, else recheck), only for the same eAccounting company. After seven days a person has to confirm it
-again.
+(push_queue.pull_forward, else recheck), only for the same eAccounting company. After seven days a person has to
+confirm it again.
 """
 
 from collections.abc import Collection
@@ -31,8 +31,15 @@ from integrations.models import (
 )
 from integrations.models.connection import TERMS_PROBLEMS
 from integrations.services.create import create_columns
-from integrations.services.outbox import refuse_problems, wake_when_committed
-from integrations.services.preconditions import link_of, lock_company, remove_link, still_present, under_way
+from integrations.services.requests import (
+    link_of,
+    lock_company,
+    refuse_problems,
+    remove_link,
+    still_present,
+    under_way,
+    wake_when_committed,
+)
 
 # Each is a mail of its own (templates/mail/).
 _MAILS = {

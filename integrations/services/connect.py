@@ -19,7 +19,7 @@ from integrations.access.tokens import revocable, revoke_quietly
 from integrations.clock import database_now
 from integrations.crash_points import Point, reach
 from integrations.database import breaks, database_is_away, once_it_is_back
-from integrations.delivery import live_reads, other_company, upkeep
+from integrations.delivery import calls, other_company, upkeep
 from integrations.delivery.calls import note_blocked
 from integrations.eaccounting import oauth
 from integrations.eaccounting.client import Client
@@ -37,7 +37,7 @@ from integrations.models import (
     WaitReason,
     push_queue,
 )
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 
 LOCK_PATIENCE = 10.0  # seconds
 StartedFrom = tuple[int, int] | None  # the current connection's id and generation when the consent began
@@ -317,7 +317,7 @@ def test(connection: Connection) -> str:
 
     Raises TooBusy, NotConnected and every EAccountingError.
     """
-    return upkeep.apply_settings(connection, live_reads.read_company_settings(connection))
+    return upkeep.apply_settings(connection, calls.read_company_settings(connection))
 
 
 def choose_terms(

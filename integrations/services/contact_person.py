@@ -7,8 +7,7 @@ from companies.models import Company, Contact
 from integrations.domain.diff import Decision
 from integrations.exceptions import ContactChosen
 from integrations.models import CustomerLink, Event, EventKind, Push
-from integrations.services.outbox import refuse_problems
-from integrations.services.preconditions import still_present
+from integrations.services.requests import refuse_problems, still_present
 from integrations.services.update import lock_linked, send_update
 
 

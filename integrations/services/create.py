@@ -18,15 +18,17 @@ from integrations.exceptions import (
     TermsNotConfirmed,
 )
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, TermsOfPayment
-from integrations.services.outbox import record, refuse_problems, wake_when_committed
-from integrations.services.preconditions import (
+from integrations.services.requests import (
     current_connection,
     link_of,
     lock_company,
     lock_connection,
+    record,
+    refuse_problems,
     refuse_under_way,
     remove_link,
     still_present,
+    wake_when_committed,
 )
 
 

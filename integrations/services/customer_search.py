@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from companies import formats
 from companies.models import Company, Contact
 from companies.search import fold, matching, name_sort
-from integrations.delivery import live_reads
+from integrations.delivery.duplicate_look import look_now
 from integrations.domain.duplicates import PossibleDuplicate, Reason, core_words, in_common, likeness, own_domain
 from integrations.domain.mapping import Values, owned
 from integrations.models import Connection, CustomerLink, Push, RemoteCustomer
@@ -168,7 +168,7 @@ def ask_for_duplicates(*, connection: Connection, company: Company, values: Valu
 
     Raises TooBusy, NotConnected and every EAccountingError.
     """
-    customers = live_reads.look_for(connection, values=values)
+    customers = look_now(connection, values=values)
     links = links_to([customer.id for customer in customers], connection=connection)
     return [
         PossibleDuplicate.of_answer(

@@ -31,7 +31,7 @@ from integrations.models import (
     WaitReason,
 )
 from integrations.models.push import OPEN
-from integrations.services.preconditions import (
+from integrations.services.requests import (
     current_connection,
     link_of,
     lock_company,

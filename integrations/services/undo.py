@@ -8,7 +8,7 @@ from integrations.domain import mapping, previous_values
 from integrations.domain.diff import Decision
 from integrations.exceptions import ContactGone, CustomerGone, NotUndoable
 from integrations.models import Push
-from integrations.services.preconditions import link_of, lock_company, lock_connection, refuse_under_way
+from integrations.services.requests import link_of, lock_company, lock_connection, refuse_under_way
 from integrations.services.update import request_update
 
 

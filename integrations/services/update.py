@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from companies.models import Company
 from integrations.clock import database_now
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain import mapping
 from integrations.domain.diff import Decision
 from integrations.eaccounting.errors import NotFound
@@ -17,8 +17,15 @@ from integrations.eaccounting.types import Customer
 from integrations.exceptions import NotLinked
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Push, RemoteCustomer
 from integrations.models.push import REQUEST_PARTS
-from integrations.services.outbox import record, refuse_problems, wake_when_committed
-from integrations.services.preconditions import link_of, lock_company, lock_connection, under_way
+from integrations.services.requests import (
+    link_of,
+    lock_company,
+    lock_connection,
+    record,
+    refuse_problems,
+    under_way,
+    wake_when_committed,
+)
 
 
 def lock_linked(company: Company) -> tuple[Company, CustomerLink]:
@@ -165,7 +172,7 @@ def check_remote(*, link: CustomerLink, connection: Connection) -> Customer | No
     """
     began = database_now()
     try:
-        customer = live_reads.read_customer(connection, customer_id=str(link.reference))
+        customer = calls.read_customer(connection, customer_id=str(link.reference))
     except NotFound:
         _keep_answer(link, connection, None, began)
         return None

@@ -23,7 +23,7 @@ from integrations.panel.terms import links_with_other_terms
 from integrations.panel.waiting import unknown_count, waiting_count, waiting_words
 from integrations.services import connect as connecting
 from integrations.services.customer_index import unlinked_count
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 from integrations.views.other_company import cancelled_actions
 
 SESSION_KEY = "eaccounting_consent"

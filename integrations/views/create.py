@@ -13,7 +13,7 @@ from accounts.models import Role
 from companies import formats
 from companies.access import get_company
 from companies.models import Company
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain import mapping
 from integrations.domain.duplicates import PossibleDuplicate
 from integrations.domain.mapping import COUNTRY
@@ -160,7 +160,7 @@ def _possible(opening: CreateSheet, *, ask: bool) -> dict[str, object]:
             answered = customer_search.ask_for_duplicates(
                 connection=opening.connection, company=opening.company, values=_asked_for(opening)
             )
-        except (live_reads.TooBusy, NotConnected, EAccountingError):
+        except (calls.TooBusy, NotConnected, EAccountingError):
             could_ask = False
     # What eAccounting answered just now comes first, and stands for what the index knows of the same customer.
     ids = {one.id for one in answered}

@@ -18,11 +18,11 @@ from integrations.exceptions import Refusal
 from integrations.forms import customer_search
 from integrations.forms.company_reference import CompanyReferenceSection, answer_to
 from integrations.forms.link import LinkForm, LinkSheet, open_sheet
-from integrations.forms.stop import Stop
+from integrations.messages.ask_admin import Stop
 from integrations.messages.sentences import sentence
 from integrations.models import CustomerLink, Origin
 from integrations.services.link import unlink_company, why_not_link, why_not_unlink
-from integrations.services.preconditions import current_connection, link_of
+from integrations.services.requests import current_connection, link_of
 from integrations.views.sheet import leave_sheet, render_sheet, stopped
 
 ANSWERS = "link-answers"  # the part of the search that is exchanged as one types

@@ -16,7 +16,7 @@ from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink
 from integrations.panel.waiting import unknown_count, waiting_count
 from integrations.services import connect
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 
 
 @require(Role.ADMIN)

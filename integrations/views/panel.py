@@ -17,7 +17,7 @@ from integrations.exceptions import Refusal
 from integrations.messages.sentences import sentence
 from integrations.models import Kind
 from integrations.panel.panel import panel_of
-from integrations.services.outbox import cancel_push, recheck_push
+from integrations.services.requests import cancel_push, recheck_push
 from integrations.services.try_again import repeat_push
 from integrations.views.sheet import newest_push
 

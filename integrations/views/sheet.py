@@ -15,8 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.access import SignedInRequest
 from accounts.models import Role
 from companies.models import Company
-from integrations.forms.stop import Stop
-from integrations.messages.ask_admin import what_follows, who_knows
+from integrations.messages.ask_admin import Stop, what_follows, who_knows
 from integrations.models import Push
 from integrations.services.ask_admin import Asked
 

@@ -12,12 +12,13 @@ from accounts.models import Role
 from companies.access import get_company
 from integrations.domain.previous_values import formers_of, is_undoable
 from integrations.exceptions import Refusal
-from integrations.forms.snapshot import Snapshot, about_link, read_remote
-from integrations.forms.stop import Stop
+from integrations.forms.snapshot import Snapshot
 from integrations.forms.undo import UndoForm
+from integrations.forms.update import about_link, read_remote
+from integrations.messages.ask_admin import Stop
 from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Kind, Push, PushState
-from integrations.services.preconditions import current_connection, link_of, under_way
+from integrations.services.requests import current_connection, link_of, under_way
 from integrations.services.undo import request_undo
 from integrations.views.sheet import leave_sheet, render_sheet, stopped
 

@@ -14,8 +14,8 @@ from integrations.domain.diff import Row
 from integrations.domain.mapping import owned
 from integrations.exceptions import NotConnected, NothingToAsk, Refusal
 from integrations.forms.diff import DiffForm
-from integrations.forms.stop import Stop
 from integrations.forms.update import UpdateSheet
+from integrations.messages.ask_admin import Stop
 from integrations.messages.sentences import NO_ANSWER, sentence, why
 from integrations.services import ask_admin
 from integrations.services.update import check_remote

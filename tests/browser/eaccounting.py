@@ -29,7 +29,7 @@ from integrations.delivery import upkeep
 from integrations.eaccounting import oauth
 from integrations.models import Connection
 from integrations.services import connect as connecting
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 from tests.integrations.workers import until
 
 ROOT = Path(__file__).parent.parent.parent

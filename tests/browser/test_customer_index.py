@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from companies.models import Company
 from dev.sandbox.core import Sandbox
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.models import Connection, CustomerIndex, Origin, RemoteCustomer
 from integrations.services.customer_index import unlinked_count
 from integrations.services.link import link_company
@@ -28,9 +28,7 @@ def test_the_copy_fills_by_itself_and_is_erased_when_an_admin_wants_it(
     page.goto(CONNECTION_PAGE)
     expect(page.get_by_text("The customers were last fetched from Visma eAccounting just now.")).to_be_visible()
     brovakten = Company.objects.get(name="Brovakten Säkerhet AB")
-    there = live_reads.read_customer(
-        connected, customer_id=str(customer_named(eaccounting, "Norrsken Elteknik AB")["Id"])
-    )
+    there = calls.read_customer(connected, customer_id=str(customer_named(eaccounting, "Norrsken Elteknik AB")["Id"]))
     linked = link_company(
         user=connected.connected_by, company=brovakten, connection=connected, customer=there, origin=Origin.PASTED
     )

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from accounts.models import User
 from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.models import Connection, Origin, Push
 from integrations.models.push import OPEN
 from integrations.services.link import link_company
@@ -47,7 +47,7 @@ def _wait_for(page: Page, eaccounting: Sandbox, name: str, value: str | None) ->
 def company(connected: Connection, eaccounting: Sandbox) -> Company:
     """A company that was linked to a customer with a contact person of its own."""
     company = Company.objects.get(name=BROVAKTEN)
-    customer = live_reads.read_customer(connected, customer_id=str(_there(eaccounting)["Id"]))
+    customer = calls.read_customer(connected, customer_id=str(_there(eaccounting)["Id"]))
     user = connected.connected_by
     link_company(user=user, company=company, connection=connected, customer=customer, origin=Origin.PASTED)
     return company

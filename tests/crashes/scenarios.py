@@ -9,7 +9,7 @@ from django.utils import timezone
 from dev.sandbox.store import Document
 from integrations.clock import database_now
 from integrations.crash_points import Point
-from integrations.delivery import live_reads, other_company
+from integrations.delivery import calls, other_company
 from integrations.delivery.customer_index import LONGEST_PAUSE, lease_seconds
 from integrations.domain.diff import Side
 from integrations.models import (
@@ -26,7 +26,7 @@ from integrations.models import (
 from integrations.models.connection import number_of
 from integrations.services import connect
 from integrations.services.link import link_company
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 from tests import sheets
 from tests.crashes.orders import Fate
 from tests.crashes.stage import Stage
@@ -86,7 +86,7 @@ def _theirs(stage: Stage) -> Document:
 
 def _link(stage: Stage) -> None:
     """Link the company to a customer, equal in everything, then edit its phone number here."""
-    customer = live_reads.read_customer(stage.connection, customer_id=str(_theirs(stage)["Id"]))
+    customer = calls.read_customer(stage.connection, customer_id=str(_theirs(stage)["Id"]))
     link_company(
         user=stage.user, company=stage.company, connection=stage.connection, customer=customer, origin=Origin.PASTED
     )

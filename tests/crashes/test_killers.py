@@ -5,7 +5,7 @@ import pytest
 from integrations.crash_points import Point
 from integrations.models import CustomerLink, Push, PushState, WaitReason
 from integrations.models.push import CRASHES_ALLOWED
-from integrations.services.outbox import recheck_push
+from integrations.services.requests import recheck_push
 from integrations.services.try_again import repeat_push
 from tests.crashes.orders import Fate
 from tests.crashes.scenarios import SCENARIOS, Scenario

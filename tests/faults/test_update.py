@@ -9,12 +9,12 @@ from companies.models import Company
 from dev.sandbox.core import Sandbox
 from dev.sandbox.store import Document
 from integrations.clock import database_now
-from integrations.delivery import live_reads
+from integrations.delivery.calls import read_customer
 from integrations.delivery.worker import deliver
 from integrations.domain.mapping import BY_PROPERTY
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason, push_queue
 from integrations.services.link import link_company
-from integrations.services.outbox import recheck_push
+from integrations.services.requests import recheck_push
 from integrations.services.try_again import repeat_push
 from tests import sheets
 from tests.faults.reading import UP_TO_DATE, Card
@@ -41,7 +41,7 @@ def foreign(row: Document) -> Document:
 @pytest.fixture
 def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> CustomerLink:
     """The company is linked to a customer that differs in nearly everything."""
-    customer = live_reads.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    customer = read_customer(ready, customer_id=str(there(sandbox)["Id"]))
     link = link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     sandbox.forget_calls()
     return link
@@ -292,7 +292,7 @@ def test_what_is_missing_there_and_here_is_named(
 ) -> None:
     company = add_company(address_line1="", postal_code="", city="")
     sandbox.edit_customer(customer_id=str(there(sandbox)["Id"]), InvoicePostalCode=None, TermsOfPaymentId=None)
-    customer = live_reads.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    customer = read_customer(ready, customer_id=str(there(sandbox)["Id"]))
     link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     run(sheets.update_all(user=ulf, company=company))
     assert "Nothing was sent, because values are missing or too long. Postal code is missing." in card(ulf, company)

@@ -12,7 +12,7 @@ from dev.sandbox.server import SandboxServer
 from integrations import tasks
 from integrations.delivery.worker import deliver_next
 from integrations.models import Connection, CustomerLink, Push, PushState, push_queue
-from integrations.services.outbox import recheck_push
+from integrations.services.requests import recheck_push
 from tests import sheets
 from tests.faults.processes import FaultyWorkers, database_url
 from tests.faults.reading import UP_TO_DATE, Card, assert_one_customer

@@ -25,7 +25,7 @@ from integrations.delivery.worker import deliver
 from integrations.eaccounting import oauth
 from integrations.models import Connection, Push
 from integrations.services import connect
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 
 MAY = datetime(2026, 5, 3, 12, tzinfo=UTC)
 SWEDISH_30_DAYS = "8f9a8f7b-5ea9-44c6-9725-9b8a1addb036"

@@ -13,7 +13,7 @@ from accounts.models import Account, Mail, Role, User
 from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
 from integrations.clock import database_now
-from integrations.delivery import live_reads, upkeep
+from integrations.delivery import calls, upkeep
 from integrations.delivery.worker import deliver
 from integrations.eaccounting.types import Customer
 from integrations.exceptions import AlreadyUnderWay, Archived, CannotSendValues, NothingToDecide, NotLinked
@@ -33,7 +33,7 @@ from integrations.models import (
 from integrations.models.push import ASKED_LONG_AGO
 from integrations.services import ask_admin, connect
 from integrations.services.link import link_company
-from integrations.services.outbox import cancel_push
+from integrations.services.requests import cancel_push
 from tests import sheets
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named, posts, puts
 from tests.integrations.threads import at_once, in_thread
@@ -386,7 +386,7 @@ def test_a_link_made_meanwhile_ends_a_parked_create(
 
 
 def _customer(connection: Connection, sandbox: Sandbox) -> Customer:
-    return live_reads.read_customer(connection, customer_id=str(sandbox.customers()[0]["Id"]))
+    return calls.read_customer(connection, customer_id=str(sandbox.customers()[0]["Id"]))
 
 
 def test_terms_that_come_back_unchanged_let_it_go_on(

@@ -27,7 +27,7 @@ from integrations.models import (
 )
 from integrations.panel.waiting import waiting_count
 from integrations.services import connect
-from integrations.services.preconditions import current_connection, link_of
+from integrations.services.requests import current_connection, link_of
 from tests import sheets
 from tests.holding import held
 from tests.integrations.conftest import (

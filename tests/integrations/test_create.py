@@ -13,8 +13,8 @@ from dev.sandbox.core import Sandbox
 from dev.sandbox.world import TERMS
 from integrations.access import rate_limit
 from integrations.clock import database_now
-from integrations.delivery import create, live_reads, upkeep
-from integrations.delivery.calls import Calls
+from integrations.delivery import create, upkeep
+from integrations.delivery.calls import Calls, read_customer
 from integrations.delivery.worker import deliver
 from integrations.domain import mapping
 from integrations.eaccounting.client import Endpoint
@@ -35,7 +35,7 @@ from integrations.models import (
 from integrations.services import connect
 from integrations.services.create import confirm_create_anyway, request_create
 from integrations.services.link import link_possible_duplicate
-from integrations.services.outbox import cancel_push, recheck_push
+from integrations.services.requests import cancel_push, recheck_push
 from tests import sheets
 from tests.holding import committed_late
 from tests.integrations.conftest import (
@@ -458,7 +458,7 @@ def test_without_a_number_the_name_is_looked_for(
 
 def test_linking_instead_creates_nothing(duplicate: Push, sandbox: Sandbox, ulf: User, run: Run) -> None:
     [known] = [row for row in sandbox.customers() if row["CustomerNumber"] == "1001"]
-    from_there = live_reads.read_customer(duplicate.connection, customer_id=str(known["Id"]))
+    from_there = read_customer(duplicate.connection, customer_id=str(known["Id"]))
     link_possible_duplicate(user=ulf, push=duplicate, customer=from_there)
     push = run(duplicate)
     assert push.state == PushState.DONE

@@ -24,7 +24,8 @@ from dev.sandbox.world import CUSTOMER
 from integrations.access import rate_limit
 from integrations.clock import database_now
 from integrations.crash_points import Point
-from integrations.delivery import customer_index, live_reads, other_company
+from integrations.delivery import customer_index, other_company
+from integrations.delivery.calls import read_customer
 from integrations.delivery.worker import deliver
 from integrations.eaccounting.jsontext import ExactNumber, Json, encode
 from integrations.eaccounting.types import Customer
@@ -122,7 +123,7 @@ def answer(sandbox: Sandbox, data: list[Json], *, results: int | None = None, pa
 
 
 def link(connection: Connection, company: Company, user: User, there: Document) -> CustomerLink:
-    customer = live_reads.read_customer(connection, customer_id=str(there["Id"]))
+    customer = read_customer(connection, customer_id=str(there["Id"]))
     return link_company(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
 
 

@@ -19,7 +19,7 @@ from integrations.delivery.worker import deliver
 from integrations.exceptions import AlreadyUnderWay, TermsNotConfirmed
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
 from integrations.services import connect
-from integrations.services.preconditions import current_connection, link_of
+from integrations.services.requests import current_connection, link_of
 from tests import sheets
 from tests.integrations.conftest import AddCompany, Run, confirm_terms, connect_as, named
 from tests.integrations.threads import at_once, in_thread

@@ -11,7 +11,7 @@ from accounts.models import User
 from companies.models import Company
 from dev.sandbox.core import Sandbox
 from dev.sandbox.store import Document
-from integrations.domain.postal_defaults import is_postal_default, postal_defaults
+from integrations.domain.mapping import is_postal_default, postal_defaults
 from integrations.models import Connection, CustomerLink, Push, PushState
 from integrations.panel.panel import panel_of
 from integrations.panel.states import State

@@ -11,7 +11,7 @@ from companies.models import Company, Contact
 from integrations.exceptions import NothingToDecide
 from integrations.models import Connection, Kind, Push, PushState, WaitReason, push_queue
 from integrations.models.push import LostLease
-from integrations.services.outbox import cancel_push
+from integrations.services.requests import cancel_push
 from tests import sheets
 from tests.integrations.conftest import AddCompany
 from tests.integrations.threads import at_once, in_thread

@@ -12,7 +12,7 @@ from accounts.models import User
 from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
 from integrations import tasks
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.delivery.worker import deliver
 from integrations.exceptions import (
     AlreadyLinked,
@@ -45,7 +45,7 @@ from integrations.services import ask_admin, connect
 from integrations.services.contact_person import request_contact_person
 from integrations.services.create import confirm_create_anyway, request_create
 from integrations.services.link import link_company, unlink_company
-from integrations.services.outbox import cancel_push, recheck_push
+from integrations.services.requests import cancel_push, recheck_push
 from integrations.services.try_again import repeat_push
 from tests import sheets
 from tests.integrations.conftest import AddCompany, Run, connect_as, named, posts
@@ -53,9 +53,9 @@ from tests.integrations.threads import at_once, in_thread
 from tests.sheets import seen_by_asking
 
 
-def seeded(connection: Connection, sandbox: Sandbox, number: str = "1001") -> live_reads.Customer:
+def seeded(connection: Connection, sandbox: Sandbox, number: str = "1001") -> calls.Customer:
     row = next(row for row in sandbox.customers() if row["CustomerNumber"] == number)
-    return live_reads.read_customer(connection, customer_id=str(row["Id"]))
+    return calls.read_customer(connection, customer_id=str(row["Id"]))
 
 
 def link(user: User, company: Company, connection: Connection, sandbox: Sandbox) -> CustomerLink:

@@ -13,7 +13,7 @@ from companies.models import Company
 from dev.sandbox.core import Sandbox
 from integrations.access import rate_limit
 from integrations.clock import database_now
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.delivery.worker import deliver
 from integrations.models import Connection, CustomerLink, Origin, Push, PushState, WaitReason, push_queue
 from integrations.services.link import link_company
@@ -105,7 +105,7 @@ def test_no_update_loses_what_is_not_ours(
             continue
         rate_limit._redis().flushdb()  # nobody opens so many sheets at once, and the others wait for the next minute
         company = add_company(name=f"Ny {row['CustomerNumber']}", registration_number="")
-        customer = live_reads.read_customer(ready, customer_id=customer_id)
+        customer = calls.read_customer(ready, customer_id=customer_id)
         link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
         sheets.update_all(user=ulf, company=company)
         companies[customer_id] = company

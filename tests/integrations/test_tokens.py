@@ -17,7 +17,7 @@ from dev.sandbox.core import Sandbox
 from integrations.access import tokens
 from integrations.access.token_lock import LockTaken, token_lock
 from integrations.clock import database_now
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.delivery.worker import deliver
 from integrations.eaccounting.errors import (
     ClientMisconfigured,
@@ -30,7 +30,7 @@ from integrations.eaccounting.errors import (
 from integrations.exceptions import NotConnected
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
 from integrations.services import connect
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 from tests import sheets
 from tests.holding import held
 from tests.integrations.conftest import AddCompany, Run, connect_as, forget_gateway, named
@@ -273,7 +273,7 @@ def test_until_the_grant_is_asked_for_again_nobody_calls(ready: Connection, sand
             access()
         assert 0 < told.value.retry_in <= 1
     with pytest.raises(GrantDoubted):
-        live_reads.read_company_settings(ready)
+        calls.read_company_settings(ready)
     assert len(sandbox.calls()) == 1
 
 
@@ -408,7 +408,7 @@ def test_after_a_first_401_nothing_is_sent_with_that_token_again(
     for push in pushes:
         run(push)
     with pytest.raises(ServerError):
-        live_reads.read_company_settings(ready)
+        calls.read_company_settings(ready)
     run(pushes[0], forward=10)
     assert [(call.path, call.status) for call in sandbox.calls()] == [("/v2/customers", 401), *[(TOKEN, 500)] * 5]
     for push in pushes:
@@ -442,7 +442,7 @@ def test_a_token_that_was_refused_to_another_worker_meanwhile_writes_nothing(
         sandbox.expire_access_tokens()
         sandbox.fault(kind="status", status=500, path=TOKEN, when="before")
         with pytest.raises(ServerError):
-            live_reads.read_company_settings(ready)
+            calls.read_company_settings(ready)
     worker.result(60)
     assert Push.objects.get().state == PushState.DONE
     assert [call.status for call in sandbox.calls(path="/v2")].count(401) == 1
@@ -560,7 +560,7 @@ def test_refused_on_the_write_itself_nothing_is_in_doubt(
 def test_a_live_read_with_a_token_that_is_refused_for_good_needs_a_person(ready: Connection, sandbox: Sandbox) -> None:
     sandbox.fault(kind="error", error_code=4005, status=401, path="/v2/.*", when="before", count=None)
     with pytest.raises(ConnectionRevoked):
-        live_reads.read_company_settings(ready)
+        calls.read_company_settings(ready)
     assert len(sandbox.calls(path="/v2")) == 2
     assert row().state == Connection.State.NEEDS_RECONNECT
 
@@ -781,14 +781,14 @@ def test_a_live_read_waits_four_seconds_at_most_and_the_refresh_goes_on(
     settings.EACCOUNTING_LIVE_READ_SECONDS = 0.5
     expire()
     with held(sandbox, path=TOKEN, when="after") as request:
-        reading = in_thread(lambda: live_reads.read_company_settings(ready))
+        reading = in_thread(lambda: calls.read_company_settings(ready))
         request.wait_for()
         assert isinstance(reading.exception(60), Unreachable)  # it gave up while the refresh goes on
         assert row().refresh_intent_at is not None
     settings.EACCOUNTING_LIVE_READ_SECONDS = 10
     until(lambda: row().refresh_intent_at is None, what="the refresh to end")
     assert works(sandbox, row().access_token)
-    assert live_reads.read_company_settings(ready).name == "Nordvik Bygg AB"
+    assert calls.read_company_settings(ready).name == "Nordvik Bygg AB"
     for thread in threading.enumerate():
         if thread.name == "refresh":
             thread.join(60)
@@ -797,17 +797,17 @@ def test_a_live_read_waits_four_seconds_at_most_and_the_refresh_goes_on(
 @real_threads
 def test_a_live_read_refreshes_a_dead_token_by_itself(ready: Connection, sandbox: Sandbox) -> None:
     expire()
-    assert live_reads.read_company_settings(ready).name == "Nordvik Bygg AB"
+    assert calls.read_company_settings(ready).name == "Nordvik Bygg AB"
     assert refreshes(sandbox) == 1
 
 
 @real_threads
 def test_two_live_reads_at_once_and_no_more(ready: Connection, sandbox: Sandbox, settings: DjangoSettings) -> None:
     with held(sandbox, path="/v2/companysettings", count=None) as requests:
-        reading = [in_thread(lambda: live_reads.read_company_settings(ready)) for _ in range(2)]
+        reading = [in_thread(lambda: calls.read_company_settings(ready)) for _ in range(2)]
         requests.wait_for(2)
-        ends = at_once([lambda: live_reads.read_company_settings(ready)] * 2)
+        ends = at_once([lambda: calls.read_company_settings(ready)] * 2)
     assert [read.result(60).name for read in reading] == ["Nordvik Bygg AB"] * 2
-    busy = [end for end in ends if isinstance(end, live_reads.TooBusy)]
+    busy = [end for end in ends if isinstance(end, calls.TooBusy)]
     assert len(busy) == 2
     assert Push.objects.count() == 0

@@ -11,12 +11,13 @@ from accounts.models import User
 from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
 from dev.sandbox.store import Document
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain import mapping, previous_values
 from integrations.domain.diff import Decision
 from integrations.domain.previous_values import Standing
 from integrations.exceptions import AlreadyUnderWay, Archived, ContactGone, CustomerGone, NotUndoable
-from integrations.forms.snapshot import Snapshot, about_link, read_remote
+from integrations.forms.snapshot import Snapshot
+from integrations.forms.update import about_link, read_remote
 from integrations.models import Connection, CustomerLink, Event, EventKind, Kind, Origin, Push, PushState
 from integrations.services.link import link_company, unlink_company
 from integrations.services.undo import request_undo
@@ -45,7 +46,7 @@ def before(ready: Connection, sandbox: Sandbox) -> mapping.Values:
 @pytest.fixture
 def link(ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox) -> CustomerLink:
     """The company is linked to a customer that differs in nearly everything; Åsa is chosen."""
-    customer = live_reads.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
+    customer = calls.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
     made = link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     made.choose_contact(contact)
     return made
@@ -147,7 +148,7 @@ def test_an_undo_neither_joins_nor_replaces_what_is_under_way(
 def test_an_update_of_an_earlier_link_is_not_undone(
     done: Push, company: Company, ready: Connection, sandbox: Sandbox, ulf: User
 ) -> None:
-    customer = live_reads.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
+    customer = calls.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
     unlink_company(user=ulf, company=company)
     with pytest.raises(NotUndoable):
         put_back(done, sandbox, ulf, "Name")
@@ -172,7 +173,7 @@ def test_linking_the_same_customer_again_forgets_nothing(
 ) -> None:
     before = CustomerLink.objects.get(company=company)
     before.choose_contact(contact)
-    customer = live_reads.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
+    customer = calls.read_customer(ready, customer_id=str(customer_there(sandbox)["Id"]))
     link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     after = CustomerLink.objects.get(company=company)
     assert (after.contact, after.sent, after.answered) == (contact, before.sent, before.answered)

@@ -20,7 +20,7 @@ from dev.sandbox.store import Document
 from dev.sandbox.switches import Switches
 from dev.sandbox.world import COMPANY, INVOICE
 from integrations.clock import database_now
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.eaccounting.errors import Intercepted, NotFound
 from integrations.messages.sentences import sentence
 from integrations.models import Connection, CustomerLink, Push, PushState, WaitReason
@@ -85,7 +85,7 @@ def test_the_whole_road_holds_whichever_way_it_is(
     _update_beside_a_persons_edit(sandbox, anna, company, settle)
     # Nobody knows a number to look for in the list: without eAccounting's words nothing is told.
     with pytest.raises(Intercepted if switch == "unknown_id_body" else NotFound):
-        live_reads.read_customer(connection, customer_id=NOWHERE)
+        calls.read_customer(connection, customer_id=NOWHERE)
     [customer] = named(sandbox)
     company.save_changes(now=timezone.now(), values={"city": "Umeå"})
     push = sheets.update_all(user=anna, company=company)

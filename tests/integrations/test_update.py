@@ -11,7 +11,7 @@ from accounts.models import User
 from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
 from dev.sandbox.store import Document
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.delivery.worker import deliver
 from integrations.domain.mapping import BY_PROPERTY
 from integrations.eaccounting.errors import Intercepted
@@ -61,7 +61,7 @@ def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox, the
 
 
 def link_to(row: Document, *, company: Company, connection: Connection, user: User) -> CustomerLink:
-    customer = live_reads.read_customer(connection, customer_id=str(row["Id"]))
+    customer = calls.read_customer(connection, customer_id=str(row["Id"]))
     return link_company(user=user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
 
 

@@ -7,7 +7,7 @@ from accounts.models import User
 from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
 from dev.sandbox.store import Document
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.domain import diff, mapping
 from integrations.domain.diff import Base, Decision, Side
 from integrations.exceptions import CannotSendValues, NothingToDecide, NotLinked, TermsNotAllowed
@@ -37,7 +37,7 @@ def edit_there(sandbox: Sandbox, **values: str) -> None:
 def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> CustomerLink:
     """The company is linked to a customer that differs in nearly everything; nothing was sent."""
     company.save_changes(now=timezone.now(), values={"phone": PHONE})
-    customer = live_reads.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    customer = calls.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
     made = link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     sandbox.forget_calls()
     return made
@@ -343,7 +343,7 @@ def test_what_was_confirmed_about_one_customer_is_not_repeated_on_another(
     edit_there(sandbox, Telephone="08-777 77 77")
     failed = run(push)
     other = next(row for row in sandbox.customers() if row["CustomerNumber"] == "1002")
-    customer = live_reads.read_customer(ready, customer_id=str(other["Id"]))
+    customer = calls.read_customer(ready, customer_id=str(other["Id"]))
     link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     with pytest.raises(NothingToDecide):
         repeat_push(user=ulf, push=failed)
@@ -364,7 +364,7 @@ def test_linking_and_writing_is_one_step(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     company.save_changes(now=timezone.now(), values={"phone": PHONE})
-    customer = live_reads.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    customer = calls.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
     here = mapping.values_of(company, None, groups=mapping.COMPANY_GROUPS)
     rows = diff.compare(here=here, there=mapping.owned(customer.raw))
     choices = {row.key: Side.THEIRS for row in rows} | {"Telephone": Side.OURS}

@@ -14,7 +14,7 @@ from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
 from dev.sandbox.store import Document
 from integrations.clock import database_now
-from integrations.delivery import live_reads, outcomes
+from integrations.delivery import calls, outcomes
 from integrations.delivery.outcomes import failure_of
 from integrations.domain import mapping, previous_values
 from integrations.domain.diff import Side
@@ -52,7 +52,7 @@ def edit(company: Company, **values: str) -> None:
 def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> CustomerLink:
     """The company is linked to a customer that differs in nearly everything; nothing was sent."""
     edit(company, phone=FIRST)
-    customer = live_reads.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
+    customer = calls.read_customer(ready, customer_id=str(there(sandbox)["Id"]))
     made = link_company(user=ulf, company=company, connection=ready, customer=customer, origin=Origin.PASTED)
     sandbox.forget_calls()
     return made

@@ -17,7 +17,7 @@ from dev.sandbox.core import Sandbox
 from integrations import tasks
 from integrations.access import rate_limit
 from integrations.clock import database_now
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.delivery.worker import deliver_next
 from integrations.models import Connection, Push, PushState, TermsOfPayment, WaitReason, push_queue
 from integrations.models.push import ASKED_LONG_AGO
@@ -123,7 +123,7 @@ def _terms_are_chosen(stage: Stage, _push: Push) -> None:
 
 def _a_person_decides(stage: Stage, push: Push) -> None:
     [candidate] = push.candidates
-    customer = live_reads.read_customer(Connection.objects.get(), customer_id=candidate["id"])
+    customer = calls.read_customer(Connection.objects.get(), customer_id=candidate["id"])
     link_possible_duplicate(user=stage.admin, push=push, customer=customer)
 
 

@@ -20,7 +20,7 @@ from integrations.clock import database_now
 from integrations.delivery.worker import deliver, deliver_next
 from integrations.models import Connection, Push
 from integrations.models.push import HEAD_START, OPEN
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 from tests.integrations.threads import in_thread
 from tests.machine.checks import Checks
 from tests.machine.fates import CALM, FATES, Fate, killed_before_statement

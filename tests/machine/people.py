@@ -8,7 +8,7 @@ from companies.models import Company, Contact
 from dev.sandbox.store import Document
 from integrations.access.rate_limit import NoSlot
 from integrations.access.token_lock import LockTaken
-from integrations.delivery import live_reads, other_company, upkeep
+from integrations.delivery import calls, other_company, upkeep
 from integrations.domain import mapping
 from integrations.domain.diff import Side
 from integrations.eaccounting.errors import EAccountingError
@@ -20,8 +20,7 @@ from integrations.services import ask_admin as asking
 from integrations.services import connect as connecting
 from integrations.services.create import confirm_create_anyway
 from integrations.services.link import link_company, link_possible_duplicate, unlink_company
-from integrations.services.outbox import cancel_push, recheck_push
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import cancel_push, current_connection, recheck_push
 from integrations.services.try_again import repeat_push
 from tests import sheets
 from tests.machine.world import World
@@ -77,7 +76,7 @@ class People:
         """Do it as a view does: every way of saying no has its sentence."""
         try:
             act()
-        except (Refusal, live_reads.TooBusy, NotConnected, NoSlot, EAccountingError) as refusal:
+        except (Refusal, calls.TooBusy, NotConnected, NoSlot, EAccountingError) as refusal:
             parameters = getattr(refusal, "parameters", {})
             words = sentence(refusal.code, {"name": "", "links": 0, **parameters})
             if words.startswith(UNHELPFUL):
@@ -195,7 +194,7 @@ class People:
         company, row = Company.objects.get(pk=company_id), rows[which % len(rows)]
 
         def paste() -> None:
-            customer = live_reads.read_customer(connection, customer_id=str(row["Id"]))
+            customer = calls.read_customer(connection, customer_id=str(row["Id"]))
             link_company(
                 user=self.user, company=company, connection=connection, customer=customer, origin=Origin.PASTED
             )
@@ -239,7 +238,7 @@ class People:
 
     def _link_instead(self, push: Push, customer_id: str) -> None:
         def choose() -> None:
-            customer: Customer = live_reads.read_customer(push.connection, customer_id=customer_id)
+            customer: Customer = calls.read_customer(push.connection, customer_id=customer_id)
             link_possible_duplicate(user=self.user, push=push, customer=customer)
 
         self.try_to(choose)

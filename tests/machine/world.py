@@ -22,12 +22,12 @@ from dev.sandbox.world import COMPANY
 from dev.sandbox.world import Settings as SandboxSettings
 from integrations import tasks
 from integrations.access import client_factory, rate_limit
-from integrations.delivery import live_reads
+from integrations.delivery import calls
 from integrations.eaccounting import oauth
 from integrations.models import Connection, Origin
 from integrations.services import connect as connecting
 from integrations.services.link import link_company
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 from tests.integrations.conftest import confirm_terms, forget_gateway
 from tests.machine.clock import HandClock
 from tests.machine.remote import Remote
@@ -119,7 +119,7 @@ class World:
             self.companies.append(company.pk)
         connection = current_connection(self.user.account_id)
         assert connection is not None
-        customer = live_reads.read_customer(connection, customer_id=str(self.remote.rows("1")[0]["Id"]))
+        customer = calls.read_customer(connection, customer_id=str(self.remote.rows("1")[0]["Id"]))
         link_company(user=self.user, company=company, connection=connection, customer=customer, origin=Origin.PASTED)
 
     def begin(self) -> None:

@@ -17,7 +17,7 @@ from integrations.eaccounting.smoke import grant, limits, reads, writes
 from integrations.eaccounting.smoke.asking import Asker, Finding, Question
 from integrations.exceptions import NotConnected
 from integrations.models import Connection
-from integrations.services.preconditions import current_connection
+from integrations.services.requests import current_connection
 
 PATIENCE = 60.0  # seconds to wait for a slot of the budget: nobody is in a hurry here
 COLUMN = 76

@@ -1,8 +1,21 @@
-"""What all services look up first: the account's connection, a company's links, and both locked; how a link ends."""
+"""What every request needs: the account's connection and the company's links, locked, and a push in the outbox."""
+
+from django.db import transaction
 
 from accounts.models import User
 from companies.models import Company, Contact
-from integrations.exceptions import AlreadyUnderWay, Archived, ContactGone, NotConnected
+from integrations import tasks
+from integrations.clock import database_now
+from integrations.domain import mapping
+from integrations.domain.mapping import Values
+from integrations.exceptions import (
+    AlreadyUnderWay,
+    Archived,
+    CannotSendValues,
+    ContactGone,
+    NotConnected,
+    NothingToDecide,
+)
 from integrations.models import Connection, CustomerLink, Event, EventKind, Push
 from integrations.models.push import OPEN
 
@@ -98,3 +111,47 @@ def under_way(push: Push) -> AlreadyUnderWay:
     """Return the refusal that says whose push is under way, or which eAccounting company was disconnected during it."""
     left = "" if push.connection.is_current else str(push.connection)
     return AlreadyUnderWay(by=str(push.requested_by), kind=push.kind, left=left)
+
+
+def record(user: User, company: Company, connection: Connection, **wish: object) -> Push:
+    """Write the push into the outbox, and wake a worker once it is committed."""
+    now = database_now()
+    push = Push.objects.create(
+        account_id=company.account_id,
+        connection=connection,
+        company=company,
+        requested_by=user,
+        requested_at=now,
+        next_attempt_at=now,
+        **wish,
+    )
+    wake_when_committed(push)
+    return push
+
+
+def wake_when_committed(push: Push) -> None:
+    """Wake a worker after the commit. The push is recorded by then: a failure here must not fail the click."""
+    transaction.on_commit(lambda: tasks.wake(push.pk), robust=True)
+
+
+def refuse_problems(values: Values) -> None:
+    """Raise CannotSendValues if a value is missing or too long."""
+    problems = mapping.problems(values)
+    if problems:
+        raise CannotSendValues(problems)
+
+
+def recheck_push(*, push: Push) -> None:
+    """Look once more in eAccounting for what became of a push, because a person wants it. Raises NothingToDecide."""
+    with transaction.atomic():
+        if not push.look_again(now=database_now()):
+            raise NothingToDecide
+        wake_when_committed(push)
+
+
+def cancel_push(*, user: User, push: Push) -> None:
+    """Cancel a waiting push. Raises NothingToDecide when it is being sent or was sent."""
+    with transaction.atomic():
+        if not push.cancel(now=database_now()):
+            raise NothingToDecide
+        Event.add(EventKind.CANCELLED, connection=push.connection, company=push.company, actor=user)
