@@ -187,7 +187,7 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_the_others_do(
 
 
 @pytest.mark.parametrize("hours", [1, -1], ids=["ahead", "behind"])
-def test_a_wish_of_a_web_host_whose_clock_is_an_hour_off_is_timed_and_sent_as_any_other(
+def test_a_push_of_a_web_host_whose_clock_is_an_hour_off_is_sent_as_any_other(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, as_user: Callable[[User], Client], hours: int
 ) -> None:
     browser = as_user(ulf)
@@ -280,7 +280,7 @@ def test_a_user_deactivated_in_a_run_stops_what_was_not_sent_and_others_can_go_o
 # --- Another account's ids ---------------------------------------------------------------------------------
 
 
-def test_every_task_with_an_id_of_nobody_or_of_another_account_changes_nothing_of_ours(
+def test_tasks_with_ids_of_nobody_or_of_another_account_change_nothing_of_ours(
     ready: Connection, company: Company, ulf: User, olav: User, sandbox: Sandbox, settings: Settings
 ) -> None:
     """A task takes the id of a row and nothing else: whose it is stands in the row. URLs: tests/test_rights.py."""

@@ -62,7 +62,7 @@ def test_asked_to_stop_in_a_run_it_ends_its_calls_first_and_the_next_one_goes_on
 
 
 @pytest.mark.workers
-def test_frozen_past_its_lease_after_the_bytes_left_its_late_answer_is_refused_by_the_fence(
+def test_the_late_answer_of_a_worker_frozen_past_its_lease_is_refused(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path,
     clock: MovableClock, settle: Run, card: Card,
 ) -> None:  # fmt: skip
