@@ -99,7 +99,7 @@ MUTANTS = {
         "R7",
         "write_without_fence",
         "integrations.models.push.Push._write",
-        ("tests/integrations/test_push.py::test_who_was_frozen_past_its_lease_writes_nothing",),
+        ("tests/integrations/test_push_transitions.py::test_who_was_frozen_past_its_lease_writes_nothing",),
     ),
     "our own write is somebody's change": Mutant(
         "R7",
