@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from accounts.models import Account, Role, User
 
+LADDER = [Role.VIEWER, Role.USER, Role.ADMIN]  # each may do what those before it may; not asked of the product
 LOGIN = 0  # the outcome "sent to the login page"; every other outcome is an HTTP status
 Words = dict[str, object]
 
@@ -55,7 +56,7 @@ class Case:
 
     def may(self, user: User | None) -> bool:
         """Whether this page is open to them."""
-        return self.needs is None or (user is not None and user.may(self.needs))
+        return self.needs is None or (user is not None and LADDER.index(user.role) >= LADDER.index(self.needs))
 
     def outcomes(self, user: User | None, method: str) -> set[int]:
         """List the statuses that are right for this person and method."""

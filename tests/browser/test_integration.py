@@ -83,7 +83,7 @@ def test_a_duplicate_that_came_after_the_sheet_is_found_and_linked_instead(desk:
     assert not [c for c in eaccounting.customers() if c["Name"] == "Brovakten Säkerhet AB"]
 
 
-def test_a_duplicate_that_came_after_the_sheet_is_found_and_a_new_customer_wanted_anyway(
+def test_a_duplicate_that_came_after_the_sheet_is_shown_and_may_be_passed_over(
     desk: Page, eaccounting: Sandbox
 ) -> None:
     open_card(desk, "Brovakten Säkerhet AB")

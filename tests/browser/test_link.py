@@ -107,7 +107,7 @@ def _tab_to(page: Page, target: Locator) -> None:
     pytest.fail("Tab does not reach it.")
 
 
-def test_another_registration_number_is_warned_of_and_a_taken_customer_leads_to_its_company(
+def test_linking_warns_of_another_number_and_leads_to_the_company_linked_already(
     desk: Page, eaccounting: Sandbox
 ) -> None:
     sheet = _open(desk, OTHER)

@@ -11,6 +11,7 @@ from tests.crashes.stage import Stage, at_work
 from tests.holding import held
 from tests.integrations.conftest import CUSTOMERS
 from tests.integrations.workers import until
+from tests.thorough import mostly_thorough
 
 pytestmark = [pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
@@ -23,7 +24,7 @@ REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize("fate", SIGNALS)
+@pytest.mark.parametrize("fate", mostly_thorough(SIGNALS, but=Fate.KILL))
 @pytest.mark.parametrize(("name", "method", "path", "point"), REQUESTS)
 def test_the_end_of_a_process_that_awaits_an_answer_does_no_harm(
     stage: Stage, name: str, method: str, path: str, point: Point, fate: Fate

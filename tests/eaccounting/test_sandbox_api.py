@@ -17,6 +17,8 @@ from integrations.eaccounting.oauth import OAuthConfig
 from tests.eaccounting.conftest import connect
 from tests.eaccounting.payloads import SWEDISH_30_DAYS, payload
 
+pytestmark = pytest.mark.thorough  # the stand-in, and nothing of the product
+
 Call = Callable[..., Response]
 
 

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.thorough  # the stand-in, and nothing of the product
+
 ROOT = Path(__file__).parents[2]
 
 

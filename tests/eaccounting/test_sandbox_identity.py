@@ -13,6 +13,8 @@ from integrations.eaccounting.errors import ConnectionRevoked, Unauthorized
 from integrations.eaccounting.oauth import OAuthConfig
 from tests.eaccounting.conftest import REDIRECT_URI, connect, consent
 
+pytestmark = pytest.mark.thorough  # the stand-in, and nothing of the product
+
 GOOD = {
     "response_type": "code",
     "client_id": "sandbox-client",

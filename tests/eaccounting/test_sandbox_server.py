@@ -30,6 +30,8 @@ from tests.eaccounting.payloads import payload
 from tests.holding import committed_late
 from tests.integrations.workers import until
 
+pytestmark = pytest.mark.thorough  # the stand-in, and nothing of the product
+
 Steer = Callable[..., tuple[int, dict[str, object]]]
 
 

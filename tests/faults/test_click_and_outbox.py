@@ -165,7 +165,7 @@ NOT_SAVED = "Nothing was saved, and nothing was sent to Visma eAccounting. Go ba
 CANNOT_TELL = "We do not know yet whether your last change was saved. Reload the page in a minute to see."
 
 
-def test_without_a_database_the_click_says_that_nothing_was_sent_and_leaves_nothing_behind(
+def test_without_a_database_a_click_says_that_nothing_was_sent(
     ready: Connection, company: Company, ulf: User, as_user: Callable[[User], Client], sandbox: Sandbox,
     line_to_database: Proxy,
 ) -> None:  # fmt: skip
@@ -183,7 +183,7 @@ def test_without_a_database_the_click_says_that_nothing_was_sent_and_leaves_noth
     assert (Push.objects.count(), Event.objects.count(), sandbox.calls(path="/v2")) == (0, events, [])
 
 
-def test_when_the_answer_to_the_commit_is_lost_nothing_is_claimed_and_what_was_saved_is_sent(
+def test_when_the_answer_to_a_commit_is_lost_the_page_claims_nothing(
     ready: Connection, company: Company, ulf: User, as_user: Callable[[User], Client], sandbox: Sandbox, run: Run,
     line_to_database: Proxy,
 ) -> None:  # fmt: skip
@@ -207,7 +207,7 @@ def test_when_the_answer_to_the_commit_is_lost_nothing_is_claimed_and_what_was_s
 
 
 @pytest.mark.parametrize("limit", ["idle_in_transaction_session_timeout", "transaction_timeout"])
-def test_a_session_that_the_database_ends_in_a_click_is_told_like_a_database_that_is_away(
+def test_a_database_session_that_ends_in_a_click_is_told_as_a_database_away(
     ready: Connection, company: Company, ulf: User, as_user: Callable[[User], Client], limit: str
 ) -> None:
     """Django calls it an internal error; for the person who clicked it is none of ours."""

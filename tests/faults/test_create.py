@@ -83,7 +83,7 @@ def test_a_lost_answer_is_told_and_ends_with_one_customer(
     assert UP_TO_DATE in card(ulf, wish.company)
 
 
-def test_stored_only_after_our_first_look_it_is_found_and_the_card_says_what_is_made_sure(
+def test_a_customer_stored_after_our_first_look_is_found_and_told(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, settle: Run, card: Card
 ) -> None:
     """The moment of the late commit is the test's: the sandbox forgets the row, and remembers it after our look."""
@@ -352,7 +352,7 @@ def test_a_look_that_something_on_the_way_refuses_is_told_and_waited_for(
 
 @pytest.mark.parametrize("when", ["before", "after"], ids=["not-committed", "committed"])
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_create_that_something_on_the_way_refused_may_have_been_stored_and_is_looked_for(
+def test_a_create_refused_by_something_on_the_way_is_looked_for(
     wish: Push, sandbox: Sandbox, run: Run, settle: Run, status: int, when: str
 ) -> None:
     sandbox.fault(kind="status", status=status, method="POST", path="/v2/customers", when=when)

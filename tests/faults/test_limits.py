@@ -174,7 +174,7 @@ def theirs(ready: Connection, olav: User, sandbox: Sandbox) -> Connection:
 
 @pytest.mark.workers
 @pytest.mark.django_db(transaction=True)
-def test_clicks_of_one_account_are_done_beside_the_run_of_another_and_a_token_that_breaks_stops_its_own_rows_only(
+def test_the_run_and_the_broken_token_of_one_account_do_not_hold_up_another(
     ready: Connection, theirs: Connection, ulf: User, anna: User, olav: User, sandbox: Sandbox, server: SandboxServer,
     add_company: AddCompany, as_user: Callable[[User], Client], tmp_path: Path, card: Card,
 ) -> None:  # fmt: skip

@@ -40,6 +40,7 @@ from tests.integrations.conftest import AddCompany, Run, named, posts
 from tests.integrations.threads import in_thread
 from tests.integrations.workers import SHORT_LEASES, until
 from tests.proxy import Proxy
+from tests.thorough import mostly_thorough
 
 real_threads = pytest.mark.django_db(transaction=True)
 
@@ -71,17 +72,19 @@ def restart(store: Store) -> None:
 
 @pytest.mark.workers
 @real_threads
+@pytest.mark.parametrize("rows", mostly_thorough([30, 120], but=30))
 def test_a_database_that_restarts_in_a_run_loses_and_doubles_nothing(
-    own_database: Store, ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path
-) -> None:
-    """Scaled: 60 rows, three restarts; what was in flight is looked after when its lease is over."""
-    names = begin_run(ready, ulf, count=60)
+    own_database: Store, ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path,
+    rows: int,
+) -> None:  # fmt: skip
+    """What was in flight is looked after when its lease is over."""
+    names = begin_run(ready, ulf, count=rows)
     sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.05, when="after", count=None)
     with FaultyWorkers(folder=tmp_path, server=server, environment=SHORT_LEASES):
-        for count in (10, 20, 30):
+        for count in (rows // 6, rows // 3, rows // 2):
             wait_for_despite_restarts(count)
             restart(own_database)
-        wait_for_despite_restarts(60)
+        wait_for_despite_restarts(rows)
     assert_run_is_over(sandbox, names)
 
 
@@ -131,14 +134,15 @@ def test_a_bad_line_to_the_database_loses_and_doubles_nothing(
 
 @pytest.mark.workers
 @real_threads
+@pytest.mark.parametrize("rows", mostly_thorough([60, 500], but=60))
 def test_a_broker_that_is_wiped_again_and_again_while_many_wait_loses_nothing(
-    ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path
+    ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path, rows: int
 ) -> None:
-    """Scaled: 150 rows instead of 500, poked for and wiped before the worker starts and while it works."""
-    names = begin_run(ready, ulf, count=150)
+    """Poked for and wiped before the worker starts and while it works."""
+    names = begin_run(ready, ulf, count=rows)
     for push_id in Push.objects.values_list("pk", flat=True):
         tasks.deliver_push.apply_async(kwargs={"push_id": push_id})
-    assert rate_limit._redis().llen("clicks") == 150
+    assert rate_limit._redis().llen("clicks") == rows
     rate_limit._redis().flushdb()
     over = threading.Event()
 
@@ -148,11 +152,11 @@ def test_a_broker_that_is_wiped_again_and_again_while_many_wait_loses_nothing(
 
     wiping = in_thread(wipe)
     with FaultyWorkers(folder=tmp_path, server=server):
-        wait_for(150)
+        wait_for(rows)
         over.set()
     wiping.result(60)
     assert_run_is_over(sandbox, names)
-    assert posts(sandbox) == 150
+    assert posts(sandbox) == rows
 
 
 # --- Clocks ------------------------------------------------------------------------------------------------
@@ -160,7 +164,7 @@ def test_a_broker_that_is_wiped_again_and_again_while_many_wait_loses_nothing(
 
 @pytest.mark.workers
 @real_threads
-@pytest.mark.parametrize("hours", [1, -1], ids=["ahead", "behind"])
+@pytest.mark.parametrize("hours", mostly_thorough([1, -1], but=1), ids=["ahead", "behind"])
 def test_a_worker_whose_clock_is_an_hour_off_does_what_the_others_do(
     ready: Connection, company: Company, add_company: AddCompany, ulf: User, sandbox: Sandbox, server: SandboxServer,
     tmp_path: Path, hours: int,
@@ -187,7 +191,7 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_the_others_do(
 
 
 @pytest.mark.parametrize("hours", [1, -1], ids=["ahead", "behind"])
-def test_a_wish_of_a_web_host_whose_clock_is_an_hour_off_is_timed_and_sent_as_any_other(
+def test_a_push_of_a_web_host_whose_clock_is_an_hour_off_is_sent_as_any_other(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, as_user: Callable[[User], Client], hours: int
 ) -> None:
     browser = as_user(ulf)
@@ -280,7 +284,7 @@ def test_a_user_deactivated_in_a_run_stops_what_was_not_sent_and_others_can_go_o
 # --- Another account's ids ---------------------------------------------------------------------------------
 
 
-def test_every_task_with_an_id_of_nobody_or_of_another_account_changes_nothing_of_ours(
+def test_tasks_with_ids_of_nobody_or_of_another_account_change_nothing_of_ours(
     ready: Connection, company: Company, ulf: User, olav: User, sandbox: Sandbox, settings: Settings
 ) -> None:
     """A task takes the id of a row and nothing else: whose it is stands in the row. URLs: tests/test_rights.py."""

@@ -71,7 +71,7 @@ def wishes(ready: Connection, add_company: AddCompany, ulf: User) -> list[Push]:
 
 @real_threads
 @pytest.mark.parametrize("rotate", [True, False])
-def test_eight_workers_that_meet_an_expired_token_make_one_token_call_and_all_are_done(
+def test_eight_workers_that_meet_an_expired_token_make_one_token_call(
     wishes: list[Push], sandbox: Sandbox, rotate: bool
 ) -> None:
     sandbox.switch(rotate_refresh_tokens=rotate)
@@ -178,7 +178,7 @@ def test_revoked_by_the_user_is_one_banner_and_one_mail_for_all_pushes(
 
 
 @real_threads
-def test_a_refused_grant_that_is_accepted_half_a_minute_later_is_told_meanwhile_and_everything_is_sent(
+def test_a_grant_that_is_refused_for_half_a_minute_is_told_and_all_is_sent(
     wishes: list[Push], ulf: User, sandbox: Sandbox, card: Card, clock: MovableClock
 ) -> None:
     """Scaled: 30 s are 1 s."""
@@ -238,7 +238,7 @@ def test_refused_with_a_fresh_token_too_needs_a_person_after_two_calls(
 
 
 @real_threads
-def test_disconnecting_while_many_wait_and_four_are_being_sent_cancels_only_what_was_not_sent(
+def test_disconnecting_cancels_what_waits_and_not_what_is_being_sent(
     ready: Connection, add_company: AddCompany, ulf: User, anna: User, sandbox: Sandbox, card: Card
 ) -> None:
     """Scaled: 20 wait instead of 100."""

@@ -101,7 +101,7 @@ def test_a_bad_line_to_eaccounting_is_survived(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["reset", "no_answer"])
-def test_a_put_that_is_stored_after_our_reading_again_reverts_neither_a_person_nor_a_newer_value(
+def test_a_put_stored_after_we_read_again_reverts_nobodys_value(
     wish: Push, company: Company, ulf: User, sandbox: Sandbox, settle: Run, settings: Settings, how: str
 ) -> None:
     settings.EACCOUNTING_CALL_SECONDS = call_seconds(how)
@@ -129,7 +129,7 @@ def delivered() -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_three_edits_with_a_click_each_within_a_second_are_two_puts_at_most_and_the_last_value_is_there(
+def test_three_edits_within_a_second_are_two_puts_at_most_and_the_last_value_wins(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, card: Card
 ) -> None:
     workers = []
@@ -175,7 +175,7 @@ def test_killed_between_reading_and_writing_the_card_waits_and_it_is_done_again(
     assert (there(sandbox)["Name"], foreign(there(sandbox)), puts(sandbox)) == (wish.company.name, foreign(before), 1)
 
 
-def test_an_update_that_kills_three_workers_after_its_bytes_may_have_left_is_a_persons(
+def test_an_update_that_kills_three_workers_after_sending_waits_for_a_person(
     wish: Push, ulf: User, sandbox: Sandbox, clock: MovableClock, run: Run, settle: Run, card: Card
 ) -> None:
     Push.objects.update(crashes=2)

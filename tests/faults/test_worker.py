@@ -22,23 +22,25 @@ from tests.integrations.conftest import MovableClock, Run, named, posts
 from tests.integrations.threads import at_once
 from tests.integrations.workers import SHORT_LEASES, until
 from tests.proxy import Proxy
+from tests.thorough import mostly_thorough
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.workers
+@pytest.mark.parametrize("rows", mostly_thorough([40, 400], but=40))
 def test_the_whole_worker_killed_in_a_run_leaves_no_row_behind_and_doubles_none(
-    ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path
+    ready: Connection, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path, rows: int
 ) -> None:
-    """Scaled: 100 rows instead of 1,000. What is in hand when it dies is looked after when its lease is over."""
-    names = begin_run(ready, ulf, count=100)
+    """What is in hand when it dies is looked after when its lease is over."""
+    names = begin_run(ready, ulf, count=rows)
     sandbox.fault(kind="delay", method="POST", path="/v2/customers", seconds=0.05, when="after", count=None)
     with FaultyWorkers(folder=tmp_path, server=server, environment=SHORT_LEASES) as first:
-        wait_for(30)
+        wait_for(rows // 4)
         first.kill()
-    assert done() < 100
+    assert done() < rows
     with FaultyWorkers(folder=tmp_path, server=server, environment=SHORT_LEASES):
-        wait_for(100)
+        wait_for(rows)
     assert_run_is_over(sandbox, names)
 
 
@@ -62,7 +64,7 @@ def test_asked_to_stop_in_a_run_it_ends_its_calls_first_and_the_next_one_goes_on
 
 
 @pytest.mark.workers
-def test_frozen_past_its_lease_after_the_bytes_left_its_late_answer_is_refused_by_the_fence(
+def test_the_late_answer_of_a_worker_frozen_past_its_lease_is_refused(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, server: SandboxServer, tmp_path: Path,
     clock: MovableClock, settle: Run, card: Card,
 ) -> None:  # fmt: skip

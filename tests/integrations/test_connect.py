@@ -89,7 +89,7 @@ def test_reconnecting_the_same_company_keeps_terms_and_links(
     assert link_of(company, again) is not None
 
 
-def test_after_disconnecting_another_company_may_be_connected_and_the_first_one_again(
+def test_after_disconnecting_another_company_and_then_the_first_can_be_connected(
     ready: Connection, company: Company, ulf: User, anna: User, run: Run, sandbox: Sandbox
 ) -> None:
     run(sheets.create(user=ulf, company=company))
@@ -341,7 +341,7 @@ def test_an_answer_to_bytes_that_left_is_recorded_although_somebody_disconnects(
 
 
 @real_threads
-def test_bytes_that_reach_eaccounting_after_a_disconnect_are_refused_and_end_cancelled(
+def test_a_request_that_arrives_after_a_disconnect_is_refused_and_cancelled(
     ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
 ) -> None:
     """SENDING stands in the row before the bytes leave; a disconnect in between takes the grant from under them."""
@@ -374,7 +374,7 @@ def test_what_waited_for_the_connection_goes_on_after_reconnecting(
 
 
 @real_threads
-def test_a_row_that_begins_to_wait_while_the_connection_is_mended_does_not_wait_for_ever(
+def test_a_push_that_begins_to_wait_while_its_connection_recovers_goes_on(
     ready: Connection, company: Company, ulf: User, anna: User, sandbox: Sandbox
 ) -> None:
     """The worker has seen the blocked connection, then it is unblocked, and only then the worker writes."""
@@ -492,7 +492,7 @@ def test_an_idle_grant_that_was_revoked_is_told_before_somebody_needs_it(ready: 
     assert len(sandbox.calls(path=TOKEN)) == 2
 
 
-def test_a_token_endpoint_that_is_away_is_asked_again_for_an_idle_grant_but_not_at_once(
+def test_a_token_endpoint_that_is_away_is_asked_again_later_for_an_idle_grant(
     ready: Connection, sandbox: Sandbox, clock: MovableClock
 ) -> None:
     idle(ready, days=8)

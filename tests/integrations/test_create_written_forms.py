@@ -22,6 +22,7 @@ from tests import sheets
 from tests.companies.registration_numbers import WRITTEN
 from tests.integrations.conftest import MAY, AddCompany, Run, named, posts
 from tests.integrations.test_customer_search import grow, lists, steps
+from tests.thorough import mostly_thorough
 
 NAMES = [
     ("Ekens Bygg", "Ekens  Bygg "),
@@ -89,7 +90,7 @@ def answered_on_the_sheet(connection: Connection, company: Company) -> list[tupl
 
 
 @pytest.mark.parametrize("when", WHEN)
-@pytest.mark.parametrize("country", WRITTEN)
+@pytest.mark.parametrize("country", mostly_thorough(WRITTEN, but="SE"))
 def test_a_number_stored_in_another_form_is_never_added_again(
     ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, store: Store,
     country: str, when: str,
@@ -103,7 +104,7 @@ def test_a_number_stored_in_another_form_is_never_added_again(
 
 
 @pytest.mark.parametrize("when", WHEN)
-@pytest.mark.parametrize("country", WRITTEN)
+@pytest.mark.parametrize("country", mostly_thorough(WRITTEN, but="SE"))
 def test_a_number_stored_without_its_country_is_never_added_again(
     add_company: AddCompany, ulf: User, sandbox: Sandbox, run: Run, store: Store, country: str, when: str
 ) -> None:
@@ -142,7 +143,7 @@ def test_many_with_its_name_do_not_hide_the_one_with_its_number(
     assert number in [candidate["number"] for candidate in push.candidates]
 
 
-@pytest.mark.parametrize("country", WRITTEN)
+@pytest.mark.parametrize("country", mostly_thorough(WRITTEN, but="SE"))
 def test_the_link_search_and_the_list_find_every_form(
     ready: Connection, account: Account, add_company: AddCompany, store: Store, country: str
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_switch_is_seen_by_reading(smoke: Smoke, name: str, values: list[Json]
     assert [smoke(**{name: value})["switches"][name] for value in values] == values
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "values"),
     [

@@ -120,7 +120,7 @@ def test_a_fresh_click_is_left_to_the_worker_that_was_poked_for_a_moment(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_who_pull_at_once_take_each_row_once_and_never_more_than_four_of_one_connection(
+def test_many_who_pull_at_once_take_each_push_once_and_four_of_a_connection(
     ready: Connection, theirs: Connection, ulf: User, olav: User, record: Record
 ) -> None:
     record(ready, ulf, count=10)

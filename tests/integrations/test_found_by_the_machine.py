@@ -61,7 +61,7 @@ def test_a_person_erased_while_the_customer_is_created_costs_nothing(
     assert (str(link.reference), link.contact) == (named(sandbox)[0]["Id"], None)
 
 
-def test_what_is_sent_of_a_person_is_what_was_confirmed_though_they_were_edited_since(
+def test_a_contact_person_is_sent_as_confirmed_though_edited_since(
     ready: Connection, company: Company, contact: Contact, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     wish = sheets.create(user=ulf, company=company, contact=contact)

@@ -148,7 +148,7 @@ def test_a_create_leaves_blank_values_out() -> None:
     assert (payload["IsActive"], payload["TermsOfPaymentId"]) == (True, "t")
 
 
-def test_without_a_registration_number_equal_payloads_have_one_fingerprint_and_others_another() -> None:
+def test_equal_payloads_without_a_registration_number_share_a_fingerprint() -> None:
     one = mapping.create_payload(values(registration_number=""), is_private_person=False, terms_id="t")
     assert mapping.fingerprint(one) == mapping.fingerprint(dict(reversed(one.items())))
     assert mapping.fingerprint(one) != mapping.fingerprint({**one, "Name": "Annan"})
@@ -270,7 +270,7 @@ def test_numbers_that_no_float_holds_come_back_as_they_were() -> None:
     assert jsontext.encode(mapping.replace_payload(raw, {}, fallback={})) == text
 
 
-def test_texts_that_no_column_holds_are_read_without_those_signs_and_echoed_as_they_were() -> None:
+def test_characters_that_no_column_holds_are_left_out_when_read_and_echoed() -> None:
     text = b'{"Name":"A\\u0000B\\ud800"}'
     raw = jsontext.decode(text)
     assert isinstance(raw, dict)

@@ -195,7 +195,7 @@ def test_the_customer_of_another_company_here_is_never_adopted(
     assert named(sandbox)[-1]["CustomerNumber"] == f"LG{wish.pk}-2"
 
 
-def test_a_worker_that_dies_when_its_number_was_refused_is_followed_by_the_next_number(
+def test_a_worker_that_dies_on_a_refused_number_is_followed_by_the_next_number(
     wish: Push, sandbox: Sandbox, clock: MovableClock, settle: Run, own: Connection
 ) -> None:
     """Nobody knows any more that it was refused: it has to be found out like any lost answer."""

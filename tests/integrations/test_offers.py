@@ -271,7 +271,7 @@ def test_its_tokens_are_encrypted_and_move_to_a_new_key(
     assert connect.test(current(anna)) == ""
 
 
-def test_what_is_not_known_of_the_left_company_is_looked_up_when_it_is_chosen_again_at_once(
+def test_an_unknown_push_is_looked_up_when_its_company_is_chosen_again_at_once(
     ready: Connection, anna: User, ulf: User, company: Company, sandbox: Sandbox, run: Run
 ) -> None:
     sandbox.fault(kind="reset", method="POST", path="/v2/customers", when="after")
@@ -289,7 +289,7 @@ def test_what_is_not_known_of_the_left_company_is_looked_up_when_it_is_chosen_ag
     assert run(push).state == PushState.DONE
 
 
-def test_a_row_that_was_being_sent_when_its_company_was_left_and_was_not_is_cancelled_too(
+def test_a_push_that_was_not_stored_when_its_company_was_left_is_cancelled(
     ready: Connection, anna: User, ulf: User, company: Company, sandbox: Sandbox, run: Run
 ) -> None:
     push = sheets.create(user=ulf, company=company)

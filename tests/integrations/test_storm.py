@@ -21,6 +21,7 @@ from tests import sheets
 from tests.integrations.conftest import AddCompany, forget_gateway, named
 from tests.integrations.threads import in_thread
 from tests.integrations.workers import LONGEST
+from tests.thorough import mostly_thorough
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,10 +81,11 @@ def storm() -> None:
         hand.result(60)
 
 
+@pytest.mark.parametrize("companies", mostly_thorough([30, 120], but=30))
 def test_no_company_is_created_twice_and_none_is_lost(
-    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, impatient: None
+    ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox, impatient: None, companies: int
 ) -> None:
-    names = [f"Storm {number} AB" for number in range(60)]
+    names = [f"Storm {number} AB" for number in range(companies)]
     for name in names:
         sheets.create(user=ulf, company=add_company(name=name, registration_number="", email="", phone=""))
     storm()

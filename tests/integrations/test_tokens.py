@@ -520,7 +520,7 @@ def test_a_tokens_life_is_counted_from_when_it_was_asked_for(ready: Connection, 
 
 
 @real_threads
-def test_workers_in_flight_survive_that_eaccounting_ends_tokens_early_again_and_again(
+def test_workers_survive_that_eaccounting_ends_tokens_early_again_and_again(
     ready: Connection, sandbox: Sandbox, add_company: AddCompany, ulf: User
 ) -> None:
     pushes = [

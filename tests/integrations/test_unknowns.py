@@ -150,7 +150,7 @@ def test_a_company_without_the_module_lets_everything_wait_where_it_is_needed(
 
 
 @pytest.mark.parametrize("moves", [True, False])
-def test_an_invoice_in_the_doubt_makes_a_near_customer_a_persons_to_judge_where_it_moves_it(
+def test_an_invoice_while_the_outcome_is_unknown_lets_a_person_judge(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle: Run, moves: bool
 ) -> None:
     """An old customer with our e-mail address, under another number: the look before did not show it."""

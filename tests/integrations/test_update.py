@@ -266,7 +266,7 @@ def test_an_update_of_a_company_that_is_being_created_is_refused(
         sheets.update_all(user=ulf, company=company)
 
 
-def test_texts_that_no_column_holds_are_stored_without_those_signs_and_sent_back_exactly(
+def test_characters_that_no_column_holds_are_left_out_and_sent_back_exactly(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, there: Document, run: Run
 ) -> None:
     odd = {"InvoiceAddress2": "Hus \0 och \ud800", "Note": "\0 \udfff"}

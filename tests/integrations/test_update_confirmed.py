@@ -67,7 +67,7 @@ def settle(company: Company, user: User, **choices: Side) -> Push | None:
 # --- Adding ------------------------------------------------------------------------------------------
 
 
-def test_a_customer_is_created_as_it_was_confirmed_though_the_company_changed_meanwhile(
+def test_a_customer_is_created_as_confirmed_though_the_company_changed(
     ready: Connection, company: Company, ulf: User, sandbox: Sandbox, run: Run
 ) -> None:
     push = sheets.create(user=ulf, company=company, Telephone="08-555 11 22", WwwAddress="")

@@ -186,7 +186,7 @@ def test_somebodys_edit_after_our_write_is_found(
     assert there(sandbox)["Telephone"] == SOMEBODYS
 
 
-def test_what_we_wrote_before_the_sheet_was_opened_is_no_base_when_somebody_writes_it_again(
+def test_our_write_from_before_the_sheet_is_no_base_when_somebody_repeats_it(
     first: Push, company: Company, anna: User, sandbox: Sandbox, run: Run
 ) -> None:
     run(first)
@@ -213,7 +213,7 @@ def test_somebodys_edit_while_nobody_knows_what_became_of_our_write_is_found(
     assert there(sandbox)["Telephone"] == SOMEBODYS
 
 
-def test_what_somebody_set_back_after_a_lost_write_that_was_stored_is_not_written_again(
+def test_a_value_set_back_after_a_lost_write_is_not_written_again(
     linked: CustomerLink, company: Company, ulf: User, sandbox: Sandbox, run: Run, settle: Run
 ) -> None:
     """The other value tells that the write was stored: what stands there as before is somebody's decision."""
@@ -239,7 +239,7 @@ def test_a_value_that_only_looks_otherwise_tells_nothing_of_a_lost_write(
     assert there(sandbox)["ContactPersonName"] == "Åsa Öberg"
 
 
-def test_a_second_update_goes_on_where_the_first_was_stored_and_partly_changed_by_somebody(
+def test_a_second_update_goes_on_after_somebody_changed_part_of_the_first(
     linked: CustomerLink, company: Company, ulf: User, anna: User, sandbox: Sandbox, run: Run, settle: Run
 ) -> None:
     first = confirmed(sheets.update_page(company), ulf, Telephone=OURS, EmailAddress=OURS)
@@ -348,7 +348,7 @@ def test_what_follows_a_refused_update_is_only_what_was_confirmed_meanwhile(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_people_who_confirm_their_pages_one_while_the_other_is_sent_both_get_what_they_chose(
+def test_two_people_who_confirm_sheets_at_once_both_get_what_they_chose(
     linked: CustomerLink, company: Company, ulf: User, anna: User, sandbox: Sandbox, run: Run,
     as_user: Callable[[User], Client],
 ) -> None:  # fmt: skip

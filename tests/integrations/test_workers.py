@@ -38,7 +38,7 @@ def wait_until_done(*pushes: Push) -> None:
     until(lambda: all(map(done, pushes)), what="done")
 
 
-def test_a_click_is_done_without_the_sweeper_and_a_message_delivered_twice_sends_once(
+def test_a_click_needs_no_sweeper_and_a_message_delivered_twice_sends_once(
     start: StartWorkers, company: Company, add_company: AddCompany, ulf: User, sandbox: Sandbox
 ) -> None:
     with start(beat=False):
@@ -56,6 +56,7 @@ def test_a_click_is_done_without_the_sweeper_and_a_message_delivered_twice_sends
     assert posts(sandbox) == 2
 
 
+@pytest.mark.thorough  # crashes/test_in_flight.py ends single processes there
 def test_killed_after_the_bytes_left_it_is_found_and_not_doubled(
     start: StartWorkers, company: Company, ulf: User, sandbox: Sandbox
 ) -> None:

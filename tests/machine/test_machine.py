@@ -15,7 +15,7 @@ from tests.machine.machine import Machine
 from tests.machine.world import API, IDENTITY, World, world
 
 THOROUGH = os.environ.get("MACHINE") == "thorough"
-RUNS = int(os.environ.get("MACHINE_RUNS", "1000" if THOROUGH else "100"))
+RUNS = int(os.environ.get("MACHINE_RUNS", "1000" if THOROUGH else "30"))
 # To make a failing run small takes minutes: only who asks for it waits for it.
 PHASES = (Phase.generate, Phase.shrink) if "MACHINE_SHRINK" in os.environ else (Phase.generate,)
 PROFILE = settings(

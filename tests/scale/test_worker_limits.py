@@ -61,7 +61,7 @@ def test_replacing_a_pool_process_costs_no_push(
 
 @pytest.mark.workers
 @pytest.mark.django_db(transaction=True)
-def test_asked_to_stop_in_the_middle_of_a_token_exchange_a_worker_ends_and_stores_it_first(
+def test_a_worker_asked_to_stop_ends_its_token_exchange_and_stores_it_first(
     tmp_path: Path, server: SandboxServer, ready: Connection, add_company: AddCompany, ulf: User, sandbox: Sandbox
 ) -> None:
     old = Connection.objects.get(pk=ready.pk).refresh_token

@@ -133,9 +133,7 @@ def test_without_an_admin_that_is_said(world: World, user: Client) -> None:
     assert Push.objects.get().is_parked
 
 
-def test_a_wish_from_before_the_connection_broke_is_kept_and_an_admin_can_still_be_asked(
-    world: World, user: Client
-) -> None:
+def test_a_push_from_before_the_connection_broke_can_still_be_asked_of_an_admin(world: World, user: Client) -> None:
     connection = world.connect(state=Connection.State.NEEDS_RECONNECT, broken_at=NOW)
     world.push(connection, wait_reason=WaitReason.CONNECTION, next_attempt_at=None, fence=1)
     shown = _panel(user, world.company)

@@ -66,7 +66,7 @@ def test_only_present_people_can_be_chosen(admin: Client, world: World, linked: 
     assert not Push.objects.exists()
 
 
-def test_choosing_shows_what_is_written_beside_what_is_there_and_saving_sends_exactly_that(
+def test_choosing_a_contact_shows_both_sides_and_saving_sends_exactly_that(
     admin: Client, world: World, linked: CustomerLink
 ) -> None:
     contact = world.contact()
@@ -151,7 +151,7 @@ def test_pressing_twice_adds_a_new_person_once(admin: Client, world: World, link
     assert Event.objects.filter(kind=EventKind.CONTACT_CHOSEN).count() == 1
 
 
-def test_a_choice_that_somebody_made_meanwhile_is_told_before_another_takes_its_place(
+def test_a_choice_that_somebody_made_meanwhile_is_told_before_it_is_replaced(
     admin: Client, world: World, linked: CustomerLink
 ) -> None:
     asa, bo = world.contact(), world.contact("Bo")

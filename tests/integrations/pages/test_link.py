@@ -313,7 +313,7 @@ def test_a_customer_that_nobody_has_or_had_is_said_to_be_none(
     assert not CustomerLink.objects.exists()
 
 
-def test_while_eaccounting_does_not_answer_the_index_shows_who_it_is_and_nothing_is_linked(
+def test_without_an_answer_the_index_shows_who_it_is_and_nothing_is_linked(
     admin: Client, world: World, filled: Connection, sandbox: Sandbox
 ) -> None:
     address = _address(world, _named(sandbox, "Norrsken Elteknik AB"))

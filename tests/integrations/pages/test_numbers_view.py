@@ -31,7 +31,7 @@ def shown(client: Client, address: str) -> str:
 
 
 @pytest.mark.parametrize(("refused", "code"), [(None, "numbers_not_offered"), (False, "numbers_not_safe")])
-def test_until_it_is_known_to_be_safe_the_choice_is_shown_with_the_reason_and_cannot_be_made(
+def test_own_numbers_cannot_be_chosen_until_they_are_known_to_be_safe(
     admin: Client, world: World, refused: bool | None, code: str
 ) -> None:
     connection = world.connect(duplicates_refused=refused)

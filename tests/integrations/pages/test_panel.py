@@ -200,7 +200,7 @@ def test_the_fields_that_changed_are_named_and_counted(world: World) -> None:
     assert world.panel().title == "3 fields differ"
 
 
-def test_of_changes_on_both_sides_the_title_names_the_fields_and_the_text_tells_the_rest(world: World) -> None:
+def test_the_title_names_the_fields_that_changed_on_both_sides(world: World) -> None:
     _changed_there(world, other={"Telephone": "1", "Name": "Another AB"}, Telephone="2", InvoiceCity="Lund")
     shown = world.panel()
     assert shown.title == "Changed in both systems: Phone number"
@@ -337,7 +337,7 @@ def test_a_new_customer_is_named_by_its_number_until_something_else_is_done(
     assert "Customer 1014 created" not in admin.get(f"/companies/{world.company.pk}/").content.decode()
 
 
-def test_a_customer_that_is_created_while_the_card_is_drawn_is_shown_or_asked_for_again(world: World) -> None:
+def test_a_customer_created_while_the_card_is_drawn_is_shown_or_polled_for(world: World) -> None:
     """The worker ends between two of the card's queries: what was read first must not hide the link for ever."""
     connection = world.connect()
     push = world.push(connection)
@@ -365,7 +365,7 @@ def test_another_companys_wish_is_not_shown(world: World) -> None:
     assert world.panel().state == State.NOT_LINKED
 
 
-def test_what_is_not_known_of_a_left_company_names_it_and_offers_nothing_that_would_be_refused(
+def test_an_unknown_push_of_a_left_company_names_it_and_offers_nothing_refused(
     world: World, as_user: Callable[[User], Client]
 ) -> None:
     _left(world)
