@@ -1,8 +1,8 @@
 """Ask an admin: e-mail the admins, and park what a sheet confirmed until they have fixed what only they can fix.
 
 A parked push waits like any other, but is due to nobody. Reconnecting, unblocking or choosing terms makes it due
-(push_queue.pull_forward, else recheck), only for the same eAccounting company. After seven days a person has to confirm it
-again.
+(push_queue.pull_forward, else recheck), only for the same eAccounting company. After seven days a person has to
+confirm it again.
 """
 
 from collections.abc import Collection
