@@ -183,7 +183,7 @@ class Push(models.Model):
     )
     payload = models.JSONField(null=True, blank=True)
     values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent
-    # The customer number of our own that is sent along, and how many of them were found taken (models/numbers.py).
+    # The customer number of our own that is sent along, and how many of them were found taken (models/connection.py).
     number = models.CharField(max_length=LONGEST_NUMBER, blank=True, default="", db_default="")
     numbers_given_up = models.PositiveSmallIntegerField(default=0, db_default=0)
     fingerprint = models.CharField(max_length=64, blank=True)
@@ -225,7 +225,7 @@ class Push(models.Model):
 
     @property
     def is_parked(self) -> bool:
-        """Whether it has waited for an admin from the beginning: recorded when one was asked (asking.py)."""
+        """Whether it has waited for an admin from the beginning: it was recorded when one was asked."""
         return self.waits_for_admin and self.fence == 0
 
     @property
