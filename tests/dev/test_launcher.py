@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.launcher.__main__ import CannotRun, _manage, _one_at_a_time, _refuse_used_port, _watch
+from dev.launcher.__main__ import CannotRun, _one_at_a_time, _refuse_used_port, _run_to_end, _watch
 from dev.launcher.environment import LocalEnvironment
 
 
@@ -29,7 +29,7 @@ def _environment(**variables: str) -> LocalEnvironment:
 )
 def test_a_wrong_setting_is_named_without_a_traceback(command: str, name: str, value: str, sentence: str) -> None:
     with pytest.raises(CannotRun, match=sentence) as raised:
-        _manage(command, environment=_environment(**{name: value}))
+        _run_to_end("manage.py", command, environment=_environment(**{name: value}))
     assert "Traceback" not in str(raised.value)
     assert "Exception" not in str(raised.value)
 

@@ -21,7 +21,7 @@ from integrations.services.customer_search import ask_for_duplicates
 from tests import sheets
 from tests.companies.registration_numbers import WRITTEN
 from tests.integrations.conftest import MAY, AddCompany, Run, named, posts
-from tests.integrations.test_customer_search import grow, lists, steps
+from tests.integrations.test_customer_index import grow, lists, steps
 from tests.thorough import mostly_thorough
 
 NAMES = [

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from accounts.models import User
 from integrations.models import Connection, CustomerIndex, Kind, Push, PushState, RemoteCustomer
 from tests.integrations.conftest import AddCompany
-from tests.integrations.test_customer_search import steps
+from tests.integrations.test_customer_index import steps
 
 BEFORE = [("integrations", "0011_confirmed_kind")]
 
