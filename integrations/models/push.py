@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import F, Q
 
 from accounts.models import User
 from integrations.models.push_queue import HEAD_START, PushQueue
@@ -118,8 +118,8 @@ class Push(PushQueue):
     def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **more: Any) -> None:
         """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create.
 
-        `more`: of an update what it overwrites (before); of a create its payload, fingerprint and number, and of the
-        look before it eAccounting's clock (looked_at) and the customers that were there (seen_ids).
+        `more`: of an update what it overwrites (before); of a create its payload and fingerprint, and of the look
+        before it eAccounting's clock (looked_at) and the customers that were there (seen_ids).
         """
         self._write(
             state=PushState.SENDING,
@@ -197,11 +197,6 @@ class Push(PushQueue):
             **NO_FAILURE,
         )
 
-    def try_next_number(self, *, now: datetime) -> None:
-        """Go on with another number of our own, now: this one is somebody else's. Raises LostLease."""
-        self._write(number="", numbers_given_up=self.numbers_given_up + 1)
-        self.wait(WaitReason.RETRY, until=now)
-
     def ask_person(self, *, candidates: list[dict[str, Any]]) -> None:
         """Stop until a person decides between these customers. Raises LostLease."""
         self._write(candidates=candidates)
@@ -249,9 +244,6 @@ class Push(PushQueue):
             state=PushState.WAITING,
             create_anyway=True,
             seen_ids=[*self.seen_ids, *(candidate["id"] for candidate in self.candidates)],
-            # What has our number was among the candidates: the new customer needs another.
-            numbers_given_up=F("numbers_given_up") + Case(When(number="", then=0), default=1),
-            number="",
             wait_reason="",
             next_attempt_at=now,
             unknown_since=None,

@@ -6,7 +6,7 @@ from django.db.models import Value
 from accounts.models import Account, User
 from companies.models import Company, Contact
 from integrations.clock import database_now
-from integrations.models.connection import LONGEST_NUMBER, Connection
+from integrations.models.connection import Connection
 from integrations.models.states import OPEN, Kind, PushState, WaitReason
 from integrations.models.terms_of_payment import TermsOfPayment
 
@@ -52,9 +52,6 @@ class PushRow(models.Model):
     )
     payload = models.JSONField(null=True, blank=True)
     values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent
-    # The customer number of our own that is sent along, and how many of them were found taken (models/numbers.py).
-    number = models.CharField(max_length=LONGEST_NUMBER, blank=True, default="", db_default="")
-    numbers_given_up = models.PositiveSmallIntegerField(default=0, db_default=0)
     fingerprint = models.CharField(max_length=64, blank=True)
     send_by = models.DateTimeField(null=True, blank=True)
     unknown_since = models.DateTimeField(null=True, blank=True)
