@@ -13,7 +13,7 @@ from integrations.models import Push
 from integrations.services.create import request_create
 
 SECONDS = 30.0
-CREATE, UPDATE = "add", "update"  # as in their addresses
+CREATE, UPDATE = "create", "update"  # as in their addresses
 Fields = list[tuple[str, str]]
 
 

@@ -126,10 +126,17 @@ class NothingToAsk(Refusal):
     code = "nothing_to_ask"
 
 
-class OfferGone(Refusal):
-    """The choice between two eAccounting companies was made already, or has run out."""
+class OtherCompanyAnswered(Refusal):
+    """The account works with another eAccounting company than the one that was chosen at the consent page.
 
-    code = "offer_gone"
+    `answered`: the name of the chosen one, blank when it does not tell; `connected`: of the account's; `links`: how
+    many companies are linked there.
+    """
+
+    code = "other_company_answered"
+
+    def __init__(self, *, answered: str, connected: str, links: int) -> None:
+        super().__init__(answered=answered, connected=connected, links=links)
 
 
 class ConnectedElsewhere(Refusal):

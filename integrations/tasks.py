@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from integrations.clock import database_now
 from integrations.crash_points import Point, reach
-from integrations.delivery import customer_index, other_company, upkeep
+from integrations.delivery import customer_index, upkeep
 from integrations.delivery.worker import deliver, deliver_next
 from integrations.models import push_queue
 
@@ -114,8 +114,6 @@ def look_after_connections(**_later: object) -> None:
     now = database_now()
     upkeep.look_after(now=now, hand_on=_hand_on)
     customer_index.look_after(now=now, hand_on=_index)
-    for account_id in other_company.expired(now=now):
-        end_offer.apply_async(kwargs={"account_id": account_id}, expires=UPKEEP_EXPIRES)
 
 
 def _hand_on(connection_id: int) -> None:
@@ -144,9 +142,3 @@ def index_customers(*, connection_id: int, lease: str, **_later: object) -> None
         _index(connection_id, following)
     else:
         customer_index.look_after(now=database_now(), hand_on=_index)
-
-
-@shared_task
-def end_offer(*, account_id: int, **_later: object) -> None:
-    """Give back a grant that nobody decided about in time."""
-    other_company.drop_expired(account_id, now=database_now())

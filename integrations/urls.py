@@ -8,8 +8,6 @@ from integrations.views import (
     contact_person,
     create,
     link,
-    numbers,
-    other_company,
     panel,
     terms,
     undo,
@@ -29,9 +27,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_EACCOUNTING}terms/", terms.choose_terms, name="choose-terms"),
     path(f"{_EACCOUNTING}terms/reload/", terms.reload_terms, name="reload-terms"),
     path(f"{_EACCOUNTING}terms/other/", terms.other_terms, name="other-terms"),
-    path(f"{_EACCOUNTING}numbers/", numbers.choose_numbers, name="choose-numbers"),
     path(f"{_EACCOUNTING}disconnect/", connect.disconnect, name="disconnect"),
-    path(f"{_EACCOUNTING}other-company/", other_company.other_company, name="other-company"),
     # Registered with Visma as the redirect URI: it must never change.
     path("integrations/visma-eaccounting/callback/", connect.callback, name="callback"),
     path(f"{_CARD}panel/", panel.panel, name="panel"),

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 from accounts.models import Account, Role, User
 from companies.models import Company, Contact
-from integrations.delivery.other_company import mark_of
 from integrations.domain import mapping
 from integrations.domain.link_diff import rows_of
 from integrations.forms.create import CreateAnywaySheet
@@ -151,53 +150,12 @@ def _only_connected(cast: Cast) -> Words:
     return {}
 
 
-def _offer(account: Account) -> Connection:
-    """Another eAccounting company that the admin chose at the consent page, and has to decide about."""
-    return Connection.objects.create(
-        account=account,
-        identity_kind=Connection.IdentityKind.CLAIM,
-        identity=f"another of {account.pk}",
-        is_current=False,
-        state=Connection.State.OFFERED,
-        generation=1,
-        access_token="token",
-        issued_at=NOW,
-        expires_at=NOW + timedelta(hours=1),
-        connected_by=_admin(account),
-        connected_at=datetime.now(UTC),
-    )
-
-
-def _choosing(cast: Cast) -> Words:
-    """Both accounts are connected, and in both an admin has to choose between two companies."""
-    for account in (cast.account, cast.other_account):
-        _connection(account)
-        _offer(account)
-    return {}
-
-
-def _start_over(account: Account) -> Words:
-    offered = Connection.objects.get(account=account, state=Connection.State.OFFERED)
-    return {"decision": "start_over", "offer": mark_of(offered)}
-
-
-def _numbers_offered(cast: Cast) -> Words:
-    """Both accounts are connected to companies that refuse a customer number in use."""
-    for account in (cast.account, cast.other_account):
-        _connection(account).note_duplicates(refused=True, now=NOW)
-    return {}
-
-
 def _mark(cast: Cast) -> Words:
-    return {"mark": mark_of(Connection.objects.get(account=cast.account))}
+    return {"mark": Connection.objects.get(account=cast.account).mark}
 
 
 def _foreign_mark(cast: Cast) -> Words:
-    return {"mark": mark_of(Connection.objects.get(account=cast.other_account))}
-
-
-def _prefix(cast: Cast) -> Words:
-    return {"who": "lime_go", "number_prefix": "LG", **_mark(cast)}
+    return {"mark": Connection.objects.get(account=cast.other_account).mark}
 
 
 def _person(_cast: Cast) -> Words:
@@ -316,7 +274,6 @@ CASES = [
     ),
     Case("integrations:reload-terms", needs=Role.ADMIN, get=405, post=302, ids=_only_connected, changes=False),
     Case("integrations:other-terms", needs=Role.ADMIN, ids=_only_connected),
-    Case("integrations:choose-numbers", needs=Role.ADMIN, post=302, ids=_numbers_offered, data=_prefix),
     Case(
         "integrations:disconnect",
         needs=Role.ADMIN,
@@ -324,14 +281,6 @@ CASES = [
         ids=_only_connected,
         data=_mark,
         foreign_data=_foreign_mark,
-    ),
-    Case(
-        "integrations:other-company",
-        needs=Role.ADMIN,
-        post=302,
-        ids=_choosing,
-        data=lambda cast: _start_over(cast.account),
-        foreign_data=lambda cast: _start_over(cast.other_account),
     ),
     _card("integrations:panel", _linked, get=286, post=405, needs=Role.VIEWER),
     _card("integrations:create", _connected, get=200, data=_create, foreign_data=_create_with_foreign_person),

@@ -15,7 +15,7 @@ from companies.models import Company, Contact
 from integrations.access.token_lock import lock_creates
 from integrations.crash_points import Point, reach
 from integrations.database import breaks
-from integrations.delivery import numbering, outcomes
+from integrations.delivery import outcomes
 from integrations.delivery.calls import LEASE_SLACK, Calls
 from integrations.delivery.duplicate_look import Look, linked_since, look
 from integrations.delivery.outcomes import CannotSend
@@ -35,8 +35,6 @@ _USABLE = [
     "blocked_reason",
     "generation",
     "expires_at",
-    "number_prefix",
-    "duplicates_refused",
     "terms_confirmed_at",
 ]
 _TERMS = ("remote_id", "for_sales", "gone_at", "name", "name_english", "days", "kind")
@@ -52,8 +50,6 @@ def run(push: Push, calls: Calls) -> None:
     calls.open(push)
     began = calls.clock()
     found = _look_before(push, values, calls, now=began)
-    if numbering.adopt_among(push, found.answered, calls):
-        return
     judged = push.seen_ids if push.create_anyway else []
     unjudged = [customer for customer in found.same if customer.id not in judged]
     if unjudged:
@@ -123,10 +119,9 @@ def _send(push: Push, found: Look, calls: Calls, *, looked: datetime) -> None:
         # The payload refers to nothing but the terms of payment, so these are gone.
         calls.connection.reread_terms()
         raise CannotSend("terms_gone") from None
-    except (Conflict, Refused) as error:
+    except (Conflict, Refused):
         reach(Point.REFUSED)
-        numbering.settle_refusal(push, error, calls)
-        return
+        raise
     reach(Point.ANSWERED)
     outcomes.record_created(push, customer, calls)
 
@@ -153,18 +148,15 @@ def _commit_sending(push: Push, found: Look, calls: Calls, *, looked: datetime) 
         lock_creates(connection.pk)  # of two that begin at the same time, one sees the other
         if _twin_under_way(push, values):
             raise _TwinUnderWay
-        number = numbering.number_for(push, connection=connection)
         payload = mapping.create_payload(
             values,
             is_private_person=bool(push.is_private_person),
             terms_id=str(terms.remote_id),
-            number=number,
         )
         push.begin_sending(
             payload=payload,
             values={name: value for name, value in values.items() if value},
             fingerprint=mapping.fingerprint(payload),
-            number=number,
             send_by=now + timedelta(seconds=settings.EACCOUNTING_SEND_BY_SECONDS),
             lease_until=now + timedelta(seconds=_sending_seconds()),
             looked_at=found.server_time,
@@ -228,12 +220,7 @@ def _resolve(push: Push, calls: Calls) -> None:
     """Find out whether the customer exists whose create lost its answer; nothing is sent before that is known."""
     began = calls.clock()
     calls.open(push)
-    if numbering.adopt_by_number(push, calls):
-        return
     settled = began > outcomes.absent_from(push)
-    if push.number and not settled:  # no customer has our number: that proves more than any other look
-        push.wait(WaitReason.SETTLING, until=outcomes.next_look(push, now=calls.clock()))
-        return
     equal, near = _look_after(push, calls)
     adopted = CustomerLink.objects.filter(connection_id=push.connection_id, company_id=push.company_id).first()
     if not settled:

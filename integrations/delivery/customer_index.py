@@ -182,7 +182,6 @@ def _store(
         for customer in customers
     ]
     keys = [row.customer_id for row in rows]
-    CustomerLink.settle(connection=connection, customers=keys)
     returned = RemoteCustomer.take_in(
         connection=connection, rows=rows, unread=[UUID(key) for key in unread], began=began
     )

@@ -40,9 +40,8 @@ class CustomersUnread(NoSlot):
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """The answer of eAccounting, and which of these customers may be the company."""
+    """Who may be the company, and when that was asked."""
 
-    answered: tuple[Customer, ...]
     same: tuple[Customer, ...]
     server_time: datetime
     """eAccounting's clock (UTC) when it was asked."""
@@ -70,7 +69,7 @@ def look(client: Client, connection: Connection, values: Values, *, deadline: fl
         if len(added) >= MOST_ADDED:
             break
         added += _asked(client, connection, reference, values, deadline=max(0.0, ends_at - time.monotonic()))
-    return Look(answered=page.customers, same=(*same, *added), server_time=page.server_time)
+    return Look(same=(*same, *added), server_time=page.server_time)
 
 
 def linked_since(connection_id: int, values: Values, *, since: datetime) -> bool:

@@ -15,12 +15,11 @@ def local_values(company: Company, link: CustomerLink) -> Values:
 
 def rows_of(company: Company, link: CustomerLink, *, there: Values) -> list[Row]:
     """Compare the company with what eAccounting holds, and with both as they were last agreed on."""
-    return compare(here=local_values(company, link), there=there, base=Base(link.sent or {}, link.agreed_there))
+    return compare(here=local_values(company, link), there=there, base=Base(link.sent, link.answered))
 
 
 def stored_otherwise(link: CustomerLink, *, there: Values) -> list[Field]:
     """Return the fields that eAccounting stored differently from what it was sent, until a person accepts them."""
-    sent = link.sent or {}
-    differing = set(mapping.differences(sent, there)) - {*link.kept}
+    differing = set(mapping.differences(link.sent, there)) - {*link.kept}
     # A group is written whole, but only the fields that differ are named.
-    return [mapping.BY_PROPERTY[name] for name in mapping.to_write(sent, there) if name in differing]
+    return [mapping.BY_PROPERTY[name] for name in mapping.to_write(link.sent, there) if name in differing]

@@ -221,10 +221,9 @@ def shorter_forms(here: Values, confirmed: Values) -> dict[str, dict[str, str]]:
     return {name: {"here": here[name], "there": confirmed[name]} for name in refused & confirmed.keys()}
 
 
-def create_payload(values: Values, *, is_private_person: bool, terms_id: str, number: str = "") -> dict[str, Json]:
-    """Return the body of a create. Blank values are left out; without a number eAccounting gives one."""
+def create_payload(values: Values, *, is_private_person: bool, terms_id: str) -> dict[str, Json]:
+    """Return the body of a create; blank values are left out, and eAccounting gives the number."""
     sent: dict[str, Json] = {name: value for name, value in values.items() if value}
-    sent |= {NUMBER: number} if number else {}
     return {**sent, "IsPrivatePerson": is_private_person, "IsActive": True, TERMS: terms_id}
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.timesince import timesince
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
@@ -46,18 +46,6 @@ WHAT: dict[str, str | Promise] = {
     "already_under_way": _("This is already being sent. Wait until it is done."),
     "terms_not_chosen": _("Terms of payment for new customers have not been chosen. An admin can choose them."),
     "terms_not_allowed": _("These terms of payment can no longer be chosen for new customers. Choose others."),
-    "numbers_used_up": _(
-        "The customer numbers that Lime Go would give are taken in Visma eAccounting. "
-        "An admin can choose other numbers in the settings; then try again."
-    ),
-    "numbers_not_offered": _(
-        "It is not known yet whether Visma eAccounting refuses a customer number that is in use. "
-        "The operator of Lime Go can find out for this company."
-    ),
-    "numbers_not_safe": _(
-        "Visma eAccounting takes the same customer number twice for this company, so numbers from Lime Go would be "
-        "of no use. Visma eAccounting goes on numbering new customers."
-    ),
     "connection_replaced": _(
         "Meanwhile another company in Visma eAccounting was connected, so nothing was done. Look for the customer in "
         "that company."
@@ -169,10 +157,6 @@ WHAT: dict[str, str | Promise] = {
     "connected_elsewhere": _(
         "This company in Visma eAccounting is already connected to another Lime Go account. Disconnect it there first."
     ),
-    "offer_gone": _(
-        "This choice was made already, or was open for more than 15 minutes. Nothing was changed now. "
-        "Look at the connection below."
-    ),
     "not_kept": _(
         "Part of Lime Go was not available for a moment, so nothing was connected and the access was given up. "
         "Connect again."
@@ -220,7 +204,6 @@ RIGHTS: dict[str, str | Promise] = {
     "offline_access": _("Stay connected until somebody disconnects"),
 }
 SAME_AS = {
-    "offered": "disconnected",
     "answer_unreadable": "unexpected_answer",
     "field_missing": "unexpected_answer",
     "redirected": "unexpected_answer",
@@ -312,6 +295,24 @@ def _changed_there(parameters: Mapping[str, Any]) -> str:
     return words % {"fields": fields}
 
 
+def _other_company_answered(parameters: Mapping[str, Any]) -> str:
+    """Which company answered, what is at stake in the connected one, and how to start over all the same."""
+    told = {**parameters, "answered": parameters["answered"] or gettext("another company in Visma eAccounting")}
+    sentences = [
+        gettext("You chose %(answered)s, but this account works with %(connected)s. Nothing was changed.") % told
+    ]
+    if told["links"]:
+        words = ngettext(
+            "%(links)d link belongs to %(connected)s.", "%(links)d links belong to %(connected)s.", told["links"]
+        )
+        sentences.append(words % told)
+    words = gettext(
+        "To stay with %(connected)s, choose it when you reconnect. To start over with %(answered)s, disconnect first, "
+        "then connect: links are kept and work again when their company is connected."
+    )
+    return " ".join([*sentences, words % told])
+
+
 _WITH_PARAMETERS = {
     "changed_there": _changed_there,
     "linked_elsewhere": _linked_elsewhere,
@@ -319,6 +320,7 @@ _WITH_PARAMETERS = {
     "contact_chosen": _contact_chosen,
     "values": _values,
     "already_under_way": _under_way,
+    "other_company_answered": _other_company_answered,
     "terms_gone": gone,
     "terms_changed": changed,
 }

@@ -1,6 +1,5 @@
-"""An account's connection to one eAccounting company, and its tokens."""
+"""An account's connection to one eAccounting company."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,106 +21,33 @@ from integrations.models.encrypted_text import EncryptedTextField
 from integrations.models.terms_of_payment import LONGEST_NAME as LONGEST_TERMS_NAME
 from integrations.models.terms_of_payment import TermsOfPayment
 
-# Why no customer can get the chosen terms: codes of sentences (sentences.py).
-TERMS_PROBLEMS = frozenset({"terms_not_chosen", "terms_gone", "terms_changed"})
-
-
-class ChosenTerms(models.Model):
-    """What a connection knows about the terms of payment for new customers."""
-
-    default_terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    terms_confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    terms_confirmed_at = models.DateTimeField(null=True, blank=True)
-    terms_read_at = models.DateTimeField(null=True, blank=True)
-    # What the chosen terms were called and meant when eAccounting renamed or changed them since; None: unchanged.
-    terms_were = models.JSONField(null=True, blank=True)
-
-    class Meta:
-        abstract = True
-
-    @property
-    def terms_problem(self) -> str:
-        """Why no customer can get the chosen terms: one of TERMS_PROBLEMS, or ""."""
-        terms = self.default_terms
-        if terms is None:
-            return "terms_not_chosen"
-        if not terms.is_choosable:
-            return "terms_gone"
-        if self.terms_confirmed_at is None:
-            return "terms_changed" if self.terms_were else "terms_not_chosen"
-        return ""
-
-    @property
-    def terms_particulars(self) -> dict[str, Any]:
-        """What the sentence of a problem tells: what the chosen terms were, and what they are now."""
-        terms = self.default_terms
-        now = terms.meaning if terms else {}
-        return {"was": self.terms_were or now, "now": now}
-
-    def choose_terms(self, *, terms: TermsOfPayment, user: User, now: datetime) -> None:
-        """Confirm the terms of payment that new customers get."""
-        self.default_terms, self.terms_confirmed_by, self.terms_confirmed_at = terms, user, now
-        self.terms_were = None
-        self.save(update_fields=["default_terms", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
-
-    def note_terms_read(self, *, was: TermsOfPayment | None, now: datetime) -> None:
-        """Record that the list was read just now, and what it says of the chosen terms.
-
-        `was`: these, as they were before. When they are called or mean something else than what was confirmed, they
-        have to be confirmed anew; what was confirmed is kept until then.
-        """
-        self.terms_read_at = now
-        if was is not None:
-            self.default_terms = TermsOfPayment.objects.get(pk=was.pk)
-            if self.terms_confirmed_at and self.default_terms.meaning != was.meaning:
-                self.terms_were, self.terms_confirmed_at = was.meaning, None
-        self.save(update_fields=["terms_read_at", "terms_were", "terms_confirmed_at"])
-
-
-LONGEST_NUMBER = 16  # docs/eaccounting/openapi.yaml, CustomerNumber
-LONGEST_PREFIX = 5
-# A letter first keeps our numbers out of eAccounting's own series, no digit last keeps prefix and id apart.
-PREFIX = re.compile(r"[A-Z](?:[A-Z0-9-]{0,3}[A-Z-])?", re.ASCII)
-MOST_NUMBERS = 5  # tried for one customer before a person is told
-
-
-def number_of(*, prefix: str, push_id: int, given_up: int) -> str:
-    """Return the customer number of a push after some were found taken: LG17, LG17-2 …; blank when none is left."""
-    number = f"{prefix}{push_id}" + (f"-{given_up + 1}" if given_up else "")
-    return number if given_up < MOST_NUMBERS and len(number) <= LONGEST_NUMBER else ""
-
-
-class NumberSeries(models.Model):
-    """What a connection knows about customer numbers, and what its admin chose."""
-
-    number_prefix = models.CharField(max_length=LONGEST_PREFIX, blank=True, default="", db_default="")
-    # Whether eAccounting refuses a number that is in use; `eaccounting_smoke --write` finds out. None: never asked.
-    duplicates_refused = models.BooleanField(null=True, blank=True)
-    duplicates_asked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        abstract = True
-
-    @property
-    def own_prefix(self) -> str:
-        """The prefix of our own customer numbers; blank when eAccounting numbers new customers."""
-        return self.number_prefix if self.duplicates_refused else ""
-
-    def note_duplicates(self, *, refused: bool, now: datetime) -> None:
-        """Record whether eAccounting refuses a customer number in use. Without that our numbers prove nothing."""
-        self.duplicates_refused, self.duplicates_asked_at = refused, now
-        self.save(update_fields=["duplicates_refused", "duplicates_asked_at"])
-
-    def choose_numbers(self, *, prefix: str) -> None:
-        """Let new customers get numbers with this prefix; blank lets eAccounting number them."""
-        self.number_prefix = prefix
-        self.save(update_fields=["number_prefix"])
-
-
 LONGEST_MARGIN = timedelta(minutes=10)
 LONGEST_SCOPE = 255
 # A token that is refused within so long after it was issued was never good.
 NEW_FOR = timedelta(minutes=1)
+# Why no customer can get the chosen terms: codes of sentences (sentences.py).
+TERMS_PROBLEMS = frozenset({"terms_not_chosen", "terms_gone", "terms_changed"})
+PROBE_EVERY = timedelta(minutes=15)
+UPKEEP_EVERY = timedelta(minutes=1)
+# A success after so long without one is news: what waited for eAccounting may move again.
+SILENT_FOR = timedelta(seconds=30)
+NOTED_EVERY = timedelta(seconds=10)
+_TOKEN_FIELDS = ["access_token", "refresh_token", "issued_at", "expires_at", "refresh_intent_at", "scope"]
+_TOKEN_FIELDS += ["grant_doubted_at"]
+_BLOCK_FIELDS = ["blocked_reason", "blocked_at", "probe_at"]
+_STATE_FIELDS = ["state", "generation", *_TOKEN_FIELDS, *_BLOCK_FIELDS]
+# What says that an admin confirmed the terms of new customers.
+_TERMS_FIELDS = ["terms_read_at", "terms_confirmed_by", "terms_confirmed_at", "terms_were"]
+_CONNECT_FIELDS = [
+    *_STATE_FIELDS,
+    "is_current",
+    "connected_by",
+    "connected_at",
+    "last_error",
+    "broken_at",
+    "refused_at",
+    *_TERMS_FIELDS,
+]
 
 
 class BlockedReason(models.TextChoices):
@@ -140,15 +66,13 @@ class BlockedReason(models.TextChoices):
     SANDBOX_CLIENT = "sandbox_client", _("Lime Go is set up for test companies only")
 
 
-class ConnectionRow(NumberSeries, ChosenTerms):
-    """One (account, eAccounting company)."""
+class Connection(models.Model):
+    """One (account, eAccounting company). Kept when disconnected: the links hang on it."""
 
     class State(models.TextChoices):
         CONNECTED = "connected", _("Connected")
         NEEDS_RECONNECT = "needs_reconnect", _("Needs reconnecting")
         DISCONNECTED = "disconnected", _("Disconnected")
-        # Its grant is kept until a person has decided between this company and the current one (offers.py).
-        OFFERED = "offered", _("Waiting for a decision")
 
     class IdentityKind(models.TextChoices):
         """What tells eAccounting companies apart; compared within its kind only."""
@@ -190,21 +114,43 @@ class ConnectionRow(NumberSeries, ChosenTerms):
     last_error = models.CharField(max_length=50, blank=True)
     broken_at = models.DateTimeField(null=True, blank=True)
 
+    # Which terms of payment new customers get: chosen by an admin, and confirmed anew when they change there.
+    default_terms = models.ForeignKey(TermsOfPayment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    terms_confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    terms_confirmed_at = models.DateTimeField(null=True, blank=True)
+    terms_read_at = models.DateTimeField(null=True, blank=True)
+    # What the chosen terms were called and meant when eAccounting renamed or changed them since; None: unchanged.
+    terms_were = models.JSONField(null=True, blank=True)
+
     class Meta:
-        abstract = True
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "identity_kind", "identity"], name="connection_once_per_eaccounting_company"
+            ),
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(is_current=True), name="connection_one_current_per_account"
+            ),
+            models.UniqueConstraint(
+                fields=["identity_kind", "identity"], condition=Q(state="connected"), name="connection_in_one_account"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe"),
+            models.Index(F("served_at").asc(nulls_first=True), "id", name="connection_turn"),
+        ]
 
     def __str__(self) -> str:
         return self.name or str(_("your company in Visma eAccounting"))
 
     @property
+    def mark(self) -> str:
+        """What a form about a connection carries, so that an old page does nothing to a newer one."""
+        return f"{self.pk}-{self.generation}"
+
+    @property
     def is_connected(self) -> bool:
         """Whether tokens are believed to work."""
         return self.state == self.State.CONNECTED
-
-    @property
-    def is_offered(self) -> bool:
-        """Whether a person still has to choose between this company and the connected one."""
-        return self.state == self.State.OFFERED
 
     @property
     def is_usable(self) -> bool:
@@ -229,96 +175,26 @@ class ConnectionRow(NumberSeries, ChosenTerms):
         was_refused = self.refused_at is not None and self.refused_at < self.issued_at
         return was_refused and now < self.issued_at + NEW_FOR
 
-
-PROBE_EVERY = timedelta(minutes=15)
-UPKEEP_EVERY = timedelta(minutes=1)
-# A success after so long without one is news: what waited for eAccounting may move again.
-SILENT_FOR = timedelta(seconds=30)
-NOTED_EVERY = timedelta(seconds=10)
-_TOKEN_FIELDS = ["access_token", "refresh_token", "issued_at", "expires_at", "refresh_intent_at", "scope"]
-_TOKEN_FIELDS += ["grant_doubted_at"]
-_BLOCK_FIELDS = ["blocked_reason", "blocked_at", "probe_at"]
-_STATE_FIELDS = ["state", "generation", *_TOKEN_FIELDS, *_BLOCK_FIELDS]
-CONNECT_FIELDS = [
-    *_STATE_FIELDS,
-    "is_current",
-    "connected_by",
-    "connected_at",
-    "last_error",
-    "broken_at",
-    "refused_at",
-]
-
-
-class Connection(ConnectionRow):
-    """One (account, eAccounting company). Kept when disconnected: the links hang on it."""
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account", "identity_kind", "identity"], name="connection_once_per_eaccounting_company"
-            ),
-            models.UniqueConstraint(
-                fields=["account"], condition=Q(is_current=True), name="connection_one_current_per_account"
-            ),
-            models.UniqueConstraint(
-                fields=["identity_kind", "identity"], condition=Q(state="connected"), name="connection_in_one_account"
-            ),
-            models.UniqueConstraint(
-                fields=["account"], condition=Q(state="offered"), name="connection_one_offer_per_account"
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["probe_at"], condition=~Q(blocked_reason=""), name="connection_probe"),
-            models.Index(F("served_at").asc(nulls_first=True), "id", name="connection_turn"),
-        ]
-
     @classmethod
     def without_tokens(cls) -> models.QuerySet["Connection"]:
         """The rows for those who only look: readable even when the key of the tokens is gone."""
         return cls.objects.defer("access_token", "refresh_token")
 
     def connect(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
-        """Take the tokens of a finished authorization; a new generation begins."""
-        self.state, self.is_current = self.State.CONNECTED, True
-        self._begin(tokens, user, now)
+        """Take the tokens of a finished authorization; a new generation begins.
 
-    def offer(self, *, tokens: TokenSet, user: User, now: datetime) -> None:
-        """Keep the grant of a company that is not the account's current one; nothing uses it before `accept`."""
-        self.state, self.is_current = self.State.OFFERED, False
-        self._begin(tokens, user, now)
-
-    def _begin(self, tokens: TokenSet, user: User, now: datetime) -> None:
-        self.generation += 1
+        When another company was connected meanwhile, the terms of new customers are read and confirmed anew.
+        """
+        if not self.is_current:
+            self.terms_read_at = self.terms_confirmed_by = self.terms_confirmed_at = self.terms_were = None
+        self.state, self.is_current, self.generation = self.State.CONNECTED, True, self.generation + 1
         self.connected_by, self.connected_at = user, now
         self.blocked_reason, self.blocked_at, self.probe_at = "", None, None
         self.last_error, self.broken_at, self.refused_at = "", None, None
         # A new grant has nothing to do with the tokens of the old one, which may not even be readable any more.
         self.refresh_token, self.scope = "", ""
         self._take(tokens, now)
-        self.save(update_fields=CONNECT_FIELDS if self.pk else None)
-
-    def warn_of(self, *, reason: str, now: datetime) -> None:
-        """Keep why an offered company would refuse everything, to be known when it is chosen."""
-        self.blocked_reason, self.blocked_at = reason, now
-        self.save(update_fields=["blocked_reason", "blocked_at"])
-
-    def accept(self, *, user: User, now: datetime) -> None:
-        """Make an offered company the account's current one."""
-        self.state, self.is_current, self.generation = self.State.CONNECTED, True, self.generation + 1
-        self.connected_by, self.connected_at = user, now
-        self.probe_at = now if self.blocked_reason else None
-        # Which terms new customers get is confirmed anew, whoever confirmed them in an earlier time.
-        self.terms_read_at, self.terms_confirmed_by, self.terms_confirmed_at, self.terms_were = None, None, None, None
-        fields = ["state", "is_current", "generation", "connected_by", "connected_at", "probe_at"]
-        self.save(update_fields=[*fields, "terms_read_at", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
-
-    def decline(self) -> None:
-        """Forget an offered grant; a company that was never connected leaves nothing behind."""
-        if self.generation == 1:
-            self.delete()
-        else:
-            self.disconnect()
+        self.save(update_fields=_CONNECT_FIELDS if self.pk else None)
 
     def _take(self, tokens: TokenSet, now: datetime) -> None:
         # A client that does not rotate answers without a refresh token: the old one stays good (facts.md §1).
@@ -442,6 +318,44 @@ class Connection(ConnectionRow):
             last_ok_at=now, refused_at=None
         )
         return False
+
+    @property
+    def terms_problem(self) -> str:
+        """Why no customer can get the chosen terms: one of TERMS_PROBLEMS, or ""."""
+        terms = self.default_terms
+        if terms is None:
+            return "terms_not_chosen"
+        if not terms.is_choosable:
+            return "terms_gone"
+        if self.terms_confirmed_at is None:
+            return "terms_changed" if self.terms_were else "terms_not_chosen"
+        return ""
+
+    @property
+    def terms_particulars(self) -> dict[str, Any]:
+        """What the sentence of a problem tells: what the chosen terms were, and what they are now."""
+        terms = self.default_terms
+        now = terms.meaning if terms else {}
+        return {"was": self.terms_were or now, "now": now}
+
+    def choose_terms(self, *, terms: TermsOfPayment, user: User, now: datetime) -> None:
+        """Confirm the terms of payment that new customers get."""
+        self.default_terms, self.terms_confirmed_by, self.terms_confirmed_at = terms, user, now
+        self.terms_were = None
+        self.save(update_fields=["default_terms", "terms_confirmed_by", "terms_confirmed_at", "terms_were"])
+
+    def note_terms_read(self, *, was: TermsOfPayment | None, now: datetime) -> None:
+        """Record that the list was read just now, and what it says of the chosen terms.
+
+        `was`: these, as they were before. When they are called or mean something else than what was confirmed, they
+        have to be confirmed anew; what was confirmed is kept until then.
+        """
+        self.terms_read_at = now
+        if was is not None:
+            self.default_terms = TermsOfPayment.objects.get(pk=was.pk)
+            if self.terms_confirmed_at and self.default_terms.meaning != was.meaning:
+                self.terms_were, self.terms_confirmed_at = was.meaning, None
+        self.save(update_fields=["terms_read_at", "terms_were", "terms_confirmed_at"])
 
     def store_terms(self, *, answered: Iterable[AnsweredTerms], now: datetime) -> None:
         """Keep the list of terms as eAccounting answered it; those no longer in it are marked, never deleted.

@@ -39,8 +39,8 @@ class CustomerLink(models.Model):
     broken = models.CharField(max_length=10, choices=Broken.choices, blank=True)
     # What here and there were, property by property, when they were last agreed on: sent, or looked at by a person who
     # kept eAccounting's value (`kept`). A property without an entry was never agreed on.
-    sent = models.JSONField(null=True, blank=True)
-    answered = models.JSONField(null=True, blank=True)
+    sent = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    answered = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     kept = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     # Values that eAccounting would refuse as they are: property → {"here": the whole value, or the blank where one is
     # required, "there": the shorter one, or what stands in its place}.
@@ -69,13 +69,6 @@ class CustomerLink(models.Model):
         self.contact = contact
         self.save(update_fields=["contact"])
 
-    @property
-    def agreed_there(self) -> dict[str, str]:
-        """What the customer had there when here and there last agreed, as far as they ever did."""
-        if self.answered is not None:
-            return dict(self.answered)
-        return {name: self.customer.answered.get(name, "") for name in self.sent or {}}
-
     def mark_sent(self, *, values: dict[str, str], answered: dict[str, str], user: User | None, now: datetime) -> None:
         """Remember the values that eAccounting was given (or already had) and its answer; it is not broken then."""
         self._agree(here=values, there=answered)
@@ -97,8 +90,8 @@ class CustomerLink(models.Model):
         self.save(update_fields=["sent", "answered", "kept"])
 
     def _agree(self, *, here: dict[str, str], there: dict[str, str]) -> None:
-        self.answered = {**self.agreed_there, **{name: there.get(name, "") for name in here}}
-        self.sent = {**(self.sent or {}), **here}
+        self.answered = {**self.answered, **{name: there.get(name, "") for name in here}}
+        self.sent = {**self.sent, **here}
 
     def shorten(self, shorter: dict[str, dict[str, str]]) -> None:
         """Remember values that eAccounting gets in another form; each is good for the value it was given for."""
@@ -116,16 +109,6 @@ class CustomerLink(models.Model):
         """
         rows = cls.objects.filter(connection=connection, customer__connection=connection)
         return rows.filter(customer__customer_id__in=customers)
-
-    @classmethod
-    def settle(cls, *, connection: Connection, customers: Collection[UUID]) -> None:
-        """Write down what links of an earlier release agreed on, before newer values of these customers replace it."""
-        known = cls.of_customers(customers, connection=connection)
-        links = known.filter(answered__isnull=True, sent__isnull=False).select_related("customer")
-        # Customers are locked before their links, here as everywhere.
-        for link in links.order_by("customer__customer_id").select_for_update(of=("customer",), no_key=True):
-            link.answered = link.agreed_there
-            link.save(update_fields=["answered"])
 
     @classmethod
     def follow(cls, *, connection: Connection, customers: Collection[UUID], returned: Collection[int] = ()) -> None:

@@ -20,7 +20,6 @@ class EventKind(models.TextChoices):
     BLOCKED = "blocked", _("Visma eAccounting refused the connection")
     UNBLOCKED = "unblocked", _("Visma eAccounting accepts the connection again")
     TERMS_CHOSEN = "terms_chosen", _("chose the terms of payment for new customers")
-    NUMBERS_CHOSEN = "numbers_chosen", _("chose the customer numbers for new customers")
     TERMS_LOST = "terms_lost", _("The chosen terms of payment changed in Visma eAccounting")
     TERMS_BACK = "terms_back", _("The chosen terms of payment are back in Visma eAccounting")
     TERMS_READ = "terms_read", _("reloaded the terms of payment")

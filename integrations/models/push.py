@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Account, User
 from companies.models import Company, Contact
 from integrations.clock import database_now
-from integrations.models.connection import LONGEST_NUMBER, Connection
+from integrations.models.connection import Connection
 from integrations.models.terms_of_payment import TermsOfPayment
 
 
@@ -78,7 +78,6 @@ _TABLE = (
     ("prove_absent",          Who.HOLDER,      (NO,           NO,        WAITING)),
     ("wait",                  Who.HOLDER,      (WAITING,      WAITING,   UNKNOWN)),
     ("wait_to_retry",         Who.HOLDER,      (WAITING,      WAITING,   UNKNOWN)),
-    ("try_next_number",       Who.HOLDER,      (WAITING,      NO,        NO)),
     ("ask_person",            Who.HOLDER,      (WAITING,      NO,        UNKNOWN)),
     ("release",               Who.HOLDER,      (WAITING,      UNKNOWN,   UNKNOWN)),
     ("finish",                Who.HOLDER,      (DONE,         DONE,      DONE)),
@@ -183,9 +182,6 @@ class Push(models.Model):
     )
     payload = models.JSONField(null=True, blank=True)
     values = models.JSONField(null=True, blank=True)  # the owned values inside the payload, in the form sent
-    # The customer number of our own that is sent along, and how many of them were found taken (models/connection.py).
-    number = models.CharField(max_length=LONGEST_NUMBER, blank=True, default="", db_default="")
-    numbers_given_up = models.PositiveSmallIntegerField(default=0, db_default=0)
     fingerprint = models.CharField(max_length=64, blank=True)
     send_by = models.DateTimeField(null=True, blank=True)
     unknown_since = models.DateTimeField(null=True, blank=True)
@@ -318,8 +314,8 @@ class Push(models.Model):
     def begin_sending(self, *, values: dict[str, str], send_by: datetime, lease_until: datetime, **more: Any) -> None:
         """Record that the bytes are about to leave. Raises LostLease, IntegrityError for a twin create.
 
-        `more`: of an update what it overwrites (before); of a create its payload, fingerprint and number, and of the
-        look before it eAccounting's clock (looked_at) and the customers that were there (seen_ids).
+        `more`: of an update what it overwrites (before); of a create its payload and fingerprint, and of the look
+        before it eAccounting's clock (looked_at) and the customers that were there (seen_ids).
         """
         sending = {"values": values, "send_by": send_by, "lease_until": lease_until, **more}
         self._write("begin_sending", unknown_since=None, wait_reason="", **sending)
@@ -368,11 +364,6 @@ class Push(models.Model):
         """
         more["crashes"] = self.crashes if self.state == UNKNOWN else 0
         self._write(event, **_waits(reason, until=until), **more, **(failure or NO_FAILURE))
-
-    def try_next_number(self, *, now: datetime) -> None:
-        """Go on with another number of our own, now: this one is somebody else's. Raises LostLease."""
-        number = {"number": "", "numbers_given_up": self.numbers_given_up + 1}
-        self._give_back("try_next_number", WaitReason.RETRY, until=now, failure=None, **number, **NO_TRIES)
 
     def ask_person(self, *, candidates: list[dict[str, Any]]) -> None:
         """Stop until a person decides between these customers. Raises LostLease."""
@@ -439,9 +430,7 @@ class Push(models.Model):
         """
         asked = Q(kind=Kind.CREATE, wait_reason=WaitReason.DECISION, candidates=self.candidates) & ~Q(candidates=[])
         seen = [*self.seen_ids, *(candidate["id"] for candidate in self.candidates)]
-        # What has our number was among the candidates: the new customer needs another.
-        given_up = F("numbers_given_up") + Case(When(number="", then=0), default=1)
-        request |= {"create_anyway": True, "seen_ids": seen, "number": "", "numbers_given_up": given_up}
+        request |= {"create_anyway": True, "seen_ids": seen}
         anew = {"wait_reason": "", "next_attempt_at": now, "unknown_since": None, "candidates": [], "crashes": 0}
         return self._decide("decide_create_anyway", asked, **request, **anew, **_NOBODYS)
 

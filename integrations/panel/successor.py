@@ -27,7 +27,7 @@ def orphan_of(panel: Panel) -> Orphan | None:
     link, push = panel.link, panel.push
     if link is None or link.broken or (push and push.is_open) or (link.contact and not link.contact.left_at):
         return None
-    put_there = str(link.contact) if link.contact else (link.sent or {}).get(_NAME, "")
+    put_there = str(link.contact) if link.contact else link.sent.get(_NAME, "")
     answered = link.customer.answered
     if not put_there or mapping.differences({_NAME: put_there}, {_NAME: answered.get(_NAME, "")}):
         return None

@@ -19,17 +19,18 @@ from integrations.access.tokens import revocable, revoke_quietly
 from integrations.clock import database_now
 from integrations.crash_points import Point, reach
 from integrations.database import breaks, database_is_away, once_it_is_back
-from integrations.delivery import calls, other_company, upkeep
+from integrations.delivery import calls, upkeep
 from integrations.delivery.calls import note_blocked
 from integrations.eaccounting import oauth
 from integrations.eaccounting.client import Client
 from integrations.eaccounting.errors import Forbidden, UnexpectedAnswer
 from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
-from integrations.exceptions import ConnectedElsewhere, Refusal
+from integrations.exceptions import ConnectedElsewhere, OtherCompanyAnswered, Refusal
 from integrations.models import (
     Connection,
     CustomerIndex,
+    CustomerLink,
     Event,
     EventKind,
     Push,
@@ -88,9 +89,9 @@ def started_from(connection: Connection | None) -> StartedFrom:
 def complete(*, user: User, account: Account, code: str, code_verifier: str, started: StartedFrom) -> Connection:
     """Exchange the code and keep the connection.
 
-    Another company than the one that is connected becomes an offer (`is_offered`): the person has to choose.
-    Raises Superseded, ConnectedElsewhere, Unidentified, NotKept, LockTaken and every EAccountingError; a grant that is
-    not kept is revoked, whatever was the reason (unless the database stays away: then nobody knows whether it was).
+    Raises Superseded, OtherCompanyAnswered, ConnectedElsewhere, Unidentified, NotKept, LockTaken and every
+    EAccountingError; a grant that is not kept is revoked, whatever was the reason (unless the database stays away: then
+    nobody knows whether it was).
     """
     with token_lock(account.pk, patience=LOCK_PATIENCE):
         if started_from(current_connection(account.pk)) != started:
@@ -108,10 +109,8 @@ def complete(*, user: User, account: Account, code: str, code_verifier: str, sta
 def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
     answered, blocked = _company_settings(tokens)
     grant = _Grant(tokens, answered, blocked, _identity(tokens, answered))
-    dropped: list[str] = []
     try:
         with transaction.atomic():
-            dropped = other_company.drop(account.pk)
             kept = _kept(user, account, grant)
             reach(Point.CONNECTION_SAVING)
     except IntegrityError as error:
@@ -125,8 +124,6 @@ def _keep(user: User, account: Account, tokens: TokenSet) -> Connection:
         if found is None:
             raise NotKept from error
         kept = found
-    for token in dropped:
-        revoke_quietly(token)
     return kept
 
 
@@ -141,8 +138,7 @@ def _kept_after_all(account: Account, tokens: TokenSet) -> Connection | None:
 
 
 def _with_grant(account: Account, tokens: TokenSet) -> Connection | None:
-    states = (Connection.State.CONNECTED, Connection.State.OFFERED)
-    rows = Connection.without_tokens().filter(account=account, state__in=states)
+    rows = Connection.without_tokens().filter(account=account, state=Connection.State.CONNECTED)
     return next((row for row in rows if revocable(row) == _revocable(tokens)), None)
 
 
@@ -152,17 +148,14 @@ def _revocable(tokens: TokenSet) -> str:
 
 
 def _kept(user: User, account: Account, grant: _Grant) -> Connection:
-    """Connect the company, or make it an offer when another company is connected."""
+    """Connect the company. Raises OtherCompanyAnswered while the account works with another one."""
     now = database_now()
     current = current_connection(account.pk)
     is_same = current is not None and _is(current, grant.identity, grant.answered)
     connection = current if current and is_same else _row(account, grant.identity)
     if current and not is_same:
         if current.state != Connection.State.DISCONNECTED:
-            other_company.keep(
-                connection, tokens=grant.tokens, user=user, answered=grant.answered, blocked=grant.blocked, now=now
-            )
-            return connection
+            raise _other_company(grant, current, connection)
         _cancel_waiting(current, user, EventKind.CANCELLED_LEAVING)
         current.step_aside()
     connection.connect(tokens=grant.tokens, user=user, now=now)
@@ -175,6 +168,18 @@ def _kept(user: User, account: Account, grant: _Grant) -> Connection:
     if grant.answered:
         upkeep.apply_settings(connection, grant.answered)
     return connection
+
+
+def _other_company(grant: _Grant, current: Connection, chosen: Connection) -> Refusal:
+    """Return why the chosen company cannot take the place of the current one."""
+    same = Connection.objects.filter(identity_kind=grant.identity.kind, identity=grant.identity.value)
+    if same.filter(state=Connection.State.CONNECTED).exists():  # to disconnect here would not help
+        return ConnectedElsewhere()
+    return OtherCompanyAnswered(
+        answered=grant.answered.name if grant.answered else chosen.name,
+        connected=str(current),
+        links=CustomerLink.objects.filter(connection=current).count(),
+    )
 
 
 def _company_settings(tokens: TokenSet) -> tuple[CompanySettings | None, str]:
@@ -213,61 +218,10 @@ def _row(account: Account, identity: _Identity) -> Connection:
     return Connection.without_tokens().filter(**key).first() or Connection(**key)
 
 
-def start_over(*, user: User, account: Account, mark: str) -> int:
-    """Leave the connected company and go on with the offered one. Return how many waiting pushes were cancelled.
-
-    The links to the old one are kept and work again when it is connected. Raises OfferGone, ConnectedElsewhere,
-    LockTaken.
-    """
-    with token_lock(account.pk, patience=LOCK_PATIENCE):
-        offered = other_company.chosen(user, account, mark)
-        left = current_connection(account.pk)
-        token = revocable(left) if left else ""
-        try:
-            with transaction.atomic():
-                cancelled = _leave(left, user) if left else 0
-                if left:
-                    left.step_aside()
-                now = database_now()
-                offered.accept(user=user, now=now)
-                CustomerIndex.resume(offered)
-                _note_start(offered, user)
-                push_queue.pull_forward(connection=offered, now=now)
-        except IntegrityError as error:
-            if not breaks(error, "connection_in_one_account"):
-                raise
-            _give_back(account)
-            raise ConnectedElsewhere from error
-        reach(Point.DISCONNECT_COMMITTED)
-        if token:
-            revoke_quietly(token)
-    return cancelled
-
-
-def _note_start(connection: Connection, user: User) -> None:
-    Event.add(EventKind.CONNECTED, connection=connection, actor=user, parameters={"name": connection.name})
-    if connection.blocked_reason:
-        Event.add(EventKind.BLOCKED, connection=connection, parameters={"reason": connection.blocked_reason})
-
-
-def go_back(*, user: User, account: Account, mark: str) -> None:
-    """Keep the connection as it is and give the offered grant back. Raises OfferGone, LockTaken."""
-    with token_lock(account.pk, patience=LOCK_PATIENCE):
-        other_company.chosen(user, account, mark)
-        _give_back(account)
-
-
-def _give_back(account: Account) -> None:
-    with transaction.atomic():
-        dropped = other_company.drop(account.pk)
-    for token in dropped:
-        revoke_quietly(token)
-
-
 def marked(account: Account, mark: str) -> Connection:
     """Return the current connection if it is still the one that the form was about. Raises Superseded."""
     connection = current_connection(account.pk)
-    if connection is None or other_company.mark_of(connection) != mark:
+    if connection is None or connection.mark != mark:
         raise Superseded
     return connection
 
@@ -284,24 +238,17 @@ def disconnect(*, user: User | None, connection: Connection, erase: bool = False
         is_left = not connection.is_current or connection.state == Connection.State.DISCONNECTED
         if is_left or connection.generation != seen.generation:
             raise Superseded
-        tokens = [revocable(connection)]
+        token = revocable(connection)
         with transaction.atomic():
-            cancelled = _leave(connection, user)
+            connection.disconnect()
+            cancelled = _cancel_waiting(connection, user, EventKind.CANCELLED_WITH)
+            parameters = {"cancelled": cancelled, "name": connection.name}
+            Event.add(EventKind.DISCONNECTED, connection=connection, actor=user, parameters=parameters)
             if erase:
                 CustomerIndex.begin_erasing(connection)
-            tokens += other_company.drop(connection.account_id)
         reach(Point.DISCONNECT_COMMITTED)
-        for token in filter(None, tokens):
+        if token:
             revoke_quietly(token)
-    return cancelled
-
-
-def _leave(connection: Connection, user: User | None) -> int:
-    """Forget the tokens and cancel waiting pushes. Return how many were cancelled."""
-    connection.disconnect()
-    cancelled = _cancel_waiting(connection, user, EventKind.CANCELLED_WITH)
-    parameters = {"cancelled": cancelled, "name": connection.name}
-    Event.add(EventKind.DISCONNECTED, connection=connection, actor=user, parameters=parameters)
     return cancelled
 
 

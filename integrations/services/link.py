@@ -1,7 +1,5 @@
 """Link a company to a customer in eAccounting, and unlink it."""
 
-from uuid import UUID
-
 from django.db import transaction
 
 from accounts.models import User
@@ -67,7 +65,6 @@ def link_company(
         refuse_under_way(company)
         _refuse_linked_meanwhile(link_of(company, connection), linked_to)
         answered = mapping.owned(customer.raw)
-        CustomerLink.settle(connection=connection, customers=[UUID(customer.id)])
         remote = RemoteCustomer.remember(connection=connection, customer=customer, answered=answered, now=now)
         _refuse_linked_elsewhere(remote, company)
         made = _link_to(remote, user=user, company=company, connection=connection, origin=origin)

@@ -192,9 +192,6 @@ def _keep_answer(link: CustomerLink, connection: Connection, customer: Customer 
                 link.mark_broken(CustomerLink.Broken.DELETED)
             return
         answered = mapping.owned(customer.raw)
-        # What a link of an earlier release agreed on stands with the customer, whose values are about to be replaced.
-        CustomerLink.settle(connection=connection, customers=[link.reference])
-        link.refresh_from_db(fields=["answered"])
         link.customer = RemoteCustomer.remember(connection=connection, customer=customer, answered=answered, now=began)
         broken = "" if customer.is_active else CustomerLink.Broken.INACTIVE
         if link.broken != broken:

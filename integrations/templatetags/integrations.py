@@ -21,7 +21,6 @@ from integrations.panel.badges import panels_of
 from integrations.panel.panel import Panel, panel_of
 from integrations.panel.successor import Orphan, orphan_of
 from integrations.services.customer_index import state_of
-from integrations.services.numbers import why_not_offered
 
 register = template.Library()
 
@@ -123,13 +122,6 @@ def terms_banner(context: RequestContext) -> dict[str, Any]:
     connection = rows.filter(account_id=user.account_id, **working).exclude(default_terms=None).first()
     is_lost = connection is not None and connection.terms_problem in ("terms_gone", "terms_changed")
     return {"connection": connection} if is_lost else {}
-
-
-@register.filter
-def why_no_own_numbers(connection: Connection) -> str:
-    """Why numbers of our own are not offered on this connection; blank when they are."""
-    code = why_not_offered(connection)
-    return sentence(code) if code else ""
 
 
 register.filter("moment", moment)

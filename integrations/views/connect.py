@@ -5,6 +5,7 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import SignedInRequest, require
@@ -12,7 +13,6 @@ from accounts.models import Account, Role
 from integrations import tasks
 from integrations.access.client_factory import oauth_config
 from integrations.access.token_lock import LockTaken
-from integrations.delivery import other_company
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError, UnexpectedAnswer
 from integrations.exceptions import Refusal
@@ -24,7 +24,6 @@ from integrations.panel.waiting import unknown_count, waiting_count, waiting_wor
 from integrations.services import connect as connecting
 from integrations.services.customer_index import unlinked_count
 from integrations.services.requests import current_connection
-from integrations.views.other_company import cancelled_actions
 
 SESSION_KEY = "eaccounting_consent"
 TIMELINE_LENGTH = 20
@@ -63,7 +62,6 @@ def show(request: SignedInRequest, connection: Connection | None, form: TermsFor
         "other_terms": links_with_other_terms(connection).count() if connection else 0,
         "link_count": CustomerLink.objects.filter(connection=connection).count() if connection else 0,
         "earlier": list(rows.filter(is_current=False).annotate(kept=Count("links")).exclude(kept=0).order_by("name")),
-        "offered": other_company.open_to(request.user, request.account),
         "blocked": sentence(connection.blocked_reason) if connection and connection.blocked_reason else "",
         "events": _timeline(request.account) if connection else [],
     }
@@ -117,8 +115,6 @@ def callback(request: SignedInRequest) -> HttpResponse:
     except EAccountingError as error:
         messages.error(request, _("Nothing was connected. %(why)s") % {"why": _why_not_connected(error)})
     else:
-        if connection.is_offered:
-            return redirect("integrations:other-company")
         tasks.wake_upkeep()
         messages.success(request, _("Connected to %(company)s.") % {"company": connection})
     return redirect("integrations:connection")
@@ -181,7 +177,7 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
         context = {
             "section": "settings",
             "connection": connection,
-            "mark": other_company.mark_of(connection),
+            "mark": connection.mark,
             "waiting": waiting_count(connection),
             "unknown": unknown_count(connection),
             "link_count": CustomerLink.objects.filter(connection=connection).count(),
@@ -199,9 +195,15 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
     else:
         parts = [_("Disconnected. All links are kept.")]
         if cancelled:
-            parts.append(cancelled_actions(cancelled))
+            parts.append(_cancelled_actions(cancelled))
         if erase:
             tasks.wake_upkeep()
             parts.append(_("The copy of the customers that are not linked is being erased."))
         messages.success(request, " ".join(parts))
     return redirect("integrations:connection")
+
+
+def _cancelled_actions(count: int) -> str:
+    """Say how many waiting actions ended."""
+    words = ngettext("%(count)d waiting action was cancelled.", "%(count)d waiting actions were cancelled.", count)
+    return words % {"count": count}

@@ -9,7 +9,7 @@ from django.utils import timezone
 from dev.sandbox.store import Document
 from integrations.clock import database_now
 from integrations.crash_points import Point
-from integrations.delivery import calls, other_company
+from integrations.delivery import calls
 from integrations.delivery.customer_index import LONGEST_PAUSE, lease_seconds
 from integrations.domain.diff import Side
 from integrations.models import (
@@ -23,7 +23,6 @@ from integrations.models import (
     RemoteCustomer,
     WaitReason,
 )
-from integrations.models.connection import number_of
 from integrations.services import connect
 from integrations.services.link import link_company
 from integrations.services.requests import current_connection
@@ -65,16 +64,18 @@ def _judge_create(stage: Stage, _point: Point | None, _fate: Fate | None) -> Non
     assert stage.refreshes() == 0
 
 
-def _take_number(stage: Stage) -> None:
-    """Our own number for this create belongs to somebody else."""
-    Connection.objects.filter(pk=stage.connection.pk).update(number_prefix="LG", duplicates_refused=True)
-    number = number_of(prefix="LG", push_id=stage.wish_unheard().pk, given_up=0)
-    stage.sandbox.edit_customer(customer_id=str(_theirs(stage)["Id"]), CustomerNumber=number)
+def _refuse_create(stage: Stage) -> None:
+    stage.sandbox.fault(kind="error", when="before", method="POST", path=CUSTOMERS, error_code=4000, status=400)
 
 
-def _judge_number(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
+def _judge_refused_create(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
     """A refusal that died with its process is asked for again, once it is proven that nothing was stored."""
-    _created(stage, sent=2 if fate in {None, Fate.TERM} else 3)
+    if fate not in {None, Fate.TERM}:
+        _created(stage, sent=2)
+        return
+    push = Push.objects.get()
+    assert (push.state, push.failure) == (PushState.FAILED, "conflict")
+    assert (named(stage.sandbox), posts(stage.sandbox)) == ([], 1)
 
 
 # --- Updates ---------------------------------------------------------------------------------------------
@@ -284,18 +285,25 @@ def _judge_disconnect(stage: Stage, _point: Point | None, _fate: Fate | None) ->
 
 
 def _start_over(stage: Stage) -> None:
-    offered = connect_as(stage.user, company="2")
-    assert offered.pk != stage.connection.pk
-    stage.send("tests.crashes.tasks.start_over", user_id=stage.user.pk, mark=other_company.mark_of(offered))
+    """Another company is connected after the first one was disconnected."""
+    connect.disconnect(user=stage.user, connection=stage.connection)
+    code, verifier = granted_code(company="2")
+    left = Connection.objects.get(pk=stage.connection.pk)
+    started = [left.pk, left.generation]
+    stage.send("tests.crashes.tasks.connect", user_id=stage.user.pk, code=code, verifier=verifier, started=started)
 
 
-def _judge_start_over(stage: Stage, _point: Point | None, _fate: Fate | None) -> None:
+def _judge_start_over(stage: Stage, _point: Point | None, fate: Fate | None) -> None:
+    """Either the other company has taken the place of the first, or nothing has changed and the person goes again."""
+    left = Connection.objects.get(pk=stage.connection.pk)
     connection = current_connection(stage.user.account_id)
-    assert connection is not None
-    assert connection.pk != stage.connection.pk
+    assert left.state == Connection.State.DISCONNECTED
+    assert (connection == left) == (fate in {Fate.KILL, Fate.RAISE})
+    if connection is None or connection == left:
+        connection = connect_as(stage.user, company="2")
+    assert Connection.objects.get(is_current=True, account=stage.user.account) == connection
     assert stage.holds_good_tokens(connection)
     assert connect.test(connection) == ""
-    assert Connection.objects.get(pk=stage.connection.pk).state == Connection.State.DISCONNECTED
 
 
 SCENARIOS = {
@@ -317,7 +325,9 @@ SCENARIOS = {
         begin=_click,
         judge=_judge_create,
     ),
-    "taken number": Scenario(points=(Point.REFUSED,), prepare=_take_number, begin=Stage.sweep, judge=_judge_number),
+    "refused create": Scenario(
+        points=(Point.REFUSED,), prepare=_refuse_create, begin=_click, judge=_judge_refused_create
+    ),
     "update": Scenario(
         points=(
             Point.TOKEN_WANTED,
@@ -377,6 +387,6 @@ SCENARIOS = {
     "reconnect": Scenario(
         points=(Point.CODE_EXCHANGED, Point.CONNECTION_SAVING), begin=_reconnect, judge=_judge_reconnect
     ),
-    "start over": Scenario(points=(Point.DISCONNECT_COMMITTED,), begin=_start_over, judge=_judge_start_over),
+    "start over": Scenario(points=(Point.CONNECTION_SAVING,), begin=_start_over, judge=_judge_start_over),
     "disconnect": Scenario(points=(Point.DISCONNECT_COMMITTED,), begin=_disconnect, judge=_judge_disconnect),
 }

@@ -30,13 +30,6 @@ def connect(user_id: int, code: str, verifier: str, started: list[int] | None) -
 
 
 @shared_task
-def start_over(user_id: int, mark: str) -> None:
-    """What the web process does for *Start over with …*."""
-    user = User.objects.select_related("account").get(pk=user_id)
-    connecting.start_over(user=user, account=user.account, mark=mark)
-
-
-@shared_task
 def disconnect(user_id: int, connection_id: int) -> None:
     """What the web process does for *Disconnect*."""
     user = User.objects.get(pk=user_id)

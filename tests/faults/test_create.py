@@ -37,12 +37,9 @@ UNREADABLE = "Visma eAccounting sent an answer that Lime Go does not understand.
 FAULTY = "Visma eAccounting has a technical problem right now. This is sent again automatically."
 
 
-@pytest.fixture(params=["eaccounting_numbers", "own_numbers"])
-def wish(ready: Connection, company: Company, ulf: User, request: pytest.FixtureRequest) -> Push:
-    """Ulf wants the company to be a customer, whoever numbers new customers."""
-    if request.param == "own_numbers":
-        ready.note_duplicates(refused=True, now=database_now())
-        ready.choose_numbers(prefix="LG")
+@pytest.fixture
+def wish(ready: Connection, company: Company, ulf: User) -> Push:
+    """Ulf wants the company to be a customer."""
     return sheets.create(user=ulf, company=company)
 
 
@@ -99,7 +96,6 @@ def test_a_customer_stored_after_our_first_look_is_found_and_told(
     assert UP_TO_DATE in card(ulf, wish.company)
 
 
-@pytest.mark.parametrize("wish", ["eaccounting_numbers"], indirect=True)  # a number of our own leaves no doubt
 def test_found_while_it_may_still_be_doubled_the_card_says_so(
     wish: Push, ulf: User, sandbox: Sandbox, run: Run, card: Card
 ) -> None:

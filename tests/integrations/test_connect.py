@@ -249,12 +249,12 @@ def test_a_grant_without_a_usable_access_token_is_revoked(sandbox: Sandbox, anna
     assert sandbox.calls(path="/v2") == []
 
 
-@pytest.mark.parametrize("offered", [False, True])
+@pytest.mark.parametrize("reconnecting", [False, True])
 @pytest.mark.parametrize("at", [Point.CODE_EXCHANGED, Point.CONNECTION_SAVING])
 def test_whatever_ends_the_callback_badly_revokes_what_it_got(
-    sandbox: Sandbox, anna: User, monkeypatch: pytest.MonkeyPatch, at: Point, offered: bool
+    sandbox: Sandbox, anna: User, monkeypatch: pytest.MonkeyPatch, at: Point, reconnecting: bool
 ) -> None:
-    if offered:
+    if reconnecting:
         connect_as(anna)
     grants = dict(sandbox.world.store.all("grant"))
 
@@ -264,7 +264,7 @@ def test_whatever_ends_the_callback_badly_revokes_what_it_got(
 
     monkeypatch.setattr(crash_points, "_armed", [break_down])
     with pytest.raises(KeyError):
-        connect_as(anna, company="2")
+        connect_as(anna)
     assert sandbox.world.store.all("grant") == grants
     assert Connection.objects.count() == len(grants)
 
@@ -507,9 +507,9 @@ def test_a_token_endpoint_that_is_away_is_asked_again_later_for_an_idle_grant(
     assert Connection.objects.get().issued_at > ready.issued_at
 
 
-def test_a_disconnected_or_offered_company_is_left_alone(ready: Connection, sandbox: Sandbox) -> None:
+def test_a_company_that_is_not_connected_is_left_alone(ready: Connection, sandbox: Sandbox) -> None:
     idle(ready, days=8)
-    for state in (Connection.State.DISCONNECTED, Connection.State.NEEDS_RECONNECT, Connection.State.OFFERED):
+    for state in (Connection.State.DISCONNECTED, Connection.State.NEEDS_RECONNECT):
         Connection.objects.update(state=state)
         upkeep.look_after(now=database_now())
     assert sandbox.calls() == []

@@ -24,11 +24,12 @@ from dev.sandbox.world import CUSTOMER
 from integrations.access import rate_limit
 from integrations.clock import database_now
 from integrations.crash_points import Point
-from integrations.delivery import customer_index, other_company
+from integrations.delivery import customer_index
 from integrations.delivery.calls import read_customer
 from integrations.delivery.worker import deliver
 from integrations.eaccounting.jsontext import ExactNumber, Json, encode
 from integrations.eaccounting.types import Customer
+from integrations.exceptions import OtherCompanyAnswered
 from integrations.models import (
     BlockedReason,
     Connection,
@@ -827,27 +828,26 @@ def test_connecting_again_ends_the_erasing_and_fills_the_index_anew(
     assert len(rows(ready)) == len(sandbox.customers())
 
 
-def test_what_is_to_be_erased_is_erased_while_the_company_is_only_offered(
+def test_what_is_to_be_erased_is_erased_while_another_company_is_connected(
     ready: Connection, sandbox: Sandbox, anna: User
 ) -> None:
     steps(ready)
     connect.disconnect(user=anna, connection=again(ready), erase=True)
     connect_as(anna, company="2")
-    offered = connect_as(anna)
-    assert (offered.pk, offered.state) == (ready.pk, Connection.State.OFFERED)
+    with pytest.raises(OtherCompanyAnswered):
+        connect_as(anna)
     assert steps(ready) == 2
     assert rows(ready) == {}
     assert not state(ready).erasing
 
 
-def test_an_offered_company_that_is_chosen_is_fetched_anew_and_not_erased(
+def test_a_company_that_is_come_back_to_is_fetched_anew_and_not_erased(
     ready: Connection, sandbox: Sandbox, anna: User
 ) -> None:
     steps(ready)
     connect.disconnect(user=anna, connection=again(ready), erase=True)
-    connect_as(anna, company="2")
-    offered = connect_as(anna)
-    connect.start_over(user=anna, account=anna.account, mark=other_company.mark_of(offered))
+    connect.disconnect(user=anna, connection=connect_as(anna, company="2"))
+    connect_as(anna)
     assert not state(ready).erasing
     confirm_terms(again(ready), anna)
     steps(ready)
@@ -884,12 +884,12 @@ def test_a_page_takes_the_same_queries_however_many_customers_it_has(ready: Conn
     assert counts[0] < 60
 
 
-def test_what_an_earlier_link_agreed_on_is_kept_when_newer_values_come(
+def test_newer_values_leave_alone_what_a_link_agreed_on(
     ready: Connection, sandbox: Sandbox, company: Company, anna: User
 ) -> None:
     first = sandbox.customers()[0]
     made = link(ready, company, anna, first)
-    CustomerLink.objects.filter(pk=made.pk).update(sent={"Name": "Här AB"}, answered=None)
+    made.keep(here={"Name": "Här AB"}, there={"Name": str(first["Name"])})
     sandbox.edit_customer(customer_id=str(first["Id"]), Name="Nytt där AB")
     steps(ready)
     now = CustomerLink.objects.select_related("customer").get()

@@ -247,36 +247,18 @@ def test_whether_an_invoice_moves_its_customer_is_seen(smoke: Smoke, sandbox: Sa
         ({"accept_duplicate_numbers": True}, False, "No: stored as sent; found by it; NOT refused a second time"),
     ],
 )
-def test_whether_numbers_of_our_own_are_safe_is_kept_on_the_connection(
-    smoke: Smoke, connection: Connection, switches: dict[str, Json], safe: bool, words: str
+def test_whether_numbers_of_our_own_would_be_safe_is_told(
+    smoke: Smoke, switches: dict[str, Json], safe: bool, words: str
 ) -> None:
-    report = smoke("--write", "--yes", **switches)
-    assert report["findings"]["own_number"]["answer"].startswith(words)
-    connection.refresh_from_db()
-    assert connection.duplicates_refused is safe
-    assert connection.duplicates_asked_at is not None
-    assert ("are offered now" if safe else "are not offered") in report["said"]
+    told = smoke("--write", "--yes", **switches)["findings"]["own_number"]
+    assert told["answer"].startswith(words)
+    assert told["evidence"]["safe"] is safe
 
 
-def test_a_number_with_letters_that_is_refused_is_not_safe(
-    smoke: Smoke, sandbox: Sandbox, connection: Connection
-) -> None:
+def test_a_number_with_letters_that_is_refused_is_not_safe(smoke: Smoke, sandbox: Sandbox) -> None:
     sandbox.fault(kind="error", error_code=2000, status=400, method="POST", path="/v2/customers", when="before", skip=2)
     report = smoke("--write", "--yes")
     assert report["findings"]["own_number"]["answer"] == "No: letters are refused, 400, ErrorCode 2000"
-    connection.refresh_from_db()
-    assert connection.duplicates_refused is False
-
-
-def test_what_was_not_answered_leaves_what_is_known(smoke: Smoke, sandbox: Sandbox, connection: Connection) -> None:
-    smoke()
-    connection.refresh_from_db()
-    assert connection.duplicates_refused is None  # nothing was written, so nothing is known
-    smoke("--write", "--yes")
-    sandbox.fault(kind="status", status=503, method="POST", path="/v2/customers", count=None)
-    smoke("--write", "--yes")
-    connection.refresh_from_db()
-    assert connection.duplicates_refused is True
 
 
 @pytest.mark.parametrize(

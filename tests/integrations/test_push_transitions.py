@@ -59,7 +59,6 @@ ACTS = {
     "prove_absent": Act(lambda push: push.prove_absent(until=NOW)),
     "wait": Act(lambda push: push.wait(WaitReason.CONNECTION, until=None)),
     "wait_to_retry": Act(lambda push: push.wait_to_retry(now=NOW, until=SOON, failure=WHY)),
-    "try_next_number": Act(lambda push: push.try_next_number(now=NOW)),
     "ask_person": Act(lambda push: push.ask_person(candidates=[{"id": "1"}])),
     "release": Act(lambda push: push.release(until=SOON)),
     "finish": Act(lambda push: push.finish(now=NOW)),

@@ -205,25 +205,18 @@ def test_an_expired_lease_is_swept(
     assert waiting(BULK) == 1
 
 
-def test_upkeep_is_one_message_for_each_connection_and_each_choice_that_ran_out(
+def test_upkeep_is_one_message_for_each_connection(
     connection: Connection, ready: Connection, anna: User, olav: User, queue: Callable[[], list[dict[str, object]]]
 ) -> None:
     other = connect_as(olav, company="2")
     Connection.objects.update(terms_read_at=None, probe_at=None)
-    offered = Connection(account=anna.account, identity="another", generation=1, connected_by=anna)
-    offered.issued_at = offered.expires_at = offered.connected_at = timezone.now() - timedelta(minutes=16)
-    offered.state, offered.is_current = Connection.State.OFFERED, False
-    offered.save()
     tasks.look_after_connections()
     messages = [json.loads(message) for message in reversed(rate_limit._redis().lrange("upkeep", 0, -1))]
     sent = [(found["headers"]["task"], json.loads(base64.b64decode(found["body"]))[1]) for found in messages]
     assert sent == [
         ("integrations.tasks.look_after", {"connection_id": connection.pk}),
         ("integrations.tasks.look_after", {"connection_id": other.pk}),
-        ("integrations.tasks.end_offer", {"account_id": anna.account_id}),
     ]
     tasks.look_after(**sent[1][1])
-    tasks.end_offer(**sent[2][1])
     other.refresh_from_db()
     assert other.terms_read_at is not None
-    assert not Connection.objects.filter(pk=offered.pk).exists()

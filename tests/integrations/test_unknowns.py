@@ -45,9 +45,7 @@ OTHER_WAY: dict[str, Any] = {
     "unknown_id_status": 400,
     **{item.name: not item.default for item in fields(Switches) if item.type is bool},
 }
-# With the switch that is turned, and by whom customers are numbered; the first two are the default way of all.
-ROADS = [("", False), ("", True), *((name, False) for name in OTHER_WAY)]
-ROADS += [(name, True) for name in OTHER_WAY if "number" in name or name in ("mind_case_in_eq", "reformat_on_store")]
+ROADS = ["", *OTHER_WAY]  # the switch that is turned; blank: the default way of all
 
 
 def test_every_switch_is_tried_both_ways_and_stands_in_the_facts() -> None:
@@ -69,17 +67,14 @@ def test_every_unknown_of_the_facts_names_its_question_and_the_smoke_command_ask
     assert all(re.findall(r"`(\w+)`|(never)", row.split("|")[2]) for row in rows)
 
 
-@pytest.mark.parametrize(("switch", "own"), ROADS)
+@pytest.mark.parametrize("switch", ROADS)
 def test_the_whole_road_holds_whichever_way_it_is(
-    sandbox: Sandbox, anna: User, add_company: AddCompany, run: Run, settle: Run, switch: str, own: bool
+    sandbox: Sandbox, anna: User, add_company: AddCompany, run: Run, settle: Run, switch: str
 ) -> None:
     """Connect, create with a lost answer, refresh, update beside a person's edit, paste, and find it deleted."""
     sandbox.switch(**({switch: OTHER_WAY[switch]} if switch else {}))
     connection = connect_as(anna)
     confirm_terms(connection, anna)
-    if own:
-        connection.note_duplicates(refused=True, now=timezone.now())
-        connection.choose_numbers(prefix="LG")
     company = add_company()
     _create_with_a_lost_answer(sandbox, anna, company, run, settle)
     _update_beside_a_persons_edit(sandbox, anna, company, settle)

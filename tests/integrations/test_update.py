@@ -277,7 +277,7 @@ def test_characters_that_no_column_holds_are_left_out_and_sent_back_exactly(
     assert push.before is not None
     assert push.before["InvoiceAddress2"] == "Hus  och ?"
     linked.refresh_from_db()
-    assert linked.answered is not None
+    assert linked.answered["InvoiceAddress2"] == ""
     assert customer_there(sandbox)["Note"] == odd["Note"]
 
 
@@ -440,7 +440,6 @@ def test_another_customer_that_is_answered_to_an_update_is_not_taken_for_ours(
     assert (push.state, push.failure) == (PushState.UNKNOWN, "answer_unreadable")
     assert settle(wish).state == PushState.DONE
     linked.refresh_from_db()
-    assert linked.answered is not None
     assert linked.answered["Name"] == customer_there(sandbox)["Name"] == wish.company.name
     assert puts(sandbox) == 1
 

@@ -46,7 +46,7 @@ def linked(ready: Connection, company: Company, ulf: User, sandbox: Sandbox) -> 
 def rows_now(company: Company, sandbox: Sandbox) -> list[diff.Row]:
     link = CustomerLink.objects.select_related("customer", "contact").get(company=company)
     here = mapping.values_of(Company.objects.get(pk=company.pk), link.contact, groups=mapping.groups_for(link.contact))
-    base = Base(link.sent or {}, link.agreed_there)
+    base = Base(link.sent, link.answered)
     return diff.compare(here=mapping.shortened(here, link.shorter), there=mapping.owned(there(sandbox)), base=base)
 
 
@@ -87,7 +87,7 @@ def changes_of_link(company: Company) -> dict[str, str]:
     rows = diff.compare(
         here=mapping.shortened(here, link.shorter),
         there=link.customer.answered,
-        base=Base(link.sent or {}, link.agreed_there),
+        base=Base(link.sent, link.answered),
     )
     return {row.key: row.change.value for row in rows if row.is_news}
 

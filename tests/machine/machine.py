@@ -29,8 +29,7 @@ from tests.machine.remote import OURS, Killed
 from tests.machine.world import World
 
 PAUSES = (0.5, 3, 21, 111, 130, 1000, 3700, 90_000)
-OTHER_COMPANY = ("go back", "start over", "think about it")  # what they do who connect another company by mistake
-TROUBLES = ("expired", "expired", "revoked", "disconnect", *OTHER_COMPANY, "terms", "renamed terms")
+TROUBLES = ("expired", "expired", "revoked", "disconnect", "other company", "start over", "terms", "renamed terms")
 AT_ONE_MOMENT = 20  # rows that a worker may pull before time has passed: more would be a loop without end
 
 # What nobody knows of eAccounting, both ways.
@@ -234,8 +233,10 @@ class Machine(RuleBasedStateMachine):
             self.remote.revoke_grants()
         elif trouble == "disconnect":
             self.people.disconnect()
-        elif trouble in OTHER_COMPANY:
-            self.people.connect("2", then=trouble)
+        elif trouble == "other company":
+            self.people.connect("2")
+        elif trouble == "start over":
+            self.people.start_over("2")
         elif trouble == "renamed terms":
             self.people.rename_terms()
         else:

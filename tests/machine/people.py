@@ -8,7 +8,7 @@ from companies.models import Company, Contact
 from dev.sandbox.store import Document
 from integrations.access.rate_limit import NoSlot
 from integrations.access.token_lock import LockTaken
-from integrations.delivery import calls, other_company, upkeep
+from integrations.delivery import calls, upkeep
 from integrations.domain import mapping
 from integrations.domain.diff import Side
 from integrations.eaccounting.errors import EAccountingError
@@ -256,27 +256,14 @@ class People:
         names = Connection.objects.filter(account_id=self.user.account_id, is_current=True)
         return "2" if names.filter(name__startswith="Fjordlys").exists() else "1"
 
-    def connect(self, company: str, *, then: str = "start over") -> None:
-        """Connect a company; when another one is connected still, choose between the two."""
+    def connect(self, company: str) -> None:
+        """Connect a company; another one than the connected one is refused."""
+        self.try_to(lambda: self._begin_with(self.world.connect(company)))
 
-        def go() -> None:
-            connection = self.world.connect(company)
-            if connection.state == Connection.State.OFFERED:
-                self._choose(connection, then)
-            else:
-                self._begin_with(connection)
-
-        self.try_to(go)
-
-    def _choose(self, offered: Connection, then: str) -> None:
-        choice = {"user": self.user, "account": self.user.account, "mark": other_company.mark_of(offered)}
-        if then == "go back":
-            connecting.go_back(**choice)
-        elif then == "start over":
-            left = current_connection(self.user.account_id)
-            connecting.start_over(**choice)
-            self._forget_cancelled(left)
-            self._begin_with(Connection.without_tokens().get(pk=offered.pk))
+    def start_over(self, company: str) -> None:
+        """Leave the connected company for another one."""
+        self.disconnect()
+        self.connect(company)
 
     def _begin_with(self, connection: Connection) -> None:
         self.world.remote.book.harmed = False

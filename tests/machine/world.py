@@ -210,8 +210,8 @@ def _planted() -> dict[str, Any]:
 
 
 @contextmanager
-def world(*, user: User, clock: HandClock, prefix: str) -> Iterator[World]:
-    """Build it; the settings already point at API and IDENTITY. `prefix`: of customer numbers, or blank."""
+def world(*, user: User, clock: HandClock) -> Iterator[World]:
+    """Build it; the settings already point at API and IDENTITY."""
     redirect_uri = f"{settings.BASE_URL}{client_factory.CALLBACK_PATH}"
     remote = Remote(
         settings=SandboxSettings(
@@ -237,8 +237,6 @@ def world(*, user: User, clock: HandClock, prefix: str) -> Iterator[World]:
             for company in ("1", "2", "1"):
                 connection = built.connect(company)
                 built.prepare(connection)
-                connection.note_duplicates(refused=True, now=clock.now())
-                connection.choose_numbers(prefix=prefix)
                 if company == "2" or not Connection.objects.filter(is_current=False).exists():
                     connecting.disconnect(user=user, connection=connection)
             built.found()

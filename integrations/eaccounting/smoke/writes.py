@@ -108,7 +108,7 @@ def duplicate_number(customer: TestCustomer) -> Found:
 
 
 def own_number(customer: TestCustomer) -> Found:
-    """Rehearse what numbers of our own rely on: stored as sent, found by it, refused a second time."""
+    """Rehearse what numbers of our own would rely on: stored as sent, found by it, refused a second time."""
     number = f"LIMEGO-{uuid4().hex[:8].upper()}"
     series = customer.next_number()
     first = customer.post(CustomerNumber=number)

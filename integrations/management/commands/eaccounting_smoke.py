@@ -59,7 +59,6 @@ class Command(BaseCommand):
                 findings += self._put(writes.questions(customer), asker)
             finally:
                 left = self._tidy_up(customer)
-            self._note_numbers(connection, findings)
         findings += self._put(limits.QUESTIONS if limit else (), asker)
         findings += self._put(reads.LAST, asker)
         self._write(file, connection, findings, wrote=write)
@@ -83,16 +82,6 @@ class Command(BaseCommand):
                 self._write(file, connection, [finding], wrote=False)
             raise
         return connection
-
-    def _note_numbers(self, connection: Connection, findings: list[Finding]) -> None:
-        """Keep whether numbers of our own are safe: the settings offer them only then."""
-        told = next((one for one in findings if one.key == "own_number" and one.is_answered), None)
-        if told is None:
-            return
-        safe = bool(told.found.evidence["safe"])
-        connection.note_duplicates(refused=safe, now=database_now())
-        words = "are offered now" if safe else "are not offered"
-        self.stdout.write(f"\nNumbers of our own {words} in the settings of {connection}.\n")
 
     def _write(self, file: object, connection: Connection, findings: list[Finding], *, wrote: bool) -> None:
         if isinstance(file, Path):

@@ -111,7 +111,14 @@ class World:
             answered=sent,
             seen_at=NOW,
         )
-        values = {"origin": Origin.CREATED, "sent": sent, "sent_at": NOW, "sent_by": self.admin, "linked_at": NOW}
+        values = {
+            "origin": Origin.CREATED,
+            "sent": sent,
+            "answered": fields.get("sent", sent),
+            "sent_at": NOW,
+            "sent_by": self.admin,
+            "linked_at": NOW,
+        }
         return CustomerLink.objects.create(
             account=self.account,
             connection=connection,

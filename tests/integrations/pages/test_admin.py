@@ -24,8 +24,7 @@ HARMLESS = {
         "grant_doubted_at",
         *("registration_number", "country", "currency", "company_terms_id", "connected_by", "connected_at"),
         *("last_ok_at", "served_at", "last_error", "broken_at", "default_terms", "terms_confirmed_by"),
-        *("terms_confirmed_at", "terms_read_at", "terms_were", "number_prefix", "duplicates_refused"),
-        *("duplicates_asked_at", *SECRET),  # tokens are hidden as such
+        *("terms_confirmed_at", "terms_read_at", "terms_were", *SECRET),  # tokens are hidden as such
     },
     "CustomerIndex": {
         *("id", "account", "connection", "reading", "page", "total", "skipped", "began_at", "watermark"),
@@ -57,7 +56,7 @@ HARMLESS = {
             "retrying_since",
             "crashes",
         ),
-        *("terms", "create_anyway", "is_private_person", "undoes", "number", "numbers_given_up", "fingerprint"),
+        *("terms", "create_anyway", "is_private_person", "undoes", "fingerprint"),
         *("send_by", "unknown_since", "looked_at", "seen_ids", "failure", "error_id", "finished_at"),
     },
     "Event": {"id", "account", "company", "connection", "actor", "kind", "at"},

@@ -150,7 +150,7 @@ def test_what_could_not_be_sent_anyway_is_told_at_its_field_before_anybody_is_as
     assert "Postal code is missing." in page
     assert not Push.objects.exists()
     assert not Mail.objects.exists()
-    said(user, _url(world, "add"), {**filled(page, button="Ask an admin"), "InvoicePostalCode": "903 26"})
+    said(user, _url(world, "create"), {**filled(page, button="Ask an admin"), "InvoicePostalCode": "903 26"})
     assert Push.objects.get().confirmed["InvoicePostalCode"] == "903 26"
 
 
@@ -158,12 +158,12 @@ def test_when_an_admin_was_faster_the_person_goes_on_by_themselves(world: World,
     world.connect()
     assert "You no longer need to ask an admin" in said(user, _url(world, "ask-admin"))
     Connection.objects.update(terms_confirmed_at=None)
-    form = filled(user.get(_url(world, "add")).content.decode(), button="Ask an admin")
+    form = filled(user.get(_url(world, "create")).content.decode(), button="Ask an admin")
     Connection.objects.update(terms_confirmed_at=NOW)
     terms = Connection.objects.get().default_terms_id
-    page = said(user, _url(world, "add"), {**form, "InvoiceCity": "Lund", "terms": terms})
+    page = said(user, _url(world, "create"), {**form, "InvoiceCity": "Lund", "terms": terms})
     assert "You no longer need to ask an admin" in page
-    said(user, _url(world, "add"), filled(page, button="Create customer in Visma"))  # with what was typed
+    said(user, _url(world, "create"), filled(page, button="Create customer in Visma"))  # with what was typed
     assert Push.objects.get().confirmed["InvoiceCity"] == "Lund"
 
 
@@ -202,9 +202,10 @@ def test_a_request_that_shows_no_sheet_is_led_to_it(
     """As the button of an earlier release sent it: today's data, which nobody saw."""
     arrange(world)
     answer = user.post(_url(world, "ask-admin"))
-    assert answer.headers["Location"] == _url(world, "add")
+    assert answer.headers["Location"] == _url(world, "create")
     assert (
-        "Nobody has been asked yet. Check what will be sent, then ask." in user.get(_url(world, "add")).content.decode()
+        "Nobody has been asked yet. Check what will be sent, then ask."
+        in user.get(_url(world, "create")).content.decode()
     )
     assert not Push.objects.exists()
     assert not Mail.objects.exists()

@@ -77,7 +77,7 @@ def test_a_pasted_address_links_and_asks_eaccounting_once(
     sandbox.forget_calls()
     _edit(admin, world, **{FIELD: f"https://eaccounting.example/#/customer/edit/{customer['Id']}"})
     link = CustomerLink.objects.get()
-    assert (str(link.reference), link.customer.number, link.sent) == (customer["Id"], customer["CustomerNumber"], None)
+    assert (str(link.reference), link.customer.number, link.sent) == (customer["Id"], customer["CustomerNumber"], {})
     assert len(sandbox.calls(method="GET")) == 1
     _edit(admin, world, **{FIELD: customer["Id"], "city": "Lund"})
     assert len(sandbox.calls(method="GET")) == 1  # not changed, not asked

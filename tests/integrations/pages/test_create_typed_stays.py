@@ -74,7 +74,7 @@ def test_the_create_sheet_keeps_its_values_until_an_admin_was_asked(
 ) -> None:
     world.connect()
     world.company.save_changes(now=NOW, values={"name": LONG})
-    contact, address = world.contact(), _url(world, "add")
+    contact, address = world.contact(), _url(world, "create")
     form = filled(user.get(address, headers=headers).content.decode(), button=CREATE)
     typed = {**form, "Name": SHORT, "ContactPersonMobile": "+46 70 174 06 05"}
     words = break_it()
@@ -101,7 +101,7 @@ def test_an_admin_mends_it_beside_the_sheet_and_creates_what_stands_there(
     world: World, admin: Client, break_it: Callable[[], str], headers: dict[str, str]
 ) -> None:
     world.connect()
-    address = _url(world, "add")
+    address = _url(world, "create")
     form = filled(admin.get(address, headers=headers).content.decode(), button=CREATE)
     break_it()
     page = admin.post(address, {**form, "InvoiceCity": "Lund"}, headers=headers).content.decode()
@@ -120,7 +120,7 @@ def test_an_admin_mends_it_beside_the_sheet_and_creates_what_stands_there(
 def test_terms_that_came_back_are_shown_before_anything_is_created(world: World, admin: Client) -> None:
     """The sheet that came back had none to choose: the person sees them first."""
     world.connect()
-    address = _url(world, "add")
+    address = _url(world, "create")
     form = filled(admin.get(address).content.decode(), button=CREATE)
     _lose_terms()
     page = admin.post(address, {**form, "InvoiceCity": "Lund"}).content.decode()
@@ -134,7 +134,7 @@ def test_terms_that_came_back_are_shown_before_anything_is_created(world: World,
 
 
 def test_a_sheet_about_one_company_there_sends_nothing_to_another(world: World, user: Client) -> None:
-    left, address = world.connect(), _url(world, "add")
+    left, address = world.connect(), _url(world, "create")
     form = filled(user.get(address).content.decode(), button=CREATE)
     Connection.objects.filter(pk=left.pk).update(is_current=False, state=Connection.State.DISCONNECTED)
     world.connect(name="Fjordlys AS")
@@ -151,7 +151,7 @@ def test_a_sheet_about_one_company_there_sends_nothing_to_another(world: World, 
 
 def test_while_eaccounting_stops_the_company_what_was_typed_waits(world: World, admin: Client) -> None:
     world.connect()
-    address = _url(world, "add")
+    address = _url(world, "create")
     form = filled(admin.get(address).content.decode(), button=CREATE)
     Connection.objects.update(blocked_reason="module", blocked_at=NOW)
     assert admin.post(address, {**form, "InvoiceCity": "Lund"}).status_code == 302
@@ -160,7 +160,7 @@ def test_while_eaccounting_stops_the_company_what_was_typed_waits(world: World, 
 
 def test_a_customer_that_is_gone_gives_way_only_when_an_admin_is_asked(world: World, user: Client) -> None:
     link = world.link(world.connect(), broken=CustomerLink.Broken.DELETED)
-    address = _url(world, "add")
+    address = _url(world, "create")
     form = filled(user.get(address).content.decode(), button=CREATE)
     _revoke()
     page = user.post(address, form).content.decode()
@@ -172,7 +172,7 @@ def test_a_customer_that_is_gone_gives_way_only_when_an_admin_is_asked(world: Wo
 
 def test_when_the_chosen_person_is_removed_the_other_values_stay(world: World, user: Client) -> None:
     world.connect()
-    contact, address = world.contact(), _url(world, "add")
+    contact, address = world.contact(), _url(world, "create")
     form = filled(user.get(address).content.decode(), button=CREATE)
     contact.delete()
     page = user.post(address, {**form, "InvoiceCity": "Lund"}).content.decode()
@@ -292,5 +292,5 @@ def test_nothing_of_a_company_is_shown_to_whoever_may_not_see_it(
     _revoke()
     values = mapping.values_of(world.company, None, groups=mapping.COMPANY_GROUPS)
     for who, status in ((vera, 403), (olav, 404)):
-        assert as_user(who).post(_url(world, "add"), {**values, "ask": "1"}).status_code == status
+        assert as_user(who).post(_url(world, "create"), {**values, "ask": "1"}).status_code == status
     assert not Push.objects.exists()

@@ -105,8 +105,6 @@ def _updated(world: World, **fields: object) -> None:
 
 def _kept(world: World) -> None:
     link = world.link(world.connect(), other=OTHER)
-    CustomerLink.objects.filter(pk=link.pk).update(answered=link.sent)
-    link.refresh_from_db()
     link.keep(here=CONFIRMED, there=OTHER)
 
 

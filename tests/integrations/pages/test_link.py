@@ -217,7 +217,7 @@ def test_link_only_links_and_changes_nothing_there(
     assert "The company is linked to Norrsken Elteknik AB (1005). Nothing was changed in Visma eAccounting." in page
     link = CustomerLink.objects.get()
     assert (str(link.reference), link.origin, link.linked_by) == (customer["Id"], Origin.MATCHED, anna)
-    assert (link.sent, link.kept) == (None, [])
+    assert (link.sent, link.answered, link.kept) == ({}, {}, [])
     assert not Push.objects.exists()
     assert sandbox.customers() == before
 

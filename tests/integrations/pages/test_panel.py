@@ -29,15 +29,16 @@ def _failed(world: World, failure: str, **fields: object) -> Connection:
 
 
 def _answered(world: World, name: str) -> None:
-    customer = world.link(world.connect()).customer
-    customer.answered["Name"] = name
-    customer.save()
+    """eAccounting answered another name than it was sent."""
+    link = world.link(world.connect())
+    link.answered = link.customer.answered = {**link.sent, "Name": name}
+    link.customer.save()
+    link.save()
 
 
 def _changed_there(world: World, *, other: dict[str, str] | None = None, **values: str) -> CustomerLink:
     """Somebody changed these values in eAccounting since the two sides agreed; `other` was sent and differs too."""
     link = world.link(world.connect(), other=other)
-    CustomerLink.objects.filter(pk=link.pk).update(answered=link.sent)
     link.customer.answered |= values
     link.customer.save()
     return link
@@ -98,7 +99,7 @@ ONE_AT_A_TIME: dict[State, list[Arrange]] = {
     State.CHANGED_THERE: [lambda world: _changed_there(world, Telephone="08 999")],
     State.CHANGED_BOTH: [lambda world: _changed_there(world, other={"Telephone": "1"}, Telephone="08 999")],
     State.DIFFERS: [
-        lambda world: world.link(world.connect(), other={"InvoiceCity": "Lund"}, sent=None, sent_at=None),
+        lambda world: world.link(world.connect(), other={"InvoiceCity": "Lund"}, sent={}, sent_at=None),
     ],
     State.OTHERWISE: [lambda world: _answered(world, "Somebody Else AB")],
     State.UP_TO_DATE: [lambda world: world.link(world.connect())],
@@ -196,7 +197,7 @@ def test_the_fields_that_changed_are_named_and_counted(world: World) -> None:
     assert shown.title == "2 fields changed in Lime Go"
     contact.save_changes(now=NOW, values={"email": "asa@alvstrand.example"})
     assert world.panel().title == "3 fields changed in Lime Go"
-    type(link).objects.update(sent=None)
+    type(link).objects.update(sent={}, answered={})
     assert world.panel().title == "3 fields differ"
 
 
