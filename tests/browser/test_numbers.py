@@ -11,6 +11,7 @@ from companies.models import Company
 from integrations.models import Connection
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 from tests.integrations.pages.conftest import COMPLETE, NOW, World
+from tests.thorough import mostly_thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -37,7 +38,7 @@ def settings_page(world: World, anna: User, log_in: LogIn) -> Open:
     return open_it
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", mostly_thorough([1280, 360], but=360))
 def test_before_it_is_known_to_be_safe_the_reason_stands_beside_the_choice(
     page: Page, world: World, settings_page: Open, width: int
 ) -> None:
@@ -56,7 +57,7 @@ def test_before_it_is_known_to_be_safe_the_reason_stands_beside_the_choice(
     assert_accessible(page)
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", mostly_thorough([1280, 360], but=360))
 def test_a_prefix_is_chosen_by_keyboard_and_a_mistake_is_told_at_its_field(
     page: Page, world: World, settings_page: Open, width: int
 ) -> None:
