@@ -9,6 +9,7 @@ from accounts.models import User
 from companies.models import Company, Contact
 from dev.demo.load import load_demo
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
+from tests.thorough import mostly_thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -102,7 +103,7 @@ def test_people_are_added_marked_and_removed_on_the_card(desk: Page) -> None:
     expect(desk.get_by_role("heading", name="Göran")).to_have_count(0)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("colours", mostly_thorough(["light", "dark"], but="light"))
 def test_pages_are_accessible_on_desk_and_phone(
     page: Page, phone: Page, ulf: User, log_in: LogIn, colours: str
 ) -> None:

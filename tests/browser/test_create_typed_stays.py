@@ -9,6 +9,7 @@ from dev.sandbox.core import Sandbox
 from integrations.models import Connection, Push
 from tests.browser.conftest import LogIn, assert_accessible
 from tests.browser.eaccounting import ADD, SETTLED, customer_named, open_card
+from tests.thorough import mostly_thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
@@ -54,7 +55,7 @@ def test_a_user_asks_an_admin_with_what_was_typed(
     assert Push.objects.get().confirmed["Name"] == SHORT
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("scripts", mostly_thorough([True, False], but=True), ids=["scripts", "no scripts"])
 def test_an_admin_reconnects_in_another_tab_and_creates_what_was_typed(
     browser: Browser, browser_context_args: dict[str, object], connected: Connection, eaccounting: Sandbox,
     log_in: LogIn, scripts: bool,

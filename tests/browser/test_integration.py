@@ -14,7 +14,9 @@ from dev.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerLink
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 from tests.browser.eaccounting import ADD, SETTLED, add_customer, connect, customer_named, open_card, open_edit
+from tests.thorough import mostly_thorough
 
+thorough = pytest.mark.thorough
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
 UP_TO_DATE = "In Visma eAccounting, up to date"
@@ -147,11 +149,12 @@ def test_denying_at_the_consent_page_changes_nothing(page: Page, demo: dict[str,
 @pytest.mark.parametrize(
     ("pasted", "words"),
     [
-        ("1002", "That is not a Visma reference. It looks like 38fe43cc-c843-"),
-        ("https://eaccounting.example/#/customers/", "That is not a Visma reference."),
-        (UNKNOWN_REFERENCE, "There is no customer with that reference in Nordvik Bygg AB."),
         ("<taken>", "That customer is already linked to Brovakten Säkerhet AB."),
-        ("<unreachable>", "The reference could not be checked, so nothing was saved."),
+        # The words of these are tested without a browser (integrations/pages/test_company_reference.py).
+        pytest.param("1002", "That is not a Visma reference. It looks like 38fe43cc-c843-", marks=thorough),
+        pytest.param("https://eaccounting.example/#/customers/", "That is not a Visma reference.", marks=thorough),
+        pytest.param(UNKNOWN_REFERENCE, "There is no customer with that reference in Nordvik Bygg AB.", marks=thorough),
+        pytest.param("<unreachable>", "The reference could not be checked, so nothing was saved.", marks=thorough),
     ],
 )
 def test_a_wrong_reference_is_said_at_the_field_and_nothing_typed_is_lost(
@@ -305,7 +308,7 @@ def test_what_eaccounting_refuses_is_told_with_its_reference(desk: Page, eaccoun
     expect(panel).to_contain_text(UP_TO_DATE, timeout=SETTLED)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("colours", mostly_thorough(["light", "dark"], but="light"))
 def test_the_pages_are_accessible_on_desk_and_phone(
     page: Page, phone: Page, demo: dict[str, User], eaccounting: Sandbox, log_in: LogIn, colours: str
 ) -> None:

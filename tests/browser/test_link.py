@@ -11,6 +11,7 @@ from dev.sandbox.core import Sandbox
 from integrations.models import Connection, CustomerIndex, CustomerLink, Origin
 from tests.browser.conftest import PHONE, LogIn, assert_accessible, assert_no_blocked_script
 from tests.browser.eaccounting import SETTLED, customer_named, open_card, open_edit
+from tests.thorough import mostly_thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
@@ -51,7 +52,7 @@ def _panel(page: Page) -> Locator:
     return page.get_by_role("region", name="Visma eAccounting")
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", mostly_thorough([1280, 360], but=360))
 def test_a_customer_is_searched_seen_linked_and_updated(desk: Page, eaccounting: Sandbox, width: int) -> None:
     desk.set_viewport_size({"width": width, "height": 800})
     before = customer_named(eaccounting, COMPANY)
@@ -132,7 +133,7 @@ def test_linking_warns_of_another_number_and_leads_to_the_company_linked_already
     expect(desk.get_by_role("heading", name=OTHER, level=1)).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", mostly_thorough([1280, 360], but=360))
 def test_what_cannot_be_found_is_said_as_one_types(desk: Page, eaccounting: Sandbox, width: int) -> None:
     desk.set_viewport_size({"width": width, "height": 800})
     sheet = _open(desk, OTHER)
@@ -222,7 +223,7 @@ def test_the_sheet_works_as_a_page_of_its_own(desk: Page) -> None:
 # --- The field of the edit page ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", mostly_thorough([1280, 360], but=360))
 def test_the_edit_page_says_who_a_reference_is_before_saving(desk: Page, eaccounting: Sandbox, width: int) -> None:
     desk.set_viewport_size({"width": width, "height": 800})
     customer = customer_named(eaccounting, "Norrsken Elteknik AB")

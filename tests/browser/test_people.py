@@ -11,6 +11,7 @@ from accounts.mail import send_due
 from accounts.models import Role, User
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 from tests.conftest import PASSWORD
+from tests.thorough import mostly_thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -69,7 +70,7 @@ def test_an_admin_invites_somebody_who_opens_the_mailed_link(page: Page, anna: U
 
 
 @pytest.mark.parametrize("address", ["/settings/", "/settings/members/", "/settings/profile/", "/settings/password/"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("colours", mostly_thorough(["light", "dark"], but="light"))
 def test_pages_are_accessible_on_desk_and_phone(
     page: Page, phone: Page, anna: User, log_in: LogIn, address: str, colours: str
 ) -> None:
@@ -81,7 +82,7 @@ def test_pages_are_accessible_on_desk_and_phone(
 
 
 @pytest.mark.parametrize("address", ["/login/", "/password/reset/", "/password/set/MQ/none/", "/nowhere/"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("colours", mostly_thorough(["light", "dark"], but="light"))
 def test_pages_without_login_are_accessible(phone: Page, colours: str, address: str, db: None) -> None:
     phone.emulate_media(color_scheme=colours)
     phone.goto(address)

@@ -19,6 +19,7 @@ SHORT = "Mälarstrand Fastigheter i Västerås AB"
 UP_TO_DATE = "In Visma eAccounting, up to date"
 
 
+@pytest.mark.thorough  # the other files of this folder show each of its steps
 def test_see_before_you_write(page: Page, connected: Connection, eaccounting: Sandbox, log_in: LogIn) -> None:
     log_in(page, connected.connected_by)
     _wait_for_the_index(page, connected, eaccounting)

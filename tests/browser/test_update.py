@@ -14,6 +14,7 @@ from integrations.models import Connection, Push, PushState
 from tests import sheets
 from tests.browser.conftest import LogIn, assert_accessible, assert_no_blocked_script
 from tests.browser.eaccounting import SETTLED, customer_named
+from tests.thorough import mostly_thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.workers, pytest.mark.django_db(transaction=True)]
 
@@ -138,7 +139,7 @@ def test_nothing_to_do_is_said_and_checking_finds_what_changed_there(
     assert customer_named(eaccounting, NAME)["Telephone"] == THERE
 
 
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("busy", mostly_thorough([False, True], but=False))
 def test_when_eaccounting_is_silent_the_sheet_opens_with_what_is_known(
     desk: Page, company: Company, eaccounting: Sandbox, busy: bool
 ) -> None:

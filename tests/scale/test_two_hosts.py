@@ -61,6 +61,7 @@ def open_rows() -> int:
     return Push.objects.exclude(state=PushState.DONE).count()
 
 
+@pytest.mark.thorough
 def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_works_again_afterwards(
     tmp_path: Path,
     server: SandboxServer,

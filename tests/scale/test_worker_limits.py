@@ -32,6 +32,7 @@ def test_a_pool_process_that_leaks_is_to_be_replaced() -> None:
 
 @pytest.mark.workers
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.thorough
 def test_replacing_a_pool_process_costs_no_push(
     tmp_path: Path,
     server: SandboxServer,
