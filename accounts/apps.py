@@ -1,10 +1,10 @@
 """The accounts app: who works here."""
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
-from accounts.checks import check_settings_given
+from accounts.checks import check_database_is_ours, check_settings_given
 
 
 class AccountsConfig(AppConfig):
@@ -14,5 +14,6 @@ class AccountsConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks; the database is looked at by whatever touches its schema, as `migrate` does."""
         register(check_settings_given)
+        register(check_database_is_ours, Tags.database)

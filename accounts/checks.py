@@ -1,7 +1,11 @@
 """System checks: what an installation still has to say. `manage.py check` and every start run them."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
 
 # `python -c` needs nothing of this project, so the hint works before anything else does.
 NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
@@ -28,3 +32,16 @@ def check_settings_given(**_: object) -> list[CheckMessage]:
     """Name each setting that has no usable default. BASE_URL may be left out while DEBUG is on."""
     missing: list[str] = settings.SETTINGS_NOT_GIVEN
     return [MISSING[name] for name in missing if not (name == "BASE_URL" and settings.DEBUG)]
+
+
+def check_database_is_ours(databases: Sequence[str] | None = None, **_: object) -> list[CheckMessage]:
+    """Refuse a database from before the first release, before its migrations, which had other names, are missed."""
+    return [
+        Error(
+            "This database was made by a version of Lime Go from before its first release and cannot be used.",
+            hint="Begin with an empty database. That of `make run` is in the folder .data: delete it.",
+            id="accounts.E004",
+        )
+        for alias in databases or ()
+        if ("accounts", "0001_initial") in MigrationRecorder(connections[alias]).applied_migrations()
+    ]

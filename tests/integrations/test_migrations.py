@@ -1,62 +1,29 @@
-"""What the migrations do with rows that are there."""
+"""One migration for each app; a database from before the first release gets a sentence."""
 
-from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
-from accounts.models import User
-from integrations.models import Connection, CustomerIndex, Kind, Push, PushState, RemoteCustomer
-from tests.integrations.conftest import AddCompany
-from tests.integrations.test_customer_index import steps
-
-BEFORE = [("integrations", "0011_confirmed_kind")]
+OURS = ("accounts", "companies", "integrations")
 
 
-def migrate(targets: list[tuple[str, str]] | None = None) -> None:
-    """Bring the schema to these migrations, or to the newest ones."""
-    executor = MigrationExecutor(connection)
-    executor.migrate(targets or executor.loader.graph.leaf_nodes())
+@pytest.mark.parametrize("app", OURS)
+def test_an_app_begins_with_one_migration_of_its_name(app: str) -> None:
+    found = sorted(file.stem for file in (Path(apps.get_app_config(app).path) / "migrations").glob("0*.py"))
+    assert found[0] == f"0001_{app}"
 
 
-@pytest.mark.django_db(transaction=True)
-def test_rows_of_before_are_taken_along(ready: Connection, ulf: User, add_company: AddCompany) -> None:
-    def push(state: str, kind: Kind = Kind.CREATE, **columns: object) -> int:
-        row = {"account": ulf.account, "connection": ready, "requested_by": ulf, "state": state, "kind": kind}
-        return Push.objects.create(company=add_company(name=f"{kind} {state}"), **row, **columns).pk
-
-    there = {"Telephone": "08-1"}
-    waiting, failed = push(PushState.WAITING), push(PushState.FAILED)
-    unknown = push(PushState.UNKNOWN, values={"Name": "Ek AB"})
-    update = push(PushState.SENDING, Kind.UPDATE, values={"Telephone": "08-2"}, before=there)
-    kept = push(PushState.DONE, Kind.UPDATE, confirmed={"Telephone": "08-3"}, based_on=there)
-    try:
-        migrate(BEFORE)
-        with connection.cursor() as cursor:
-            cursor.execute("update integrations_push set confirmed = null, based_on = null where id <> %s", [kept])
-            cursor.execute("update integrations_connection set index_page = 7, index_failure = 'unreachable'")
-    finally:
-        migrate()
-    rows = Push.objects.values_list("pk", "state", "confirmed", "based_on")
-    assert {pk: row for pk, *row in rows} == {
-        waiting: [PushState.CANCELLED, {}, {}],  # nobody has seen what it would send
-        failed: [PushState.FAILED, {}, {}],
-        unknown: [PushState.UNKNOWN, {"Name": "Ek AB"}, {}],
-        update: [PushState.SENDING, {"Telephone": "08-2"}, there],
-        kept: [PushState.DONE, {"Telephone": "08-3"}, there],
-    }
-    index = CustomerIndex.objects.get(connection=ready)
-    assert (index.page, index.failure) == (7, "unreachable")
+def test_the_models_and_the_migrations_agree(db: None) -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
-def test_keys_of_before_get_their_country(ready: Connection) -> None:
-    steps(ready)
-    keys = dict(RemoteCustomer.objects.values_list("pk", "registration_key"))
-    assert any(key.startswith("SE") for key in keys.values())
-    RemoteCustomer.objects.update(registration_key="1")
-    migration = import_module("integrations.migrations.0018_registration_keys_with_countries")
-    migration.work_out_keys(apps, None)
-    stored = RemoteCustomer.objects.exclude(registration_number="").values_list("pk", "registration_key")
-    assert dict(stored) == {pk: key for pk, key in keys.items() if key}
+def test_a_database_from_before_the_first_release_is_refused_in_a_sentence(db: None) -> None:
+    """Its tables are there, under migrations that have other names now."""
+    MigrationRecorder(connection).record_applied("accounts", "0001_initial")
+    with pytest.raises(SystemCheckError, match=r"before its first release .*\n.*folder \.data: delete it"):
+        call_command("migrate", verbosity=0, skip_checks=False)

@@ -135,7 +135,7 @@ def test_what_waited_for_one_company_is_never_sent_to_another(
     assert Push.objects.get().state == PushState.CANCELLED
 
 
-def test_the_earlier_company_comes_back_with_its_links_and_its_terms_are_confirmed_anew(
+def test_an_earlier_company_comes_back_with_its_links_and_terms_are_asked_for(
     ready: Connection, company: Company, add_company: AddCompany, anna: User, ulf: User, run: Run
 ) -> None:
     run(sheets.create(user=ulf, company=company))
@@ -199,7 +199,7 @@ def test_what_is_not_known_of_the_left_company_is_looked_up_at_once_when_it_is_b
     assert run(push).state == PushState.DONE
 
 
-def test_a_row_that_was_being_sent_when_its_company_was_left_and_was_not_is_cancelled_too(
+def test_a_row_that_was_about_to_be_sent_when_its_company_was_left_is_cancelled(
     ready: Connection, anna: User, ulf: User, company: Company, sandbox: Sandbox, run: Run
 ) -> None:
     push = sheets.create(user=ulf, company=company)

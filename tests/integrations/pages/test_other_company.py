@@ -59,7 +59,7 @@ def test_a_company_that_does_not_tell_its_name_is_another_one(
     assert ADVICE.format(chosen="another company in Visma eAccounting") in page
 
 
-def test_disconnecting_and_connecting_starts_over_and_both_pages_tell_of_the_kept_links(
+def test_disconnecting_and_connecting_starts_over_and_tells_of_the_kept_links(
     admin: Client, world: World, connected: Connection
 ) -> None:
     world.link(connected)
