@@ -1,4 +1,4 @@
-"""What only an admin can fix, as a sheet says it that stays open meanwhile; and what a person is told who asked one."""
+"""What a person is told after asking an admin."""
 
 from dataclasses import dataclass
 
