@@ -8,7 +8,7 @@ ROUTES = {
     "integrations.tasks.deliver_push": {"queue": "clicks"},
     # Bulk work, retries and lost wakes: workers that take these messages pull pushes in turn.
     "integrations.tasks.pull": {"queue": "bulk"},
-    # One page of the customers' index, at most two of these at once (delivery/indexing.py).
+    # One page of the customers' index, at most two of these at once (delivery/customer_index.py).
     "integrations.tasks.index_customers": {"queue": "bulk"},
     # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who pulls
     # sweeps too: when all of them are busy, there is nobody to wake anyway.
