@@ -1,4 +1,4 @@
-"""What a person is told after asking an admin."""
+"""What only an admin can fix, for a sheet that stays open meanwhile; and what a person is told after asking one."""
 
 from dataclasses import dataclass
 
