@@ -1,4 +1,4 @@
-"""Who may open a view: one decorator, used by every view behind the login."""
+"""Who may open a view: one decorator for every view behind the login."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -31,14 +31,14 @@ SignedInView = Callable[Concatenate[SignedInRequest, Args], HttpResponseBase]
 
 
 def refusal(role: Role) -> str:
-    """Say in the reader's language who may do what needs `role`."""
+    """Return the sentence, in the reader's language, that says who may do what needs `role`."""
     if role is Role.ADMIN:
         return _("Only an admin can do this. Ask an admin of your account.")
     return _("You can look at everything here, but not change it. An admin can give you the role User.")
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:
-    """Ask for a login and come back; after a POST, or from a part of a page, to the page it came from."""
+    """Redirect to the login, and back afterwards; after a POST, or from a part of a page, back to the whole page."""
     is_part = request.headers.get("HX-Request") == "true"
     if request.method in {"GET", "HEAD"} and not is_part:
         return redirect_to_login(request.get_full_path())
@@ -47,7 +47,7 @@ def _to_login(request: HttpRequest) -> HttpResponse:
     page = urlsplit(request.headers.get("Referer", ""))
     is_ours = page.netloc == request.get_host()
     login = redirect_to_login(page.path if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL))
-    # A part of a page asks in the background: the whole page has to go, not the place of that part.
+    # A part of a page is requested in the background: the whole page has to be redirected, not that part.
     return HttpResponseClientRedirect(login.url) if is_part else login
 
 
@@ -76,6 +76,6 @@ def require(role: Role) -> Callable[[SignedInView[Args]], View[Args]]:
 
 
 def guessed_login(request: HttpRequest | None, credentials: dict[str, str] | None = None) -> str:
-    """Name whose password is being guessed, for django-axes: ANNA@ and anna@ are one login, so they share one count."""
+    """Return the login whose password is being guessed, for django-axes: ANNA@ and anna@ share one count."""
     given = credentials or (request.POST if request is not None else {})
     return str(given.get("username") or "").strip().lower()

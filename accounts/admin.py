@@ -1,4 +1,4 @@
-"""The operators' back room (`/admin/`): accounts and users. No tokens and no links are shown."""
+"""The operators' admin pages (`/admin/`): accounts and users. No tokens and no links are shown."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -9,7 +9,7 @@ from accounts.models import Account, User
 
 @admin.register(Account)
 class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    """Tenants."""
+    """The accounts."""
 
     list_display = ["name", "country", "language", "time_zone", "created_at"]
     search_fields = ["name"]
@@ -18,7 +18,7 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in th
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    """People with a login, by e-mail."""
+    """The users, by e-mail address."""
 
     list_display = ["email", "first_name", "last_name", "account", "role", "is_active", "is_staff"]
     list_filter = ["role", "is_active", "is_staff"]

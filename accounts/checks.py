@@ -1,4 +1,4 @@
-"""System checks: what an installation still has to say. `manage.py check` and every start run them."""
+"""System checks: settings that an installation still needs. `manage.py check` and every start run them."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
-# `python -c` needs nothing of this project, so the hint works before anything else does.
+# `python -c` needs nothing of this project, so the hint works even before the settings load.
 NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
 MISSING = {
     "SECRET_KEY": Error(
@@ -29,7 +29,7 @@ MISSING = {
 
 
 def check_settings_given(**_: object) -> list[CheckMessage]:
-    """Name each setting that has no usable default. BASE_URL may be left out while DEBUG is on."""
+    """Report each missing setting that has no usable default. BASE_URL may be missing while DEBUG is on."""
     missing: list[str] = settings.SETTINGS_NOT_GIVEN
     return [MISSING[name] for name in missing if not (name == "BASE_URL" and settings.DEBUG)]
 

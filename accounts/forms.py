@@ -27,19 +27,19 @@ class LoginForm(AuthenticationForm):
 
 
 class ResetRequestForm(forms.Form):
-    """Who wants a new password."""
+    """The e-mail address of a person who wants a new password."""
 
     email = forms.EmailField(
         label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "email"})
     )
 
     def user(self) -> User | None:
-        """Return the active user of this address, or None; only a valid form may be asked."""
+        """Return the active user with this address, or None; call it on a valid form only."""
         return User.objects.with_email(self.cleaned_data["email"]).filter(is_active=True).first()
 
 
 class InviteForm(forms.Form):
-    """Somebody who shall work here."""
+    """Name, e-mail address and role of a new member."""
 
     email = forms.EmailField(label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     first_name = forms.CharField(label=_("First name"), max_length=150, required=False)
@@ -48,13 +48,13 @@ class InviteForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    """What a member may do."""
+    """The role of a member."""
 
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, widget=forms.RadioSelect)
 
 
 def language_choices() -> Iterator[tuple[str, object]]:
-    """List the languages by the names they have in themselves, so that a reader finds theirs."""
+    """Return the languages, each under its own name for itself, so that readers find theirs."""
     yield "", _("Same as the account")
     for code, _name in settings.LANGUAGES:
         yield code, get_language_info(code)["name_local"].capitalize()

@@ -1,8 +1,8 @@
-"""Mail to users: a wish in the database, sent by a task in the recipient's language.
+"""Mail to users: requested in the database, and sent by a task in the recipient's language.
 
-A cause is a name such as `invitation`; its text is the template `mail/<cause>.txt`, whose first line is the
-subject. Another app adds a cause by adding such a template: nothing has to be registered. It may use `user`,
-`account`, `base_url` (no slash at its end), `set_password_url` (made only when used) and the wish's own context.
+A cause is a name such as `invitation`; its text is the template `mail/<cause>.txt`, whose first line is the subject.
+Another app adds a cause by adding such a template: nothing has to be registered. The template may use `user`,
+`account`, `base_url` (no slash at its end), `set_password_url` (made only when used) and the context of the request.
 """
 
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ from accounts.models import Mail, User
 
 
 def set_password_url(*, user: User) -> str:
-    """Make the address where this user chooses a password: the invitation and the password reset.
+    """Return the address where this user chooses a password, for an invitation or a password reset.
 
-    It is good for `PASSWORD_RESET_TIMEOUT` seconds and ends with the first password chosen or the first login.
+    It is valid for `PASSWORD_RESET_TIMEOUT` seconds, and until a password is chosen or the user logs in.
     """
     words = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
     return f"{settings.BASE_URL}{reverse('accounts:password-set', kwargs=words)}"
@@ -40,11 +40,11 @@ def request_mail(
     context: Mapping[str, object] | None = None,
     again_after: timedelta | None = None,
 ) -> bool:
-    """Wish for a mail, in the caller's transaction; return whether one is due or was already.
+    """Request a mail, in the caller's transaction; return whether it is due, now or already before.
 
-    At most one per user, cause and day (the account's day). With `again_after`, a later wish on the same day
-    is granted too when the last mail was sent at least that long ago. `context` is JSON and holds no secrets.
-    Raises TemplateDoesNotExist when the cause has no text.
+    At most one per user, cause and day (the account's day). With `again_after`, another request on the same day is
+    accepted too if the last mail was sent at least that long ago. `context` is JSON and must hold no secrets. Raises
+    TemplateDoesNotExist when the cause has no template.
     """
     get_template(_template_name(cause))
     words = dict(context or {})
@@ -62,7 +62,7 @@ def request_mail(
 
 
 def send_due(*, now: datetime, limit: int = 50) -> int:
-    """Send the mails that are due and return how many; stops early when the mail server does not answer."""
+    """Send the mails that are due and return how many; stop early if the mail server does not answer."""
     sent = 0
     while sent < limit and (mail := Mail.objects.claim_next(now=now)) is not None:
         if not mail.user.is_active:
@@ -70,7 +70,7 @@ def send_due(*, now: datetime, limit: int = 50) -> int:
         elif _send(mail, now=now):
             sent += 1
         else:
-            break  # a silent server costs EMAIL_TIMEOUT; the next mails wait for the next round
+            break  # a silent server costs EMAIL_TIMEOUT each time; the other mails wait for the next round
     return sent
 
 
@@ -79,7 +79,7 @@ def _send(mail: Mail, *, now: datetime) -> bool:
     try:
         EmailMessage(subject=subject, body=body, to=[mail.user.email]).send()
     except (SMTPException, OSError) as error:
-        # The error's own words may quote the recipient or the server's banner: its name is enough here.
+        # The error's message may quote the recipient or the server's banner: log only the error's name.
         mail.mark_failed(now=now, failure=type(error).__name__)
         return False
     mail.mark_sent(now=now)
@@ -87,7 +87,7 @@ def _send(mail: Mail, *, now: datetime) -> bool:
 
 
 def _text(mail: Mail) -> tuple[str, str]:
-    """Render subject and body in the recipient's language and the account's time zone."""
+    """Return subject and body, in the recipient's language and the account's time zone."""
     context = {
         **mail.context,
         "user": mail.user,

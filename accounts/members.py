@@ -1,4 +1,4 @@
-"""Who belongs to an account: inviting, roles, letting people in and out."""
+"""Members of an account: inviting, changing roles, deactivating and reactivating."""
 
 from datetime import datetime, timedelta
 
@@ -7,11 +7,11 @@ from django.db import IntegrityError, transaction
 from accounts.mail import request_mail
 from accounts.models import Account, Role, User
 
-MAIL_AGAIN_AFTER = timedelta(minutes=5)  # how soon an invitation or a reset is mailed again
+MAIL_AGAIN_AFTER = timedelta(minutes=5)  # shortest time between two invitations or resets
 
 
 class LastAdmin(Exception):
-    """The account would have nobody left who can manage it."""
+    """The account would be left without an admin."""
 
 
 class AddressTaken(Exception):
@@ -21,7 +21,7 @@ class AddressTaken(Exception):
 def invite(
     *, account: Account, email: str, role: Role, first_name: str = "", last_name: str = "", now: datetime
 ) -> User:
-    """Add a user who will choose their password by the link that is mailed to them. Raises AddressTaken."""
+    """Add a user who chooses a password by the mailed link. Raises AddressTaken."""
     try:
         with transaction.atomic():
             user = User.objects.create_user(
@@ -34,7 +34,7 @@ def invite(
 
 
 def send_password_link(*, user: User, now: datetime) -> bool:
-    """Mail the link to choose a password: a new invitation, or a reset for who has been here before.
+    """Mail the link to choose a password: an invitation, or a reset for a user who has logged in before.
 
     Returns False when one was sent less than `MAIL_AGAIN_AFTER` ago.
     """
@@ -53,14 +53,14 @@ def change_role(*, account: Account, member: User, role: Role) -> None:
 
 @transaction.atomic
 def deactivate(*, account: Account, member: User) -> None:
-    """Let a member in no more. Raises LastAdmin."""
+    """Deactivate a member's login. Raises LastAdmin."""
     locked = _locked(account, member)
     _refuse_last_admin(account, locked)
     locked.deactivate()
 
 
 def _locked(account: Account, member: User) -> User:
-    """Re-read the member while holding their account, so that two admins cannot remove each other at once."""
+    """Return the member re-read with their account locked, so that two admins cannot remove each other at once."""
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     return account.users.get(pk=member.pk)
 

@@ -9,9 +9,9 @@ from accounts.models import User
 
 
 class PreferencesMiddleware:
-    """Show pages in the user's language and times in the account's zone.
+    """Show pages in the user's language, and times in the account's time zone.
 
-    Before the login the browser's own wish (Accept-Language) decides.
+    Before the login the browser's language (Accept-Language) is used.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -1,4 +1,4 @@
-"""Account (the tenant: one customer of the CRM), User (who logs in, with one role) and the Mail they are owed."""
+"""Account (the tenant), User (who logs in, with one role) and Mail (what still has to be sent to a user)."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -29,10 +29,10 @@ def validate_time_zone(value: str) -> None:
 
 
 class AccountManager(models.Manager["Account"]):
-    """Opens accounts."""
+    """Creates accounts."""
 
     def open(self, *, name: str, country: str, language: str, time_zone: str = "") -> "Account":
-        """Make an account; its time zone follows from the country where we know it. Raises ValidationError."""
+        """Create an account; its time zone is the default of its country, if known. Raises ValidationError."""
         zone = time_zone or TIME_ZONES.get(country, "")
         account = self.model(name=name, country=country, language=language, time_zone=zone)
         account.full_clean()
@@ -60,12 +60,12 @@ class Account(models.Model):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The account's time zone: due dates and "nightly" are meant in it."""
+        """The account's time zone, for due dates and for "nightly"."""
         return ZoneInfo(self.time_zone)
 
 
 class Role(models.TextChoices):
-    """What a user may do; each role may do what the ones before it may."""
+    """What a user may do; each role includes the ones before it."""
 
     VIEWER = "viewer", _("Viewer")
     USER = "user", _("User")
@@ -76,40 +76,40 @@ _LADDER = [Role.VIEWER, Role.USER, Role.ADMIN]
 
 
 class UserManager(BaseUserManager["User"]):
-    """Users are found and made by their e-mail address, whatever its case."""
+    """Finds and creates users by e-mail address, whatever its case."""
 
     def get_queryset(self) -> models.QuerySet["User"]:
-        """Every request needs the user's account: read both in one query."""
+        """Load the account with the user, because every request needs it."""
         return super().get_queryset().select_related("account")
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """Find the user who logs in with this address; `ä@` and `Ä@` are one."""
+        """Return the user who logs in with this address; `ä@` and `Ä@` are the same."""
         return self.with_email(username or "").get()
 
     def with_email(self, email: str) -> models.QuerySet["User"]:
-        """Find the user of this address in any case.
+        """Return the user with this address in any case.
 
-        What was typed is folded here, as the count of guesses folds it (`accounts.access.guessed_login`): the
-        database's `lower` takes İ for i as well, and each such spelling would have guesses of its own.
+        The address is folded here as the count of guesses folds it (`accounts.access.guessed_login`): the database's
+        `lower` also turns İ into i, so each such spelling would have its own count of guesses.
         """
         return self.alias(folded=Lower("email")).filter(folded=email.lower())
 
     def working_admins(self) -> models.QuerySet["User"]:
-        """Find the admins who can log in: active, and past their invitation."""
+        """Return the admins who can log in: active, and with a password."""
         invited = models.Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
         return self.filter(~invited, role=Role.ADMIN, is_active=True)
 
     def create_user(
         self, *, email: str, account: Account | None, password: str | None = None, **fields: object
     ) -> "User":
-        """Make a user. Without a password nobody can log in as them until they choose one."""
+        """Create a user. Without a password nobody can log in as this user until one is chosen."""
         user = self.model(email=self.normalize_email(email), account=account, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, *, email: str, password: str | None = None, **fields: object) -> "User":
-        """Make an operator: may open the admin site, belongs to no account."""
+        """Create an operator, who may open the admin site and belongs to no account."""
         return self.create_user(
             email=email, account=None, password=password, is_staff=True, is_superuser=True, **fields
         )
@@ -160,17 +160,17 @@ class User(AbstractUser):
         return not self.has_usable_password()
 
     def change_role(self, role: Role) -> None:
-        """Give this user another role. Callers go through `accounts.members`, which keeps the last admin."""
+        """Give this user another role. Call it through `accounts.members`, which keeps the last admin."""
         self.role = role
         self.save(update_fields=["role"])
 
     def deactivate(self) -> None:
-        """Let this user in no more; their next request ends at the login page."""
+        """Deactivate this login; the user's next request ends at the login page."""
         self.is_active = False
         self.save(update_fields=["is_active"])
 
     def reactivate(self) -> None:
-        """Let this user in again, with the role and password they had."""
+        """Activate this login again, with the role and password it had."""
         self.is_active = True
         self.save(update_fields=["is_active"])
 
@@ -179,7 +179,7 @@ class MailManager(models.Manager["Mail"]):
     """Hands out the mails that are due, each to one sender."""
 
     def claim_next(self, *, now: datetime) -> "Mail | None":
-        """Claim the mail that has been due for longest, or return None; what another worker holds is skipped."""
+        """Claim the mail that has been due longest, or return None; skips mails that another worker holds."""
         with transaction.atomic(using=self._db):
             rows = self.select_related("user__account").select_for_update(skip_locked=True, no_key=True, of=("self",))
             mail = rows.filter(due_at__lte=now).order_by("due_at", "id").first()
@@ -189,13 +189,13 @@ class MailManager(models.Manager["Mail"]):
 
 
 class Mail(models.Model):
-    """A mail that a user is owed, at most one per recipient, cause and day.
+    """A mail to send to a user, at most one per recipient, cause and day.
 
-    The wish is written in the transaction of its cause; `accounts.tasks.send_due_mail` sends it. No link is
-    stored here: links are made when the mail is sent.
+    It is requested in the transaction of its cause, and sent by `accounts.tasks.send_due_mail`. No link is stored
+    here: links are made when the mail is sent.
     """
 
-    LEASE = timedelta(minutes=5)  # longer than a conversation with a slow mail server
+    LEASE = timedelta(minutes=5)  # longer than sending takes with a slow mail server
     LONGEST_WAIT = timedelta(hours=1)
     GIVE_UP_AFTER = timedelta(days=2)
 
@@ -205,7 +205,7 @@ class Mail(models.Model):
     day = models.DateField()
     context = models.JSONField(default=dict)
     requested_at = models.DateTimeField()
-    due_at = models.DateTimeField(null=True)  # None: nothing more to do
+    due_at = models.DateTimeField(null=True)  # None: sent, or given up
     attempts = models.PositiveIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
@@ -223,34 +223,34 @@ class Mail(models.Model):
         return f"{self.cause} {self.day}"
 
     def ask_again(self, *, now: datetime, context: dict[str, object]) -> None:
-        """Make a mail that was sent, or given up, due once more."""
+        """Make a mail due once more that was sent or given up."""
         self.requested_at, self.due_at, self.context = now, now, context
         self.sent_at = self.failed_at = None
         self.attempts, self.failure = 0, ""
         self.save()
 
     def claim(self, *, now: datetime) -> None:
-        """Count an attempt. Whoever claimed it and dies, loses it to the next sender after the lease."""
+        """Count an attempt. If the claimer dies, the next sender takes the mail over after the lease."""
         is_last = now - self.requested_at > self.GIVE_UP_AFTER
         self.attempts += 1
         self.due_at = None if is_last else now + self.LEASE
         self.save(update_fields=["attempts", "due_at"])
 
     def mark_sent(self, *, now: datetime) -> None:
-        """Stamp the mail as handed to the mail server."""
+        """Record that the mail server has accepted the mail."""
         self._settle(sent_at=now, due_at=None, failure="")
 
     def mark_failed(self, *, now: datetime, failure: str) -> None:
-        """Stamp a failed attempt; the next one waits a minute, then twice as long each time, up to an hour."""
+        """Record a failed attempt; the next one follows after a minute, then twice as long each time, up to an hour."""
         wait = min(timedelta(minutes=2 ** min(self.attempts - 1, 10)), self.LONGEST_WAIT)
         due_at = None if self.due_at is None else now + wait
         self._settle(failed_at=now, due_at=due_at, failure=failure[:200])
 
     def drop(self, *, failure: str) -> None:
-        """Leave it unsent: nobody should receive it any more."""
+        """Give the mail up: nobody should receive it any more."""
         self._settle(due_at=None, failure=failure)
 
     def _settle(self, **stamps: object) -> None:
-        """Write the outcome, unless another sender has claimed the mail since (`attempts` is the fence)."""
+        """Write the outcome, unless another sender has claimed the mail since (`attempts` is the fencing token)."""
         if Mail.objects.filter(pk=self.pk, attempts=self.attempts, sent_at=None).update(**stamps):
             self.refresh_from_db(fields=list(stamps))

@@ -1,4 +1,4 @@
-"""What workers do for accounts."""
+"""Tasks of accounts."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -8,5 +8,5 @@ from accounts.mail import send_due
 
 @shared_task(name="accounts.tasks.send_due_mail")
 def send_due_mail(**_later: object) -> None:
-    """Send what is due; beat asks for it every few seconds."""
+    """Send the mails that are due; beat calls it every few seconds."""
     send_due(now=timezone.now())

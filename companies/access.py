@@ -1,4 +1,4 @@
-"""Which company an address is about."""
+"""The company that a request is about."""
 
 from django.shortcuts import get_object_or_404
 

@@ -14,5 +14,5 @@ class CompaniesConfig(AppConfig):
     verbose_name = _("Companies")
 
     def ready(self) -> None:
-        """Have the database looked at by whatever touches its schema: `migrate`, and `check --database default`."""
+        """Register the database check, which `migrate` and `check --database default` run."""
         register(check_letters, Tags.database)

@@ -1,18 +1,18 @@
-"""System checks of the database: whether it knows the letters that Nordic names are written with."""
+"""System check of the database: does it know the letters of Nordic names?"""
 
 from collections.abc import Sequence
 
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
-BLIND = ("C", "POSIX")  # as LC_CTYPE: they know A to Z
+BLIND = ("C", "POSIX")  # values of LC_CTYPE that know only A to Z
 
 
 def check_letters(databases: Sequence[str] | None = None, **_: object) -> list[CheckMessage]:
-    """Refuse a database that does not take Å, Ä and Ö for letters: searching would miss companies in silence.
+    """Refuse a database that does not treat Å, Ä and Ö as letters: searches would silently miss companies.
 
-    Asked is LC_CTYPE alone. A database of PostgreSQL's builtin provider knows the letters in lower() and, with
-    LC_CTYPE=C, drops them in trigrams all the same (findings/pg_trgm_under_the_builtin_provider.sh).
+    Only LC_CTYPE is checked. A database with PostgreSQL's builtin provider knows the letters in lower() but, with
+    LC_CTYPE=C, still drops them in trigrams (findings/pg_trgm_under_the_builtin_provider.sh).
     """
     return [
         Error(

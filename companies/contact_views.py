@@ -1,4 +1,4 @@
-"""The people of a company: added, changed, marked as having left, removed."""
+"""The contacts of a company: add, edit, mark as having left, remove."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ def _contact(request: SignedInRequest, company_id: int, contact_id: int) -> Cont
 
 @contextmanager
 def _gone_is_not_found() -> Iterator[None]:
-    """Answer 404 when somebody removed the contact after it was looked up."""
+    """Answer 404 if somebody removed the contact meanwhile."""
     try:
         yield
     except Contact.DoesNotExist as error:
@@ -34,7 +34,7 @@ def _gone_is_not_found() -> Iterator[None]:
 
 @require(Role.USER)
 def add_contact(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Add a person to a company."""
+    """Add a contact to a company."""
     company = get_company(request, company_id)
     form = ContactForm(request.POST if request.method == "POST" else None, company=company, contact=None)
     if form.is_valid():
@@ -46,7 +46,7 @@ def add_contact(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 @require(Role.USER)
 def edit_contact(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
-    """Change a person's values."""
+    """Edit a contact."""
     contact = _contact(request, company_id, contact_id)
     data = request.POST if request.method == "POST" else None
     form = ContactForm(data, company=contact.company, contact=contact)
@@ -65,7 +65,7 @@ def _saved(contact: Contact, form: ContactForm) -> bool:
 @require(Role.USER)
 @require_POST
 def mark_contact_left(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
-    """Note that a person does not work there any more."""
+    """Record that a contact no longer works there."""
     contact = _contact(request, company_id, contact_id)
     with _gone_is_not_found():
         contact.mark_left(now=timezone.now())
@@ -76,7 +76,7 @@ def mark_contact_left(request: SignedInRequest, company_id: int, contact_id: int
 @require(Role.USER)
 @require_POST
 def mark_contact_returned(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
-    """Note that a person works there after all."""
+    """Record that a contact works there again."""
     contact = _contact(request, company_id, contact_id)
     with _gone_is_not_found():
         contact.mark_returned(now=timezone.now())
@@ -86,7 +86,7 @@ def mark_contact_returned(request: SignedInRequest, company_id: int, contact_id:
 
 @require(Role.USER)
 def remove_contact(request: SignedInRequest, company_id: int, contact_id: int) -> HttpResponse:
-    """Ask first, then delete a person."""
+    """Ask first, then delete a contact."""
     contact = _contact(request, company_id, contact_id)
     if request.method != "POST":
         context = {"company": contact.company, "contact": contact}

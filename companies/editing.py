@@ -1,4 +1,4 @@
-"""Saving a company together with the sections that plugins add to its form: all of it or nothing."""
+"""Save a company together with the sections that plugins add to its form: all of it or nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +14,12 @@ from companies.sections import Section, build_sections
 
 
 class _Refused(Exception):
-    """Something cannot be saved; the reason stands at its form, and the transaction is to be rolled back."""
+    """Something cannot be saved; its form holds the reason, and the transaction is rolled back."""
 
 
 @dataclass(frozen=True)
 class CompanyEditor:
-    """The forms of one edit page. `company` is None while a new one is being made."""
+    """The forms of one edit page; `company` is None for a new one."""
 
     account: Account
     company: Company | None
@@ -28,14 +28,14 @@ class CompanyEditor:
 
     @property
     def has_errors(self) -> bool:
-        """Whether any of the forms was refused."""
+        """Whether any of the forms has errors."""
         return any(form.is_bound and form.errors for form in (self.form, *self.sections))
 
     def save(self, *, now: datetime) -> Company | None:
-        """Check and store everything. None: nothing is stored, and the errors stand at the forms."""
+        """Check and store everything. Returns None if nothing was stored; the forms hold the errors."""
         checked = [
             form.is_valid() for form in (self.form, *self.sections)
-        ]  # each of them, so that each shows its errors
+        ]  # check every form, so that each shows its errors
         if not all(checked):
             return None
         try:
@@ -67,7 +67,7 @@ def _save_section(section: Section, company: Company) -> None:
 
 
 def save_contact(contact: Contact, form: ContactForm, *, now: datetime) -> bool:
-    """Store what a valid form holds. False: somebody else was faster, and the form says what is stored.
+    """Store a valid form. Returns False if somebody else was faster; the form then shows what is stored.
 
     Raises Contact.DoesNotExist when somebody removed the contact meanwhile.
     """
@@ -81,7 +81,7 @@ def save_contact(contact: Contact, form: ContactForm, *, now: datetime) -> bool:
 
 
 def open_editor(*, user: User, account: Account, company: Company | None, data: QueryDict | None) -> CompanyEditor:
-    """Make the forms of the edit page, or of the page for a new company; `data` is what was posted."""
+    """Return the forms of the edit page, or of the page for a new company; `data` is what was posted."""
     return CompanyEditor(
         account=account,
         company=company,

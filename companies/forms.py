@@ -1,4 +1,4 @@
-"""What people type about companies and contacts, checked with the country's own rules."""
+"""The forms of companies and contacts, checked with the country's own rules."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ _BY_COUNTRY: dict[str, Callable[[str, str], str]] = {
     "mobile": formats.check_phone,
 }
 _ALONE: dict[str, Callable[[str], str]] = {"email": formats.check_email, "website": formats.check_website}
-# `off`: these are other people's data; the browser would offer the reader's own.
+# `off`: these are other people's data, and the browser would fill in the reader's own.
 _OFF = {"autocomplete": "off"}
 _WIDGETS = {
     "phone": forms.TextInput(attrs={**_OFF, "type": "tel"}),
@@ -64,7 +64,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         }
 
     def __init__(self, data: QueryDict | None = None, *, account: Account, company: Company | None) -> None:
-        # A copy: checking writes what was typed into the instance, and others still look at the company.
+        # A copy: checking writes what was typed into the instance, and other code still reads the company.
         super().__init__(data, instance=copy(company))
         if company is None:
             self.initial["country"] = account.country
@@ -93,7 +93,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         return bool(version) and version != stored.changed_at.isoformat()
 
     def refuse_stale(self, stored: Company) -> None:
-        """Say what is stored now where it differs, and let a second Save win knowingly."""
+        """Show what is stored now where it differs; a second Save then overwrites it knowingly."""
         sentence = _(
             "Somebody else changed this company after you opened it, so nothing is saved yet. Where your values "
             "differ, the saved one is shown beside yours. Save again to keep yours."
@@ -105,7 +105,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 def _show_stored(
     form: "CompanyForm | ContactForm", stored: Company | Contact, *, typed: Mapping[str, FieldValue], version: str
 ) -> None:
-    """Put what is stored now beside the values that differ, and make the next Save know of it."""
+    """Show what is stored now beside the values that differ, and let the next Save know that it was seen."""
     for name, value in typed.items():
         now = getattr(stored, name)
         if now != value:
@@ -157,7 +157,7 @@ class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         return bool(version) and version != _version(stored)
 
     def refuse_stale(self, stored: Contact) -> None:
-        """Say what is stored now where it differs, and let a second Save win knowingly."""
+        """Show what is stored now where it differs; a second Save then overwrites it knowingly."""
         sentence = _(
             "Somebody else changed this contact after you opened it, so nothing is saved yet. Where your values "
             "differ, the saved one is shown beside yours. Save again to keep yours."
@@ -167,6 +167,6 @@ class ContactForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 
 
 def _version(contact: Contact) -> str:
-    """Name the stored values of a contact: a contact has no time of its last change."""
+    """Return a text that changes with a contact's stored values: a contact has no time of its last change."""
     values = "\0".join(getattr(contact, name) for name in Contact.EDITABLE)
     return hashlib.sha256(values.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The company list: a page of it at a time, by the place of its first and last row instead of by number."""
+"""The company list, paged by the position of its first and last row instead of by page number (keyset paging)."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from companies.models import Company, CompanyQuerySet, Contact
 
 PAGE_SIZE = 50
 _LOOKED_THROUGH = 2000  # rows; takes some milliseconds
-_signer = signing.Signer(salt="companies.list")  # without a time: a place in the list does not grow old
+_signer = signing.Signer(salt="companies.list")  # signed without a time: a position in the list does not expire
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """A row's place in the list, and which side of it is wanted."""
+    """A row's position in the list, and whether the rows before or after it are wanted."""
 
     is_backward: bool
     name_sort: str
@@ -33,7 +33,7 @@ class Cursor:
             return None
 
     def rows(self, companies: CompanyQuerySet) -> CompanyQuerySet:
-        """Those beyond the place. The first condition is the one that an index can start from."""
+        """Return the rows beyond the position. The first condition is the one that an index can start from."""
         if self.is_backward:
             before = Q(name_sort__lt=self.name_sort) | Q(id__lt=self.company_id)
             return companies.filter(Q(name_sort__lte=self.name_sort) & before)
@@ -43,7 +43,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows in their order, and the cursors of the pages beside them ("" when there is none)."""
+    """The rows in order, and the cursors of the previous and next page ("" if there is none)."""
 
     companies: list[Company]
     previous: str
@@ -51,11 +51,11 @@ class Page:
 
 
 def company_page(*, companies: CompanyQuerySet, query: str = "", cursor: str = "", size: int = PAGE_SIZE) -> Page:
-    """Return the page that `cursor` names, or the first. Each row comes with its present `contacts`."""
+    """Return the page that `cursor` names, or the first one. Each row has its present `contacts`."""
     place = Cursor.parse(cursor)
     is_backward = place is not None and place.is_backward
     rows = _rows(place.rows(companies) if place else companies, query=query, is_backward=is_backward, limit=size + 1)
-    has_more = len(rows) > size  # one more than asked for tells of a next page
+    has_more = len(rows) > size  # one more than shown, to know whether there is a next page
     rows = rows[:size]
     if is_backward:
         rows.reverse()
@@ -70,9 +70,9 @@ def company_page(*, companies: CompanyQuerySet, query: str = "", cursor: str = "
 def _rows(companies: CompanyQuerySet, *, query: str, is_backward: bool, limit: int) -> list[Company]:
     """Return the first `limit` companies that match.
 
-    A common word is soon found by walking along the list, a rare one by the trigram index; PostgreSQL would have
-    to guess which it is, and a wrong guess takes seconds (a word of 1 % of the names, all of them under Ö). So
-    the beginning of the list is looked through first, and only then the index.
+    A common word is found quickly by walking along the list, a rare one by the trigram index. PostgreSQL would have to
+    guess which it is, and a wrong guess takes seconds (a word of 1 % of the names, all of them under Ö). So the
+    beginning of the list is searched first, and only then the index.
     """
     order = ("-name_sort", "-id") if is_backward else ("name_sort", "id")
     contacts = Prefetch("contacts", Contact.objects.filter(left_at=None).order_by("id"))

@@ -1,7 +1,7 @@
 """Company and Contact. Rows change only by the named methods here, each in one transaction.
 
-Lock order: the company's row first (`Company.lock`). Whoever hangs rows of their own on a company locks it
-the same way before they read it. Foreign rows point at these; nothing here knows of them.
+Lock order: the company's row first (`Company.lock`). Code with rows of its own that belong to a company locks it the
+same way before reading them. Foreign rows point at these; nothing here knows of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,19 +24,19 @@ class CompanyQuerySet(models.QuerySet["Company"]):
     """Companies of one account, by search and state."""
 
     def of(self, account: Account) -> "CompanyQuerySet":
-        """Only this account's companies: where every query of a view begins."""
+        """Return this account's companies; every query of a view begins here."""
         return self.filter(account=account)
 
     def active(self) -> "CompanyQuerySet":
-        """Those that are not archived."""
+        """Return companies that are not archived."""
         return self.filter(archived_at=None)
 
     def archived(self) -> "CompanyQuerySet":
-        """Those that are archived."""
+        """Return archived companies."""
         return self.filter(archived_at__isnull=False)
 
     def matching(self, query: str) -> "CompanyQuerySet":
-        """Those in which every word of the query occurs (name, registration number, city, e-mail, contacts)."""
+        """Return companies with every word of the query in name, registration number, city, e-mail or contacts."""
         return self.filter(matching(query))
 
 
@@ -58,7 +58,7 @@ class Company(models.Model):
         "country",
     )
 
-    # Without an index of its own: the ones below begin with it.
+    # No index of its own: the indexes below begin with it.
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
     name = models.CharField(_("Company name"), max_length=200)
     registration_number = models.CharField(_("Registration number"), max_length=50, blank=True)
@@ -74,7 +74,7 @@ class Company(models.Model):
     country = CountryField(_("Country"))
 
     created_at = models.DateTimeField(auto_now_add=True)
-    changed_at = models.DateTimeField()  # also moved by its contacts; archiving changes no value and does not move it
+    changed_at = models.DateTimeField()  # also moved when its contacts change; archiving does not move it
     archived_at = models.DateTimeField(null=True, blank=True)
     name_sort = models.CharField(max_length=250, db_collation="C", editable=False)
     search_text = models.TextField(editable=False)
@@ -106,7 +106,7 @@ class Company(models.Model):
 
     @classmethod
     def add(cls, *, account: Account, now: datetime, values: Mapping[str, FieldValue]) -> "Company":
-        """Make a company of this account. `values` are names and values of EDITABLE, in their written forms."""
+        """Create a company of this account. `values` maps names of EDITABLE to values in their written forms."""
         company = cls(account=account, changed_at=now)
         company._take(values)
         company.refresh_derived(contacts=())
@@ -114,13 +114,13 @@ class Company(models.Model):
         return company
 
     def lock(self) -> None:
-        """Hold this row until the transaction ends, and read it afresh."""
+        """Lock this row until the transaction ends, and re-read it."""
         account = self.account
         self.refresh_from_db(from_queryset=Company.objects.select_for_update(no_key=True))
-        self.account = account  # never changes, and refreshing forgot it
+        self.account = account  # never changes, and re-reading has dropped it
 
     def save_changes(self, *, now: datetime, values: Mapping[str, FieldValue]) -> bool:
-        """Store these values and tell whether any of them is new. Equal ones leave `changed_at` alone."""
+        """Store these values and return whether any differs. Equal ones leave `changed_at` alone."""
         with transaction.atomic():
             self.lock()
             if all(getattr(self, name) == value for name, value in values.items()):
@@ -130,21 +130,21 @@ class Company(models.Model):
             return True
 
     def archive(self, *, now: datetime) -> None:
-        """Take the company out of the list; its card stays readable. Archiving twice keeps the first time."""
+        """Archive the company; its card stays readable. Archiving twice keeps the first time."""
         with transaction.atomic():
             self.lock()
             self.archived_at = self.archived_at or now
             self.save(update_fields=["archived_at"])
 
     def restore(self) -> None:
-        """Put the company back into the list."""
+        """Restore an archived company."""
         with transaction.atomic():
             self.lock()
             self.archived_at = None
             self.save(update_fields=["archived_at"])
 
     def add_contact(self, *, now: datetime, values: Mapping[str, str]) -> "Contact":
-        """Add a person who works there."""
+        """Add a contact."""
         with transaction.atomic():
             self.lock()
             contact = Contact.objects.create(company=self, account_id=self.account_id, **values)
@@ -152,13 +152,13 @@ class Company(models.Model):
             return contact
 
     def record_change(self, *, now: datetime) -> None:
-        """Store the company with its derived columns as they follow from it and its contacts. The row is locked."""
+        """Store the company with the columns that are derived from it and its contacts. The row is locked."""
         self.changed_at = now
         self.refresh_derived(contacts=self.contacts.all())
         self.save()
 
     def refresh_derived(self, *, contacts: Iterable["Contact"]) -> None:
-        """Work out `name_sort` and `search_text`; those who insert rows in bulk call it themselves."""
+        """Set `name_sort` and `search_text`; call this yourself when inserting rows in bulk."""
         people = [f"{contact} {contact.email}" for contact in contacts]
         self.name_sort = name_sort(self.name, country=str(self.account.country))
         self.search_text = search_text(
@@ -178,11 +178,11 @@ class Company(models.Model):
 
     @property
     def has_placeholder_number(self) -> bool:
-        """Whether its registration number is only zeros or nines, and identifies nobody."""
+        """Whether its registration number is only zeros or nines, and does not identify it."""
         return formats.is_placeholder(self.registration_number)
 
     def with_same_registration_number(self) -> CompanyQuerySet:
-        """Other companies of the account with this registration number: branches, or the same one twice."""
+        """Other companies of the account with this registration number: branches, or duplicates."""
         if not self.registration_number or self.has_placeholder_number:
             return Company.objects.none()
         same = Company.objects.filter(account_id=self.account_id, registration_number=self.registration_number)
@@ -190,7 +190,7 @@ class Company(models.Model):
 
 
 class Contact(models.Model):
-    """A person at a company. Who has left stays on the card; removing deletes the row."""
+    """A person at a company. One who has left stays on the card; removing deletes the row."""
 
     EDITABLE: ClassVar[tuple[str, ...]] = ("first_name", "last_name", "title", "email", "direct_phone", "mobile")
 
@@ -237,11 +237,11 @@ class Contact(models.Model):
         return company
 
     def mark_left(self, *, now: datetime) -> None:
-        """Note that the person does not work there any more. Marking twice keeps the first time."""
+        """Record that the person no longer works there. Marking twice keeps the first time."""
         self._set_left(now, now=now)
 
     def mark_returned(self, *, now: datetime) -> None:
-        """Note that the person works there after all."""
+        """Record that the person works there again."""
         self._set_left(None, now=now)
 
     def _set_left(self, left_at: datetime | None, *, now: datetime) -> None:

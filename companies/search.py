@@ -1,4 +1,4 @@
-"""How companies are found and sorted: folded text, words to patterns, and a key that sorts by bytes."""
+"""How companies are searched and sorted: folded text, words as patterns, and a sort key in byte order."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from companies import formats
 
-# Letters that are no base letter with a mark, and so survive decomposition.
+# Letters that are not a base letter with a mark, and so survive decomposition.
 _WITHOUT_MARK = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
 _AFTER_Z = "{"  # the byte after z
 _SWEDISH_ORDER = {"å": "a", "ä": "b", "æ": "b", "ö": "c", "ø": "c"}
@@ -15,19 +15,19 @@ _DANISH_ORDER = {"æ": "a", "ä": "a", "ø": "b", "ö": "b", "å": "c"}
 _LAST_LETTERS = {"DK": _DANISH_ORDER, "NO": _DANISH_ORDER}
 _KEY_LENGTH = 250  # letters; a row of a B-tree holds about 2,700 bytes
 _TRIGRAM = 3
-_SHORTEST_NUMBER = 8  # digits; shorter ones are no number of a register
+_SHORTEST_NUMBER = 8  # digits; no register has shorter numbers
 
 
 def fold(value: str) -> str:
-    """Drop case, marks and what cannot be seen: `BJÖRK` and `bjork` are one. Queries and rows go through this fold."""
-    # Decomposed on both sides of casefold: some signs only then become letters that have a case.
+    """Drop case, marks and invisible characters: `BJÖRK` and `bjork` are equal. Queries and rows are both folded."""
+    # Decomposed before and after casefold: some signs become letters with a case only then.
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", formats.visible(value)).casefold())
     plain = plain.translate(_WITHOUT_MARK)
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def search_text(*, values: list[str], registration_number: str) -> str:
-    """Return what a company is searched by: its folded values, and its number with and without separators."""
+    """Return the text that a company is searched by: its folded values, and its number with and without separators."""
     bare = re.sub(r"[^0-9A-Za-z]", "", registration_number)
     words = fold(" ".join([*values, registration_number, bare])).split()
     return "".join(f" {word}" for word in words)  # each word has a space before it: see `matching`

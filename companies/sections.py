@@ -29,7 +29,7 @@ from companies.models import Company
 
 
 class Section(forms.Form):
-    """A part of the edit page that belongs to a plugin."""
+    """A plugin's section of the edit page."""
 
     title: ClassVar[str | Promise]
     on_create: ClassVar[bool] = True
@@ -41,12 +41,12 @@ class Section(forms.Form):
         self.user = user
 
     def save(self, *, company: Company) -> None:
-        """Store what was typed. Raises ValidationError when that is not possible any more."""
+        """Store what was typed. Raises ValidationError if that is no longer possible."""
         raise NotImplementedError
 
 
 def build_sections(*, data: QueryDict | None, company: Company | None, user: User) -> list[Section]:
-    """Make the sections of one edit page, in the order of the setting."""
+    """Return the sections of one edit page, in the order of the setting."""
     classes: list[type[Section]] = [import_string(path) for path in settings.COMPANY_FORM_SECTIONS]
     return [
         section(data, company=company, user=user, prefix=section.__name__.lower())

@@ -93,7 +93,7 @@ def _edit_page(request: SignedInRequest, *, company: Company | None) -> HttpResp
 
 
 def _warn_of_same_number(request: HttpRequest, company: Company) -> None:
-    """Link to the companies that share the registration number: branches do, doubles should not."""
+    """Link to the companies with the same registration number: branches share one, duplicates should not."""
     others = company.with_same_registration_number().order_by("name_sort", "id")[:_SAME_NUMBER_SHOWN]
     links = [(reverse("companies:card", kwargs={"company_id": other.pk}), other.name) for other in others]
     if not links:
@@ -105,7 +105,7 @@ def _warn_of_same_number(request: HttpRequest, company: Company) -> None:
 @require(Role.USER)
 @require_POST
 def archive_company(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Take a company out of the list."""
+    """Archive a company."""
     company = get_company(request, company_id)
     company.archive(now=timezone.now())
     messages.success(request, _("%(name)s is archived. You find it in the list under Archived.") % {"name": company})
@@ -115,7 +115,7 @@ def archive_company(request: SignedInRequest, company_id: int) -> HttpResponse:
 @require(Role.USER)
 @require_POST
 def restore_company(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Put a company back into the list."""
+    """Restore an archived company."""
     company = get_company(request, company_id)
     company.restore()
     messages.success(request, _("%(name)s is back in the list of companies.") % {"name": company})

@@ -1,4 +1,4 @@
-"""The operator's back room: look, do not touch. Tokens and what a contact person is called are not shown anywhere."""
+"""The operator's admin pages, read-only. They show no tokens and no contact data."""
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -6,8 +6,8 @@ from django.http import HttpRequest
 
 from integrations.models import Connection, CustomerIndex, CustomerLink, Event, Push, RemoteCustomer, TermsOfPayment
 
-# The columns that hold, or may quote, names and addresses of people at companies and customers, removed ones too: they
-# stay in what was sent. What a company or a customer is called is shown. A test holds every column against this list.
+# Columns that hold, or may quote, names and addresses of people at companies and customers, also of removed ones: they
+# stay in what was sent. Names of companies and customers are shown. A test compares every column with this list.
 PERSONAL: dict[type[Model], tuple[str, ...]] = {
     Connection: (),
     CustomerIndex: (),
@@ -16,7 +16,7 @@ PERSONAL: dict[type[Model], tuple[str, ...]] = {
     CustomerLink: ("contact", "sent", "answered", "kept", "shorter"),
     Push: (
         *("contact", "confirmed", "based_on", "shorter", "before", "after", "payload", "values", "candidates"),
-        *("failure_parameters", "failure_detail"),  # eAccounting's own words may repeat a value
+        *("failure_parameters", "failure_detail"),  # eAccounting's own message may repeat a value
     ),
     Event: ("parameters",),
 }
@@ -24,23 +24,23 @@ SECRET = ("access_token", "refresh_token")
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    """Rows of the bridge change by its own roads only. What is in `exclude` is neither shown nor asked for."""
+    """Rows of the bridge are changed only by the product. Columns in `exclude` are neither shown nor queried."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Refuse to filter by a hidden column: the number of rows would tell what it holds."""
+        """Refuse to filter by a hidden column: the number of rows would reveal its values."""
         hidden = lookup.split("__", maxsplit=1)[0] in (self.exclude or ())
         return not hidden and super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
-        """Nothing is added by hand."""
+        """Nothing is added here."""
         return False
 
     def has_change_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nothing is changed by hand."""
+        """Nothing is changed here."""
         return False
 
     def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nothing is deleted by hand."""
+        """Nothing is deleted here."""
         return False
 
 
@@ -54,7 +54,7 @@ class ConnectionAdmin(ReadOnly):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
-        """A token that cannot be decrypted must not keep an operator from looking."""
+        """Return the rows without tokens: one that cannot be decrypted must not stop an operator from looking."""
         return super().get_queryset(request).defer(*SECRET)
 
 
@@ -81,7 +81,7 @@ class PushAdmin(ReadOnly):
 
 @admin.register(CustomerLink)
 class CustomerLinkAdmin(ReadOnly):
-    """Which company is which customer."""
+    """The links between companies and customers."""
 
     list_display = ("id", "account", "company", "customer", "origin", "broken", "sent_at")
     list_select_related = ("account", "company", "customer")

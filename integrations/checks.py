@@ -1,4 +1,4 @@
-"""System checks: what the integration still needs to be told."""
+"""System checks: settings that the integration needs."""
 
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ NEW_KEY = "python -c 'from cryptography.fernet import Fernet; print(Fernet.gener
 
 
 def check_keys(**_: object) -> list[CheckMessage]:
-    """Without a key no token can be kept."""
+    """Require a key: without one no token can be stored."""
     if settings.FIELD_ENCRYPTION_KEYS:
         return []
     hint = f"Set it in the environment or in .env; keep the old keys behind a new one. Make one: {NEW_KEY}"
@@ -21,7 +21,7 @@ def check_keys(**_: object) -> list[CheckMessage]:
 
 
 def check_client(**_: object) -> list[CheckMessage]:
-    """Without our own client nobody can connect; the CRM works all the same."""
+    """Warn when the OAuth client is missing: nobody can connect then, though the CRM works."""
     missing = [name for name in ("EACCOUNTING_CLIENT_ID", "EACCOUNTING_CLIENT_SECRET") if not getattr(settings, name)]
     if not missing:
         return []
@@ -31,7 +31,7 @@ def check_client(**_: object) -> list[CheckMessage]:
 
 
 def check_addresses(**_: object) -> list[CheckMessage]:
-    """Tokens and customers travel to these: plain http is for a stand-in on this machine only."""
+    """Require https: tokens and customers are sent there. Plain http is only for a stand-in on this machine."""
     names = ("EACCOUNTING_IDENTITY_URL", "EACCOUNTING_API_URL")
     plain = [name for name in names if _is_plain(getattr(settings, name))]
     hint = "Use an address that begins with https://."

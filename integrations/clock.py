@@ -1,4 +1,4 @@
-"""The engine's clock: the database's, so that every host agrees on what is due."""
+"""The clock of deliveries: the database's, so that all hosts agree on what is due."""
 
 import time
 from collections.abc import Callable
@@ -20,9 +20,9 @@ def database_now() -> datetime:
 
 
 def ticking() -> Clock:
-    """Return a clock that asks the database once and counts on by itself, for the seconds that a delivery takes.
+    """Return a clock that asks the database once and then counts on its own, for the seconds that a delivery takes.
 
-    It counts the time that the host slept, where the system tells (Linux).
+    It also counts the time that the host was asleep, where the system offers such a clock (Linux).
     """
     read, began = database_now(), time.clock_gettime(_SINCE_BOOT)
     return lambda: read + timedelta(seconds=time.clock_gettime(_SINCE_BOOT) - began)

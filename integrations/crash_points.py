@@ -1,8 +1,8 @@
-"""Named places in the engine where the end of a process must do no harm.
+"""Named places in the engine where a process may end without harm; the tests end it there.
 
-In production nobody arms them, and `reach` does nothing. No setting and no environment variable can arm them: that
-takes a program that calls `arm` before it works, and only the tests' own worker does (tests/crashes/app.py). Each
-point meets SIGKILL, SIGTERM, an exception and a freeze there.
+In production nobody arms them, and `reach` does nothing. No setting and no environment variable can arm them: only a
+program that calls `arm` before it works can, and that is the tests' own worker (tests/crashes/app.py). Each point is
+tested with SIGKILL, SIGTERM, an exception and a freeze.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Act = Callable[["Point"], None]
 
 
 class Point(StrEnum):
-    """What has just been done, and nothing after it yet."""
+    """What has just been done when a process ends there."""
 
     # The click
     WISH_COMMITTED = "wish committed"
@@ -28,7 +28,7 @@ class Point(StrEnum):
     REFUSED = "refused"
     SAVING = "saving"
     SAVED = "saved"
-    # A create: the look before, and what became of a lost answer
+    # A create: the look before it, and finding out about a lost answer
     LOOK_BEGUN = "look begun"
     LOOKED = "looked"
     ANSWER_LOST = "answer lost"
@@ -42,7 +42,7 @@ class Point(StrEnum):
     REFRESH_INTENDED = "refresh intended"
     TOKENS_RECEIVED = "tokens received"
     TOKENS_STORED = "tokens stored"
-    # What workers do by themselves
+    # What workers do without a click
     SWEEP_FOUND = "sweep found"
     PROBE_ANSWERED = "probe answered"
     TERMS_ANSWERED = "terms answered"
@@ -59,11 +59,11 @@ _armed: list[Act] = []
 
 
 def reach(point: Point) -> None:
-    """Say that this place is reached; what is armed acts, and may never return."""
+    """Note that this place is reached. If armed, it acts, and may never return."""
     for act in _armed:
         act(point)
 
 
 def arm(act: Act) -> None:
-    """Let `act` be called at every point from now on, in this process and those forked from it. For tests."""
+    """Call `act` at every point from now on, in this process and those forked from it. For tests."""
     _armed.append(act)

@@ -1,4 +1,4 @@
-"""Is the database away? One answer for all who wait that out, or tell a person about it."""
+"""Is the database away? One answer for all code that waits for it or tells a person."""
 
 import logging
 import time
@@ -11,15 +11,15 @@ log = logging.getLogger(__name__)
 
 PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds
 Result = TypeVar("Result")
-# PostgreSQL ended the session because its transaction idled (25P03) or took too long (25P04, PostgreSQL 17 and newer):
-# psycopg and Django call these internal errors, unlike every other end of a session.
+# PostgreSQL ended the session because its transaction was idle (25P03) or took too long (25P04, PostgreSQL 17 and
+# newer): psycopg and Django class these as internal errors, unlike every other end of a session.
 _ENDED_IN_TRANSACTION = frozenset({"25P03", "25P04"})
 
 
 def database_is_away(error: BaseException | None) -> bool:
-    """Tell whether a database error says nothing about what was asked, but that it could not be asked just now.
+    """Tell whether an error means that the database could not be asked now, and nothing about the query itself.
 
-    The same may come to an end on a new session. Other internal errors are faults of ours, such as going on in a
+    Then the same query may work on a new session. Other internal errors are bugs of ours, such as going on in a
     transaction that has failed (25P02). (https://www.postgresql.org/docs/current/errcodes-appendix.html)
     """
     if isinstance(error, InternalError):
@@ -28,9 +28,9 @@ def database_is_away(error: BaseException | None) -> bool:
 
 
 def once_it_is_back(work: Callable[[], Result], *, what: str) -> Result:
-    """Do `work`, outside of a transaction, again after a pause while the database is away; return what it returns.
+    """Do `work`, outside a transaction; repeat it after a pause while the database is away. Return its result.
 
-    `what`: for the log, what is not known or done meanwhile. Raises the last error of a database that stays away.
+    `what`: for the log, what is not stored or done yet. Raises the last error if the database stays away.
     """
     for pause in PAUSES:
         try:
@@ -45,7 +45,7 @@ def once_it_is_back(work: Callable[[], Result], *, what: str) -> Result:
 
 
 def sqlstate_of(error: DatabaseError) -> str:
-    """Return PostgreSQL's code for an error, or "" for one of the driver's own."""
+    """Return PostgreSQL's code of an error, or "" for an error of the driver itself."""
     return getattr(error.__cause__, "sqlstate", None) or ""
 
 

@@ -1,4 +1,4 @@
-"""Why a wish was not recorded: one class for each reason, its code names the sentence (sentences.py)."""
+"""Why a request was refused: one class for each reason; its code names the sentence (messages/sentences.py)."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,7 +7,7 @@ from integrations.domain.mapping import Problem
 
 
 class Refusal(Exception):
-    """Why a wish was not recorded; `code` names the sentence."""
+    """Why a request was refused; `code` names the sentence."""
 
     code = "refused"
 
@@ -17,7 +17,7 @@ class Refusal(Exception):
 
 
 class NotConnected(Refusal):
-    """There is no connection that can be used just now; the code says why."""
+    """There is no connection that calls can be made on; the code says why."""
 
     def __init__(self, code: str = "not_connected") -> None:
         self.code = code
@@ -41,13 +41,13 @@ class CustomerGone(Refusal):
 
 
 class ContactGone(Refusal):
-    """The person was removed from the company meanwhile."""
+    """The contact was removed from the company meanwhile."""
 
     code = "contact_gone"
 
 
 class ContactChosen(Refusal):
-    """Another person is the contact person than was seen; the code says whether there is one."""
+    """Another contact person was chosen since this page was opened; the code says whether there is one."""
 
     def __init__(self, name: str) -> None:
         self.code = "contact_chosen" if name else "contact_taken_away"
@@ -59,7 +59,7 @@ class AlreadyUnderWay(Refusal):
 
 
 class CannotSendValues(Refusal):
-    """Values are missing or over their limit; `problems` names them."""
+    """Values are missing or too long; `problems` names them."""
 
     code = "values"
 
@@ -79,19 +79,19 @@ class TermsNotConfirmed(Refusal):
 
 
 class TermsNotAllowed(Refusal):
-    """These terms exist, but an admin did not allow them for new customers (any more)."""
+    """An admin has not allowed these terms of payment for new customers, or no longer does."""
 
     code = "terms_not_allowed"
 
 
 class LinkedElsewhere(Refusal):
-    """The customer belongs to another company here already."""
+    """The customer is already linked to another company."""
 
     code = "linked_elsewhere"
 
 
 class LinkedMeanwhile(Refusal):
-    """The company is linked otherwise than the person saw; the code says whether to another customer or to none."""
+    """The company's link changed since the person saw it; the code says whether to another customer or to none."""
 
     def __init__(self, *, customer: str, by: str, at: datetime | None) -> None:
         self.code = "linked_meanwhile" if customer else "unlinked_meanwhile"
@@ -115,13 +115,13 @@ class NothingToDecide(Refusal):
 
 
 class NothingConfirmed(Refusal):
-    """Nobody ever confirmed on a sheet what this was to write, so there is nothing to repeat."""
+    """Nobody ever confirmed the values of this push on a sheet, so it cannot be sent again as it is."""
 
     code = "nothing_confirmed"
 
 
 class NothingToAsk(Refusal):
-    """An admin mended it meanwhile: the person can go on by themselves."""
+    """An admin has fixed it meanwhile: the person can go on without asking."""
 
     code = "nothing_to_ask"
 
@@ -140,6 +140,6 @@ class OtherCompanyAnswered(Refusal):
 
 
 class ConnectedElsewhere(Refusal):
-    """This eAccounting company is connected in another account."""
+    """This eAccounting company is connected to another account."""
 
     code = "connected_elsewhere"

@@ -2,7 +2,7 @@
 
 import sys
 
-# Before anything else: signals, locks and users that half of the product needs do not exist there.
+# Before anything else: Windows lacks signals, locks and users that half of the product needs.
 if sys.platform == "win32":
     sys.exit("Lime Go runs on Linux and macOS. On Windows, run it inside WSL 2 (in PowerShell: wsl --install).")
 

@@ -1,4 +1,4 @@
-"""The clock of periodic tasks. It counts seconds that passed, and does not care what time it is."""
+"""The scheduler of periodic tasks. It counts elapsed seconds and ignores the time of day."""
 
 import logging
 import math
@@ -14,22 +14,22 @@ logger = logging.getLogger(__name__)
 
 
 class SteadyScheduler(Scheduler):
-    """Asks for each task every so many seconds, also when the host's clock is set back or forth meanwhile.
+    """Sends each task every so many seconds, even when the host's clock is set back or forward.
 
-    Celery's own compares times of day: set back by an hour, it would not sweep for an hour. Nothing is kept on the
-    disk; after a start everything is due within its interval. (`_when` and `is_due` are how Celery 5.7 asks.)
+    Celery's own scheduler compares times of day: set back by an hour, it would not sweep for an hour. Nothing is kept
+    on disk; after a start everything is due within its interval. (`_when` and `is_due` are how Celery 5.7 asks.)
     """
 
     def setup_schedule(self) -> None:
-        """Take what the settings say."""
+        """Load the schedule from the settings."""
         self._ran_at: dict[str, float] = {}
         self._is_broken = False
         self.merge_inplace(self.app.conf.beat_schedule)
 
     def apply_entry(self, entry: ScheduleEntry, producer: Producer | None = None) -> None:
-        """Ask for a task; say in one line each that this stopped working, and that it works again.
+        """Send a task; log one line when that stops working, and one when it works again.
 
-        Celery's own writes 14 KB for each message that it cannot send: 74 MB in half an hour without a broker.
+        Celery's own scheduler logs 14 KB for each message that it cannot send: 74 MB in half an hour without a broker.
         """
         try:
             self.apply_async(entry, producer=producer, advance=False)
@@ -43,7 +43,7 @@ class SteadyScheduler(Scheduler):
             self._is_broken = False
 
     def is_due(self, entry: ScheduleEntry) -> schedstate:
-        """Return whether it is due, and in how many seconds to ask again."""
+        """Return whether an entry is due, and in how many seconds to ask again."""
         every = self._seconds(entry)
         left = self._ran_at.get(str(entry.name), -math.inf) + every - time.monotonic()
         if left > TOLERANCE:
@@ -59,5 +59,5 @@ class SteadyScheduler(Scheduler):
         return seconds
 
     def _when(self, entry: ScheduleEntry, next_time_to_run: float | None, mktime: object = None) -> float:  # noqa: ARG002  # Celery's signature
-        """Return a place in the order of entries."""
+        """Return the sort key of an entry."""
         return time.monotonic() + (next_time_to_run or 0)

@@ -1,14 +1,14 @@
-"""How soon each side notices that the other is gone without a word: a host without power, a link that is cut.
+"""How soon each side notices that the other has vanished: a host without power, a cut network link.
 
-TCP alone waits for minutes or hours. Until then a lost host's row locks and token lock would stand in the way
-of those that take over its work, and the lost host, back again, would wait for answers that never come.
+TCP alone waits for minutes or hours. Until then a lost host's row locks and token lock would block those that take
+over its work, and the lost host, back again, would wait for answers that never come.
 """
 
 from typing import Any
 
 _IDLE, _SILENT, _ASK_EVERY, _ASK_TIMES, _UNANSWERED = 10, 10, 5, 3, 20  # seconds, and how many times
 _KEEPALIVES = {"idle": _SILENT, "interval": _ASK_EVERY, "count": _ASK_TIMES}
-# No transaction of ours waits for anybody but the database, so one that idles belongs to nobody any more.
+# No transaction of ours waits for anything but the database, so an idle one has lost its owner.
 _SERVER = {
     "idle_in_transaction_session_timeout": f"{_IDLE}s",
     "tcp_user_timeout": f"{_UNANSWERED}s",

@@ -1,4 +1,4 @@
-"""What holds for every form of the product, those of Django and of later apps included."""
+"""Rules for every form of the product, including those of Django and of later apps."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from companies.formats import visible
 
 
 class SeenField(BoundField):
-    """What was typed into a field, without what cannot be seen: so a value of nothing else is blank."""
+    """A field without the invisible characters of what was typed: if nothing else is left, the value is blank."""
 
     @property
     def data(self) -> Any:

@@ -1,4 +1,4 @@
-"""What monitors and load balancers ask: does this process live, and does what it needs answer?
+"""The health checks for monitors and load balancers: does this process live, and does what it needs answer?
 
 Both pages are for machines: no login, no words to translate, nothing about tenants, never cached.
 """
@@ -18,7 +18,7 @@ from integrations.clock import database_now
 from integrations.models import push_queue
 from limego_visma import heartbeat
 
-# A row due for so long that nobody has claimed, a queue of which nobody took a mark: workers are missing or slow.
+# Seconds. If a push is due and unclaimed for so long, or a queue's heartbeat is so old, workers are missing or slow.
 LATE_SECONDS = 60.0
 DATABASE_SECONDS = 2.0
 Answer = TypeVar("Answer")
@@ -27,16 +27,16 @@ Answer = TypeVar("Answer")
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """Answer that the process lives; neither the database nor the broker is asked."""
+    """Answer that the process lives; asks neither the database nor the broker."""
     return JsonResponse({"process": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when database and broker answer, else 503; and whether workers live and keep up.
+    """Answer 200 if database and broker answer, else 503; and whether workers live and keep up.
 
-    Late rows and silent workers leave the status at 200: taking web hosts away for them would help nobody.
+    Late pushes and silent workers leave the status at 200: taking web hosts out of service for them would help nobody.
     """
     age, database = _asked(oldest_due_seconds, AnyDatabaseError)
     heartbeats, broker = _asked(heartbeat.seconds_since, RedisError)
@@ -52,7 +52,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
 
 def oldest_due_seconds() -> float:
-    """Return for how long the oldest due row has waited for a worker to claim it; 0 without one.
+    """Return for how long the oldest due push has waited for a worker to claim it; 0 if none waits.
 
     Raises a database error, also when the database takes longer than DATABASE_SECONDS.
     """
@@ -65,13 +65,13 @@ def oldest_due_seconds() -> float:
 
 
 def _waited(now: datetime, due_at: datetime | None, lease_until: datetime | None) -> float:
-    """Return the seconds since a row could be claimed: it was due, and its last holder's time was over."""
+    """Return the seconds since a push could have been claimed: it was due, and its last lease had ended."""
     since = max((moment for moment in (due_at, lease_until) if moment), default=now)
     return round((now - since).total_seconds(), 1)
 
 
 def _asked(question: Callable[[], Answer], failure: type[Exception]) -> tuple[Answer | None, str]:
-    """Ask, and return the answer with a word. The failure's own text stays here: it may name hosts and users."""
+    """Run a check; return its answer and a word for it. The failure's text is hidden: it may name hosts and users."""
     try:
         return question(), "ok"
     except (failure, OSError):
@@ -85,7 +85,7 @@ def _keeping_up(age: float | None) -> str:
 
 
 def _living(heartbeats: dict[str, float | None] | None) -> str:
-    """Say whether workers of every queue take messages; one that never did is as bad as one that stopped."""
+    """Return whether workers of every queue take messages; one that never did is as bad as one that stopped."""
     if heartbeats is None:
         return "unknown"
     return "late" if any(age is None or age > LATE_SECONDS for age in heartbeats.values()) else "ok"

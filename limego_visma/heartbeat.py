@@ -1,6 +1,7 @@
-"""Whether each kind of worker takes its messages: beat sends a mark through every queue, its taker dates it.
+"""Whether each kind of worker takes its messages.
 
-The marks stand in the broker, which needs nothing to be kept: after a wipe they are back within seconds.
+Beat sends a heartbeat through every queue, and the worker that takes it stores the time. The times are kept in the
+broker and need no other storage: after a wipe they are back within seconds.
 """
 
 from celery import shared_task
@@ -16,13 +17,13 @@ _KEY = "limego:heartbeat:"
 
 @shared_task
 def mark(*, queue: str, **_later: object) -> None:
-    """Note that a worker took a message of this queue just now, by the broker's own clock."""
+    """Record that a worker has just taken a heartbeat from this queue, by the broker's clock."""
     with _broker() as broker:
         broker.set(f"{_KEY}{queue}", _now(broker), ex=KEPT_SECONDS)
 
 
 def seconds_since() -> dict[str, float | None]:
-    """Return for each queue how long ago its workers took a mark; None when the broker knows of none.
+    """Return for each queue the seconds since its last heartbeat; None if the broker knows of none.
 
     Raises RedisError and OSError when the broker does not answer within ANSWER_SECONDS.
     """

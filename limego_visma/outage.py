@@ -1,4 +1,4 @@
-"""The page a person sees when something fails here: what became of what they did, as far as it can be known."""
+"""The page that a person sees when something fails: what became of their action, as far as that can be known."""
 
 import sys
 
@@ -11,14 +11,14 @@ from integrations.database import database_is_away
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Answer 503 when the database is away, else Django's 500.
+    """Answer 503 when the database is away, else Django's 500 page.
 
-    Before a view was found nothing can have been saved. After that nobody knows: the answer to a COMMIT can be lost.
+    Before a view was called nothing can have been saved. After that nobody knows: the answer to a COMMIT can be lost.
     """
     if not database_is_away(sys.exception()):
         return server_error(request)
     began = request.resolver_match is not None
-    # Without a database nobody knows who is reading: the browser's language it is.
+    # Without a database the user is not known, so the browser's language is used.
     language = translation.get_language() if began else translation.get_language_from_request(request)
     with translation.override(language):
         answer = render(request, "503.html", {"began": began}, status=503)

@@ -1,14 +1,14 @@
-"""Which worker takes which message, and what beat asks for how often."""
+"""Which worker takes which messages, and what beat sends how often."""
 
 from typing import Any
 
 QUEUES = ("clicks", "bulk", "sweep", "upkeep", "mail")
 ROUTES = {
-    # What was just clicked, and nothing else: it never waits behind anybody's run.
+    # Pushes that were just clicked, and nothing else: a click never waits behind bulk work.
     "integrations.tasks.deliver_push": {"queue": "clicks"},
-    # Runs, retries and lost pokes: whoever takes these messages pulls rows, in turn.
+    # Bulk work, retries and lost wakes: workers that take these messages pull pushes in turn.
     "integrations.tasks.pull": {"queue": "bulk"},
-    # One page of the customers' index, at most two of these at once (delivery/indexing.py).
+    # One page of the customers' index, at most two of these at once (delivery/customer_index.py).
     "integrations.tasks.index_customers": {"queue": "bulk"},
     # Sweeping takes milliseconds and must not wait behind upkeep, whose calls may take many seconds. Who pulls
     # sweeps too: when all of them are busy, there is nobody to wake anyway.
@@ -18,7 +18,8 @@ ROUTES = {
 }
 
 MAIL_SECONDS, HEARTBEAT_SECONDS = 5.0, 15.0
-# What nobody took for so long is stale. No shorter: a host compares it with its own clock, which may be wrong.
+# A message that nobody took for so long is stale. Not shorter: each host compares it with its own clock, which may be
+# wrong.
 STALE_SECONDS = 2 * 3600
 
 

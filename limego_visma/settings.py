@@ -73,13 +73,13 @@ if "postgresql" not in str(DATABASE.get("ENGINE")):
 if "EMAIL_BACKEND" not in EMAIL:
     raise ImproperlyConfigured("EMAIL_URL must look like submission://user:password@host:587, smtp://host or console:.")
 
-# What every installation has to say itself; a missing one is a system check (accounts.checks).
+# Settings that every installation has to give; a missing one is a system check (accounts.checks).
 SETTINGS_NOT_GIVEN = [name for name in ("SECRET_KEY", "DATABASE_URL", "BASE_URL") if not env.str(name, "")]
 
 # --- Who we are, and where -------------------------------------------------------------------------
 BASE_URL = _http_url("BASE_URL", "http://localhost:8000")
 IS_HTTPS = BASE_URL.startswith("https://")
-# Without a key of its own a process makes one up: nothing breaks open, and accounts.E001 says what to do.
+# Without a key each process makes one up: nothing becomes insecure, and accounts.E001 says what to do.
 SECRET_KEY = env.str("SECRET_KEY", "") or token_urlsafe(50)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [urlsplit(BASE_URL).hostname])
 CSRF_TRUSTED_ORIGINS = [f"{urlsplit(BASE_URL).scheme}://{urlsplit(BASE_URL).netloc}"]
@@ -248,7 +248,7 @@ CONTENT_SECURITY_POLICY = {
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "frame-ancestors": ["'none'"],
-        # A browser holds the redirect that answers a form against this list, and Connect redirects there.
+        # Browsers check the redirect after a form against this list, and Connect redirects there.
         "form-action": ["'self'", f"{_IDENTITY.scheme}://{_IDENTITY.netloc}"],
     }
 }
@@ -265,7 +265,7 @@ WORKER_QUEUES = QUEUES
 CELERY_IMPORTS = ["limego_visma.heartbeat"]
 CELERY_TASK_ROUTES = ROUTES
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# So many tasks keep a database connection; each looks after its age and health (limego_visma/celery.py).
+# Number of tasks that keep a database connection; each checks its age and health (limego_visma/celery.py).
 CELERY_DB_REUSE_MAX = 1_000_000
 # KB. A process of the pool that has grown so much is replaced after its task. No time limits: every call has a total
 # deadline, and a limit that cut a token exchange would lose the connection.

@@ -1,4 +1,4 @@
-"""In and back in: login, password reset, and the page where an invited user chooses a password."""
+"""Login, password reset, and the page where an invited user chooses a password."""
 
 import time
 
@@ -16,7 +16,7 @@ from accounts.forms import LoginForm, ResetRequestForm
 from accounts.members import send_password_link
 from accounts.models import User
 
-RESET_ANSWER_SECONDS = 0.2  # far longer than noting the mail takes
+RESET_ANSWER_SECONDS = 0.2  # far longer than requesting the mail takes
 
 
 class Login(LoginView):
@@ -46,12 +46,12 @@ def reset_request(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def reset_sent(request: HttpRequest) -> HttpResponse:
-    """Say where the link went."""
+    """Say where the link was sent."""
     return render(request, "accounts/password_reset_sent.html")
 
 
 class SetPassword(PasswordResetConfirmView):
-    """Choose a password by a mailed link, and be logged in with it: invitation and reset."""
+    """Choose a password by a mailed link, for an invitation or a reset, and log in with it."""
 
     template_name = "accounts/password_set.html"
     success_url = reverse_lazy("companies:list")
@@ -59,12 +59,12 @@ class SetPassword(PasswordResetConfirmView):
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
 
     def get_user(self, uidb64: str) -> User | None:
-        """Return the link's user unless they were deactivated since."""
+        """Return the link's user, unless they were deactivated since."""
         user = super().get_user(uidb64)
         return user if isinstance(user, User) and user.is_active else None
 
     def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
-        """Store the password and say that it holds."""
+        """Store the password and confirm it."""
         response = super().form_valid(form)
         messages.success(self.request, _("Your password is set and you are logged in."))
         return response

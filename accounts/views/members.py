@@ -1,4 +1,4 @@
-"""The members page: who belongs to the account, and what they may do. Admins only."""
+"""The members page: who belongs to the account, and with which role. Admins only."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -13,7 +13,7 @@ from accounts.forms import InviteForm, RoleForm
 from accounts.mail import set_password_url
 from accounts.models import Role, User
 
-SHOW_LINK_OF = "show_link_of"  # in the session: whose link the members page shows once. The link itself is not stored.
+SHOW_LINK_OF = "show_link_of"  # session key: whose link to show once; the link is not stored
 
 
 def _last_admin() -> str:
@@ -77,7 +77,7 @@ def _changed_role(request: SignedInRequest, member: User, form: RoleForm) -> boo
 @require_POST
 @require(Role.ADMIN)
 def member_link(request: SignedInRequest, user_id: int) -> HttpResponse:
-    """Mail the invitation again and show its link once."""
+    """Send the invitation again, and show its link once."""
     member = get_object_or_404(request.account.users, pk=user_id, is_active=True)
     if not member.is_invited:
         messages.info(request, _("%(name)s has already chosen a password.") % {"name": member})
@@ -96,7 +96,7 @@ def member_link(request: SignedInRequest, user_id: int) -> HttpResponse:
 @require_POST
 @require(Role.ADMIN)
 def member_deactivate(request: SignedInRequest, user_id: int) -> HttpResponse:
-    """Let a member in no more."""
+    """Deactivate a member's login."""
     member = get_object_or_404(request.account.users, pk=user_id)
     try:
         members.deactivate(account=request.account, member=member)
@@ -110,7 +110,7 @@ def member_deactivate(request: SignedInRequest, user_id: int) -> HttpResponse:
 @require_POST
 @require(Role.ADMIN)
 def member_reactivate(request: SignedInRequest, user_id: int) -> HttpResponse:
-    """Let a member in again."""
+    """Activate a member's login again."""
     member = get_object_or_404(request.account.users, pk=user_id)
     member.reactivate()
     messages.success(request, _("%(name)s can log in again.") % {"name": member})

@@ -1,4 +1,4 @@
-"""What every user may change: their name, language and password. And the page that leads to all settings."""
+"""Every user's own settings: name, language and password; and the page that leads to all settings."""
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -24,12 +24,12 @@ def settings_page(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @require(Role.VIEWER)
 def profile(request: SignedInRequest) -> HttpResponse:
-    """Show and change one's own name and language."""
+    """Show and change the user's own name and language."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method != "POST" or not form.is_valid():
         return render(request, "accounts/profile.html", {"form": form})
     user = form.save()
-    with override(user.preferred_language):  # the next page speaks the language just chosen
+    with override(user.preferred_language):  # the next page is in the language just chosen
         messages.success(request, _("Your profile is saved."))
     return redirect("accounts:profile")
 

@@ -1,13 +1,13 @@
-"""One written form for each value, by the country's own rules: what is stored, sent and compared.
+"""One written form for each kind of value, by the country's rules: it is what is stored, sent and compared.
 
-Each kind has a module and two functions with the same result for a right value:
+Each kind has a module with two functions that return the same for a valid value:
 
 - `check_…` is for what a person typed: raises ValidationError with a sentence;
-- the plain one is for values that were written elsewhere: never raises, and gives back what it does not understand
+- the plain one is for values that were written elsewhere: never raises, and returns what it does not understand
   with its spaces tidied.
 
 Both are idempotent, and blank stays blank. Two values mean the same when their forms are equal; where more than one
-form is kept (short phone numbers, names of the Internet in letters or ASCII), when what `…_key` makes of them is.
+form is kept (short phone numbers, domain names in letters or ASCII), when their `…_key` is equal.
 """
 
 from companies.formats.phones import check_phone, phone, phone_key

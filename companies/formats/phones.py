@@ -1,4 +1,4 @@
-"""Phone numbers, by the numbering plans of phonenumbers, its short numbers included."""
+"""Phone numbers, by the numbering plans of phonenumbers, short numbers included."""
 
 import re
 
@@ -8,25 +8,25 @@ from django.utils.translation import gettext as _
 
 from companies.formats.text import leniently, text, wrong
 
-# Swedish, Norwegian and Danish, Finnish, Dutch, German, and those that the library knows.
+# In Swedish, Norwegian and Danish, Finnish, Dutch and German, and those that the library knows.
 _WORDS = (
     r"ankn(?:ytn(?:ing)?)?|internt?(?:nr|nummer)?|lokal(?:nr|nummer)?|ala(?:-?nro|nr|numero)|toestel(?:nr)?|tst"
     r"|durchwahl|app|ext(?:ension|n)?|x(?:tn)?|int|anexo|доб"
 )
 _LETTER = r"[^\W\d_]"
-_BETWEEN = " ,;.:("  # what is written between a number and its extension
+_BETWEEN = " ,;.:("  # what people write between a number and its extension
 _EXTENSION = re.compile(rf"(?<!{_LETTER})(?:{_WORDS})[\s.:=]*(?:nr[\s.:]*)?(\d{{1,7}})\)?", re.IGNORECASE)
-# A word before the number that says no more than the label of the field.
+# A word before the number that only repeats the label of the field.
 _LABEL = re.compile(r"(?:tel(?:efone?|ephone)?|t[fl][nf]|phone|puh(?:elin)?)[\s.:]+", re.IGNORECASE)
 _NORWEGIAN, _NORWAY = ("NO", "SJ"), 47
-_FIVE_DIGITS = re.compile(r"0[2-9]\d{3}", re.ASCII)  # 02000–09999, the whole series: dialled as they are
+_FIVE_DIGITS = re.compile(r"0[2-9]\d{3}", re.ASCII)  # 02000–09999, the whole series: dialled as written
 
 
 def check_phone(value: str, country: str) -> str:
-    """Return the international form, e.g. +46 8 123 45 67; read as a number of `country`.
+    """Return the international form, e.g. +46 8 123 45 67; the number is read as one of `country`.
 
-    An extension follows as ` ext. 12`, whatever it was called. A number that has no international form is kept: a short
-    one as it was typed (114 14), Norway's of five digits without spaces. Raises ValidationError.
+    An extension follows as ` ext. 12`, whatever it was called. A number without an international form is kept: a short
+    one as typed (114 14), Norwegian ones of five digits without spaces. Raises ValidationError.
     """
     value = text(value)
     if not value:
@@ -44,13 +44,13 @@ def check_phone(value: str, country: str) -> str:
 
 
 def _parted(value: str) -> tuple[str, str]:
-    """Return the number and its extension, which a word stands before."""
+    """Return the number and its extension, which follows a word for it."""
     found = next((found for found in _EXTENSION.finditer(value) if found.end() == len(value)), None)
     return (value[: found.start()].rstrip(_BETWEEN), found[1]) if found else (value, "")
 
 
 def _refuse_letters(main: str, country: str) -> None:
-    """Raise for letters: the library would dial them, or leave out what a person has to know of."""
+    """Raise for letters: the library would dial them, or drop what a person has to know about."""
     first = re.search(_LETTER, main)
     if first is None:
         return
@@ -72,12 +72,12 @@ def _refuse_letters(main: str, country: str) -> None:
 
 
 def _domestic(number: phonenumbers.PhoneNumber, main: str, country: str) -> str:
-    """Return a number that can be dialled in its own country only, or ""."""
+    """Return a number that can be dialled only in its own country, or ""."""
     digits = phonenumbers.national_significant_number(number)
     if country in _NORWEGIAN and number.country_code == _NORWAY and _FIVE_DIGITS.fullmatch(digits):
         return digits
     is_short = digits == phonenumbers.normalize_digits_only(main) and not main.startswith("+")
-    served_by = {country, phonenumbers.region_code_for_country_code(number.country_code or 0)}  # Åland by Finland
+    served_by = {country, phonenumbers.region_code_for_country_code(number.country_code or 0)}  # Åland through Finland
     if is_short and any(phonenumbers.is_valid_short_number_for_region(number, region) for region in served_by):
         return main if re.fullmatch(r"\d[\d -]*", main, re.ASCII) else digits
     return ""
@@ -107,5 +107,5 @@ def phone(value: str, country: str) -> str:
 
 
 def phone_key(value: str, country: str) -> str:
-    """Return what is equal for two ways of writing one number; short numbers are kept with the spaces typed."""
+    """Return the key by which two spellings of a number are equal; short numbers are stored with the spaces typed."""
     return re.sub(r"[^\w+]", "", phone(value, country))

@@ -15,12 +15,12 @@ from companies.formats.text import leniently, text, wrong
 # The library takes any seven letters for an Irish code, `Dublin 4` too. Eircode: the routing key has two digits (but
 # D6W), and some letters do not occur.
 _PATTERNS = {"IE": (r"[AC-FHKNPRTV-Y]\d[\dW] ?[\dAC-FHKNPRTV-Y]{4}",)}
-# Where the pattern leaves a separator free and the library's examples are not what we write.
+# Where the pattern allows several separators and the library's examples are not what we write.
 _EXAMPLES = {
     "SE": ("111 22",),  # PostNord: a space after the third digit
     "IR": ("1193612345",),  # written with a hyphen too; eAccounting and others take ten characters at most
 }
-# Whose letters are written before a code beside the own ones: the post of another country serves them.
+# Countries whose codes may also have another country's letters in front, because its post serves them.
 _SERVED_BY = {
     **dict.fromkeys(("GP", "MQ", "GF", "RE", "YT", "PM", "BL", "MF", "NC", "PF", "WF"), ("FR", "F")),
     **dict.fromkeys(("AS", "GU", "MH", "FM", "MP", "PW", "PR", "VI", "UM"), ("US",)),
@@ -34,7 +34,7 @@ _SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u2212]+")  # with the hyphens and 
 
 @dataclass(frozen=True)
 class _Shape:
-    """Where an example has its separator; codes of one country may differ in length before or behind it."""
+    """Where an example has its separator; codes of one country may differ in length before or after it."""
 
     separator: str
     before: int
@@ -49,7 +49,7 @@ class _Shape:
 
 @dataclass(frozen=True)
 class _Rule:
-    """How a country writes its postal codes. Without patterns it has none, or none that we know of."""
+    """How a country writes its postal codes. Without patterns it has none, or none that we know."""
 
     patterns: tuple[re.Pattern[str], ...]
     shapes: tuple[_Shape, ...]
@@ -59,7 +59,7 @@ class _Rule:
     has_cities: bool = True
 
     def form(self, code: str) -> str | None:
-        """Return a code in upper case in the country's form, or None when it is none."""
+        """Return a code in upper case in the country's form, or None if it is not a valid one."""
         bare = _SEPARATORS.sub("", code)
         without = [bare.removeprefix(prefix) for prefix in self.prefixes if bare.startswith(prefix)]
         # Letters that belong to the form (LV-1010, AD500) are put before digits that lack them.
@@ -118,7 +118,7 @@ def needs_postal_code(country: str) -> bool:
 
 
 def has_cities(country: str) -> bool:
-    """Whether an address in the country names a city at all (in Singapore and Gibraltar none does)."""
+    """Whether addresses in the country have a city at all (in Singapore and Gibraltar they have none)."""
     return _rule(country).has_cities
 
 

@@ -1,8 +1,8 @@
 """Registration numbers, by the rules of python-stdnum and of each register.
 
-One number is written in many ways. Here is, for each register, what is legal, the one form that is stored and sent,
-the forms in which somebody may have stored it elsewhere, the key by which all of them are equal, and what is only a
-placeholder and identifies nobody.
+One number is written in many ways. For each register this module knows what is valid, the one form that is stored and
+sent, the forms in which somebody may have stored it elsewhere, the key by which all of them are equal, and which
+numbers are only placeholders.
 """
 
 import re
@@ -24,8 +24,8 @@ from stdnum.se import orgnr as swedish_orgnr
 from companies.formats.text import leniently, text, wrong
 
 LONGEST_KEY = 50
-LONGEST_READ = 300  # characters; no number stands behind so many words, and every form is tried on each of them
-# Whose companies stand in another country's register: Åland's in Finland's, Svalbard's in Norway's.
+LONGEST_READ = 300  # characters; a number does not follow more words than that, and every form is tried on each of them
+# Countries whose companies are in another country's register: Åland's in Finland's, Svalbard's in Norway's.
 _KEPT_IN = {"AX": "FI", "SJ": "NO"}
 # Every hyphen and dash that is pasted for one, the minus sign and the soft hyphen too.
 _DASHES = re.compile("[\u00ad\u2010-\u2015\u2043\u2212\ufe58\ufe63\uff0d]")
@@ -36,7 +36,7 @@ _LABEL = re.compile(
     re.ASCII,
 )
 _BIRTHDAY = re.compile(r"\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]|6[1-9]|[78]\d|9[01])\d{4}", re.ASCII)
-# The number, then the VAT number: its last two digits are 01 nearly always, and only that is known without SE.
+# The number, then the VAT number: it ends in 01 nearly always, and without SE only that ending is recognised.
 _SWEDISH = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
@@ -72,7 +72,7 @@ def _plain(value: str) -> str:
 
 
 def bare_number(value: str) -> str:
-    """Drop what people put between the digits, but for the + of a person of 100 years and more."""
+    """Drop what people write between the digits, except the + of a person aged 100 or more."""
     return re.sub(r"[\s./-]", "", value)
 
 
@@ -107,9 +107,9 @@ def _swedish_form(century: str, first: str, sign: str, last: str) -> str:
 
 
 def _age_sign(century: str, first: str, sign: str, *, is_company: bool) -> str:
-    """Return + from the year in which a person becomes 100, else - (folkbokföringslagen 18 §); companies have no age.
+    """Return + from the year in which a person becomes 100, else - (folkbokföringslagen 18 §); - for companies.
 
-    Without a century the sign that was typed says it; without both the person is taken for the younger one.
+    Without a century the typed sign decides; without both the person is taken to be the younger one.
     """
     if is_company:
         return "-"
@@ -131,7 +131,7 @@ def _finnish(value: str) -> str:
 
 
 def eight_digits(digits: str) -> str:
-    """Numbers given before 1979 have six digits and a check digit."""
+    """Return the number with a leading zero if it has six digits, as numbers given before 1979 have."""
     return f"0{digits}" if len(digits) == 7 else digits
 
 
@@ -263,7 +263,7 @@ def is_registration_number(value: str) -> bool:
 
 
 def is_placeholder(number: str) -> bool:
-    """Whether something was written where no number is known: it identifies nobody."""
+    """Whether something was written in place of an unknown number: it does not identify the company."""
     return bool(_PLACEHOLDER.fullmatch(bare_number(_plain(number))))
 
 
@@ -271,9 +271,9 @@ def is_placeholder(number: str) -> bool:
 
 
 def written_forms(number: str, country: str) -> list[str]:
-    """Return the forms in which somebody may have stored a number; none of what identifies nobody.
+    """Return the forms in which somebody may have stored a number; none for a placeholder.
 
-    The forms with other words around the number cannot be listed: compare by `registration_keys`.
+    Forms with other words around the number cannot be listed: compare by `registration_keys`.
     """
     number = number[:LONGEST_READ]
     if not registration_key(number, country):
@@ -285,18 +285,18 @@ def written_forms(number: str, country: str) -> list[str]:
 
 
 def registration_key(number: str, country: str) -> str:
-    """Return one text for all forms of a number: the register's country and the digits. Blank: identifies nobody.
+    """Return one text for all forms of a number: the register's country and the digits. Blank for a placeholder.
 
-    What is no number of its country, or says no country, has a key without one: see `registration_keys`.
+    A number that is not valid in its country, or has no country, gets a key without one: see `registration_keys`.
     """
     return "".join(_identity(number[:LONGEST_READ], country))
 
 
 def registration_keys(number: str, country: str) -> tuple[str, ...]:
-    """Return the keys under which the same number may stand: its own first, then those of a less certain writing.
+    """Return the keys under which the same number may be stored: its own first, then less certain ones.
 
-    A number whose country is known may have been stored without it, or under another one, where it is none. Without
-    a country it may be the number of any register in which it is legal. Nothing for what identifies nobody.
+    A number whose country is known may have been stored without a country, or with another one in which it is not
+    valid. Without a country it may be the number of any register in which it is valid. Nothing for a placeholder.
     """
     return _keys(number[:LONGEST_READ], country)
 
@@ -311,12 +311,12 @@ def _keys(number: str, country: str) -> tuple[str, ...]:
 
 
 def is_same_registration_number(number: str, country: str, other: str, other_country: str) -> bool:
-    """Whether two numbers are one, each written in whatever form; a blank country is not known."""
+    """Whether two numbers are the same, whatever their forms; a blank country means unknown."""
     return registration_key(other, other_country) in registration_keys(number, country)
 
 
 def _identity(number: str, country: str) -> tuple[str, str]:
-    """Return the country of the register, blank when it is not certain, and the digits or what else is written."""
+    """Return the country of the register, blank if uncertain, and the digits, or the tidied text."""
     kept_in, letters = register_of(country), _letters_and_digits(tidy_number(number))
     if not re.search("[0-9]", letters) or is_placeholder(number):
         return "", ""
@@ -331,7 +331,7 @@ def _identity(number: str, country: str) -> tuple[str, str]:
 
 
 def _readings(number: str) -> list[tuple[str, str]]:
-    """Return the registers in which a number is legal, each with its digits: as a whole, else among other words."""
+    """Return the registers in which a number is valid, each with its digits: read as a whole, else among words."""
     plain = _plain(number)
     whole = [(country, register.digits_of(plain)) for country, register in _REGISTERS.items()]
     found = [(country, digits) for country, digits in whole if digits]
@@ -396,7 +396,7 @@ def vat_number(value: str, country: str) -> str:
     return leniently(value, lambda: check_vat_number(value, country))
 
 
-# A warning: what is no number may be saved, but finds nothing.
+# Only a warning: a text that is no number can be saved, but cannot be found by number.
 PLACEHOLDER_WARNING = gettext_lazy(
     "This registration number looks like a placeholder. It is saved, but the company is searched for by name instead. "
     "Leave the field empty if you do not know the number."

@@ -1,4 +1,4 @@
-"""Text as people write it: tidied, and the sentence for what is wrong."""
+"""Tidy text as people write it, and make the sentence for a wrong value."""
 
 import re
 import unicodedata
@@ -17,11 +17,11 @@ _BLANK_BRAILLE = "\u2800"  # looks like a space and is meant as one
 
 
 def visible(value: str) -> str:
-    """Return a value without what cannot be seen in it: format characters (Cf), control characters, fillers.
+    """Return a value without invisible characters: format characters (Cf), control characters, fillers.
 
-    They come along when something is copied, and make two texts differ that look alike. Some shape what stands
-    beside them (an emoji of a family is joined by them): such a sign falls apart into its parts, which are seen.
-    White space stays, line ends and tabs included.
+    They come along when text is copied, and make two texts differ that look alike. Some join the characters beside
+    them (an emoji of a family): such an emoji falls apart into its parts, which are visible. White space stays, line
+    ends and tabs included.
     """
     if value.isascii() and value.isprintable():
         return value
@@ -30,22 +30,22 @@ def visible(value: str) -> str:
 
 
 def text(value: str) -> str:
-    """Drop what cannot be seen, trim, and leave single spaces; composed letters, so that two ways of `Å` are equal."""
+    """Drop invisible characters, trim, leave single spaces, and compose letters so that both ways of `Å` are equal."""
     return " ".join(unicodedata.normalize("NFC", visible(value)).split())
 
 
 def without_case(value: str) -> str:
-    """Return a text as names are compared: tidied, and in whatever letters it is written."""
+    """Return a text as names are compared: tidied and folded."""
     return text(text(value).casefold())
 
 
 def wrong(sentence: str, country: str, example: str) -> ValidationError:
-    """Return the refusal that names the country and shows how the value looks there."""
+    """Return the error that names the country and shows an example of a valid value."""
     return ValidationError(sentence, code="format", params={"country": countries.name(country), "example": example})
 
 
 def leniently(value: str, check: Callable[[], str]) -> str:
-    """Return what `check` makes of the value, or the tidied value when it is refused."""
+    """Return what `check` makes of the value, or the tidied value if it is refused."""
     try:
         return check()
     except ValidationError:

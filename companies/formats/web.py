@@ -1,4 +1,4 @@
-"""Websites and e-mail addresses: only such as the world can reach."""
+"""Websites and e-mail addresses; only public ones are valid."""
 
 import re
 
@@ -40,7 +40,7 @@ def check_website(value: str) -> str:
 
 
 def _parted(value: str) -> tuple[str, str]:
-    """Return the whole address in its form, and its host; blanks where it is no address."""
+    """Return the address in its form, and its host; blanks if it is not an address."""
     match = _SCHEME.fullmatch(value if "://" in value else f"https://{value}")
     if match is None:
         return "", ""
@@ -78,7 +78,7 @@ def check_email(value: str) -> str:
 
 
 def _is_public(host: str) -> bool:
-    """Whether it is a name of the Internet's DNS: no IP address, no name that only holds inside a house."""
+    """Whether it is a name in the Internet's DNS: not an IP address, not a name that only works in a local network."""
     *parents, last = host.split(".")
     is_name = bool(parents) and not last.isdecimal() and not host.endswith("]")
     return is_name and last not in _INSIDE_ONLY and len(host) <= _LONGEST_DOMAIN
@@ -95,18 +95,18 @@ def email(value: str) -> str:
 
 
 def website_key(value: str) -> str:
-    """Return what is equal for two ways of writing one address: its host in letters, whichever way it is kept."""
+    """Return the key by which two spellings of an address are equal: its host in letters, not in ASCII."""
     return _in_letters(website(value))
 
 
 def email_key(value: str) -> str:
-    """Return what is equal for two ways of writing one address: its domain in letters, whichever way it is kept."""
+    """Return the key by which two spellings of an address are equal: its domain in letters, not in ASCII."""
     local, at, domain = email(value).rpartition("@")
     return f"{local}{at}{_in_letters(domain)}"
 
 
 def _in_letters(value: str) -> str:
-    """Return a text with the labels of domain names that are written in ASCII (xn--…) as the letters they mean."""
+    """Return a text with the ASCII labels of domain names (xn--…) as the letters that they stand for."""
     return text(re.sub(r"(?<![\w-])xn--([a-z0-9-]+)", _decoded, value, flags=re.ASCII | re.IGNORECASE))
 
 

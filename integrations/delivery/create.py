@@ -64,9 +64,7 @@ def _values(push: Push) -> mapping.Values:
     if not values:
         raise CannotSend("nothing_confirmed")
     if mapping.names_a_person(values) and push.contact is None:
-        raise CannotSend(
-            "contact_gone"
-        )  # the person was removed since this was confirmed: nothing of them is sent any more
+        raise CannotSend("contact_gone")  # removed since this was confirmed: nothing of the person is sent any more
     problems = mapping.problems(values)
     if problems:
         raise CannotSend("values", problems=[(p.remote, p.kind, p.length) for p in problems])

@@ -26,12 +26,12 @@ from integrations.eaccounting.types import (
 )
 
 LARGEST_PAGE = 1000
-# How often a list is read again from its start when rows came or went between its pages.
+# How often a list is read again from its start if rows were added or removed between its pages.
 READINGS = 3
 
 
 class TooManyPages(Exception):
-    """A list has more pages than were wanted: none of them was returned."""
+    """A list has more pages than wanted; none of them was returned."""
 
 
 class Endpoint(StrEnum):
@@ -89,7 +89,7 @@ class Client:
         filter: str | None = None,  # noqa: A002  # as above
         deadline: float,
     ) -> CustomerSlice:
-        """Return one page of 1,000 customers, by their ids; rows that cannot be read are counted, not raised."""
+        """Return one page of 1,000 customers, ordered by id; rows that cannot be read are counted, not raised."""
         found = self._one_page(Endpoint.CUSTOMERS, page, filter, LARGEST_PAGE, deadline)
         return CustomerSlice.from_rows(
             found.rows,
@@ -100,7 +100,7 @@ class Client:
 
     # operationId getCustomer
     def get_customer(self, *, customer_id: str, deadline: float) -> Customer:
-        """Return one customer. Raises NotFound when there is none with this id; delivery/reads.py asks on."""
+        """Return one customer. Raises NotFound when there is none with this id; see also delivery/calls.py."""
         answered = Customer.from_json(self._get(_path(customer_id), Endpoint.CUSTOMER, None, deadline))
         return _asked_for(answered, customer_id, may_have_been_done=False)
 
@@ -108,7 +108,7 @@ class Client:
     def create_customer(
         self, *, payload: Mapping[str, object], deadline: float, send_by: float | None = None
     ) -> Customer:
-        """Create a customer; not repeatable, so an error with `may_have_been_done` must be looked into first.
+        """Create a customer. Not repeatable: after an error with `may_have_been_done` look for it first.
 
         `send_by` is a `time.monotonic()` value: past it NotSent is raised and nothing was sent.
         """
@@ -131,7 +131,7 @@ class Client:
 
     # operationId listTermsOfPayment
     def list_terms_of_payment(self, *, deadline: float) -> tuple[TermsOfPayment, ...]:
-        """Return all terms of payment, those for purchases too; a row without an id costs the others nothing."""
+        """Return all terms of payment, those for purchases too; a row without an id is left out."""
         pages = self._all_pages(Endpoint.TERMS_OF_PAYMENT, None, LARGEST_PAGE, deadline)
         rows = [TermsOfPayment.read(row) for row in _rows(pages)]
         if rows and not any(rows):
@@ -173,7 +173,7 @@ class Client:
     def _one_page(
         self, endpoint: Endpoint, number: int, filter_text: str | None, page_size: int, deadline: float
     ) -> _Page:
-        # Ordered by what never changes: a row that is edited meanwhile keeps its place.
+        # Ordered by a value that never changes, so that a row edited meanwhile keeps its place.
         params = {"$page": str(number), "$pagesize": str(page_size), "$orderby": "Id asc"}
         if filter_text:
             params["$filter"] = filter_text
@@ -217,14 +217,14 @@ def _path(customer_id: str) -> str:
 
 
 def _asked_for(answered: Customer, customer_id: str, *, may_have_been_done: bool) -> Customer:
-    """Return the customer that was asked for. Raises UnexpectedAnswer for another: its values would be believed."""
+    """Return the customer that was asked for. Raises UnexpectedAnswer if another one was answered."""
     if answered.id != str(UUID(customer_id)):
         raise UnexpectedAnswer("answer_unreadable", may_have_been_done=may_have_been_done)
     return answered
 
 
 def _content(answer: Answer) -> Json:
-    """Return the JSON of a success. Raises what the answer means otherwise."""
+    """Return the JSON of a success. Raises the error that any other answer means."""
     if not 200 <= answer.status < 300:
         raise error_for(answer=answer)
     try:
@@ -249,7 +249,7 @@ def _rows(pages: list[_Page]) -> Iterator[Json]:
 
 
 def _complete(pages: list[_Page]) -> bool:
-    """Tell whether no row came or went while the pages were read: a row may have been skipped then."""
+    """Tell whether no row was added or removed while the pages were read; otherwise a row may have been skipped."""
     totals = {page.meta.results for page in pages if page.meta.results is not None}
     if len(pages) == 1 or not totals:
         return True

@@ -52,7 +52,7 @@ class EAccountingError(Exception):
         self.detail = detail
 
     def __str__(self) -> str:
-        """Return what a log line may hold: never a body, a token or a text of somebody else."""
+        """Return what a log line may hold: never a body, a token or somebody else's text."""
         known = {"status": self.status, "error_code": self.error_code, "error_id": self.error_id}
         return " ".join([self.code, *(f"{name}={value}" for name, value in known.items() if value is not None)])
 
@@ -70,7 +70,7 @@ class ServerError(EAccountingError):
 
 
 class Intercepted(ServerError):
-    """A 403 or 404 without eAccounting's body: a proxy or filter on the way may have answered, so it tells nothing."""
+    """A 403 or 404 without eAccounting's body: a proxy or filter on the way may have answered, so it proves nothing."""
 
 
 class Unauthorized(EAccountingError):
@@ -78,11 +78,11 @@ class Unauthorized(EAccountingError):
 
 
 class ConnectionRevoked(EAccountingError):
-    """The identity server refuses the grant (`invalid_grant`), and was asked twice: a person must connect again."""
+    """The identity server refused the grant (`invalid_grant`), asked twice: a person must connect again."""
 
 
 class GrantDoubted(EAccountingError):
-    """The identity server refused the grant once: it is asked again in `retry_in` seconds, and then believed."""
+    """The identity server refused the grant once; it is asked again in `retry_in` seconds, and then believed."""
 
     retry_in: float = 0.0
 
@@ -127,7 +127,7 @@ class RateLimited(EAccountingError):
 
 
 class Forbidden(EAccountingError):
-    """The company, its licence or the user lacks something; `kind` says what, a new token will not help."""
+    """The company, its licence or the user lacks something; `kind` says what. A new token will not help."""
 
     kind: str = "unknown"
 

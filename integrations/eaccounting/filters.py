@@ -28,7 +28,7 @@ def changed_since(moment: datetime) -> str:
 
 
 def any_of(*filters: str) -> str:
-    """Return a filter for what one or more of the given ones find.
+    """Return a filter that finds what any of the given ones finds.
 
     Without parentheses: `and` and `or` are documented, parentheses are not.
     """

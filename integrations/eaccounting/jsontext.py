@@ -48,10 +48,10 @@ def decode(text: bytes) -> Json:
 
 
 def decode_patiently(text: bytes) -> Json:
-    """Read JSON whose text is odd in places: what cannot be read of it is None, or a sign that says so.
+    """Read JSON that is slightly invalid, for an answer that comes only once.
 
-    For an answer that comes only once. Taken are `NaN` and `Infinity`, whole numbers of any length, bytes that are no
-    letters and control characters in texts. Raises ValueError for what is no JSON even so.
+    Unreadable parts become None or replacement characters. Accepts `NaN` and `Infinity`, whole numbers of any length,
+    invalid UTF-8 and control characters in texts. Raises ValueError for what is not JSON even so.
     """
     try:
         decoded: Json = json.loads(
@@ -72,7 +72,7 @@ def encode(value: object) -> bytes:
 
 
 def _whole_number(literal: str) -> int | float:
-    """Python counts the digits before it reads a whole number, and refuses thousands of them."""
+    """Read a whole number of any length, which Python otherwise refuses beyond some thousand digits."""
     return int(literal) if len(literal) <= LONGEST_WHOLE_NUMBER else ExactNumber(literal)
 
 

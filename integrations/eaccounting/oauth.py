@@ -52,7 +52,7 @@ for _name in (
 
 
 class AuthorizationError(EAccountingError):
-    """The way back from the consent page did not bring a usable code; the subclasses say why."""
+    """The consent page returned no usable code; the subclasses say why."""
 
 
 class ConsentDenied(AuthorizationError):
@@ -203,7 +203,7 @@ def revoke(*, config: OAuthConfig, token: str) -> None:
 
 
 def _shown(config: OAuthConfig) -> str:
-    """Return the address that oauthlib is shown: it insists on https (see SessionAdapter)."""
+    """Return the address as oauthlib needs to see it: it insists on https (see SessionAdapter)."""
     return "https://" + config.base_url.split("://", 1)[1]
 
 
@@ -212,7 +212,7 @@ def _basic(config: OAuthConfig) -> str:
 
 
 class _Answered(Exception):
-    """Carries an answer out of oauthlib before that looks at it."""
+    """Carries an answer out of oauthlib before oauthlib reads it."""
 
     def __init__(self, tokens: TokenSet) -> None:
         super().__init__()
@@ -222,9 +222,9 @@ class _Answered(Exception):
 def _tokens(config: OAuthConfig, ask: Callable[[OAuth2Session], object]) -> TokenSet:
     """Ask the token endpoint and read its answer ourselves.
 
-    oauthlib is less patient than we must be: it gives an answer up for an odd `expires_in`, `scope` or `token_type`,
-    and a rotated refresh token with it. It also fills in the old refresh token, which hides whether there was a new
-    one. So it never gets to see the answer.
+    oauthlib is too strict for us: it discards an answer with an odd `expires_in`, `scope` or `token_type`, and a
+    rotated refresh token with it. It also fills in the old refresh token, which hides whether there was a new one. So
+    it never sees the answer.
     """
 
     def read(response: Response) -> Response:
@@ -295,5 +295,5 @@ def _authorization_error(value: str) -> AuthorizationError:
 
 
 def _oauth_error(value: object) -> str:
-    """Return an OAuth error code, or nothing if it does not look like one: it comes from outside."""
+    """Return an OAuth error code, or "" if it does not look like one, because it comes from outside."""
     return value if isinstance(value, str) and re.fullmatch(r"[a-z0-9_.\-]{1,64}", value) else ""

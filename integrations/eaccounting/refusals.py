@@ -1,8 +1,7 @@
 """What an answer that is no success means: one table, closed by default.
 
-The HTTP status of most error codes is not documented, so the ErrorCode decides and the status only helps out
-when there is no readable code (facts.md, Errors). A code we do not know is a body with
-eAccounting's own text.
+The HTTP status of most error codes is not documented, so the ErrorCode decides, and the status counts only when there
+is no readable code (facts.md, Errors). An unknown code means Refused, with eAccounting's own text.
 """
 
 import email.utils
@@ -34,7 +33,7 @@ LONGEST_TEXT = 500
 
 @dataclass(frozen=True)
 class Rule:
-    """How one error code, or one status without a code, is to be taken."""
+    """What one error code, or one status without a code, means."""
 
     error: type[EAccountingError]
     code: str
@@ -84,10 +83,10 @@ BY_STATUS: dict[int, Rule] = {
     409: BY_ERROR_CODE[4000],
     429: BY_ERROR_CODE[4010],
 }
-# These two are plain whatever the body says.
+# These two mean the same whatever the body says.
 STATUS_BEFORE_UNKNOWN_CODE = frozenset({401, 429})
 REFUSED = Rule(Refused, "refused")
-# What something on the way to eAccounting answers as well, in words of its own.
+# Statuses that a proxy on the way to eAccounting may answer too, with a body of its own.
 INTERCEPTED, STATUS_OF_OTHERS = Rule(Intercepted, "intercepted", retryable=True), frozenset({403, 404})
 
 
@@ -104,7 +103,7 @@ class ErrorBody:
 
 
 def error_for(*, answer: Answer) -> EAccountingError:
-    """Return the error that an answer without success means; it is the caller who raises it."""
+    """Return the error that an answer without success means; the caller raises it."""
     if answer.status < 400:
         code = "redirected" if 300 <= answer.status < 400 else "unexpected_answer"
         return UnexpectedAnswer(code, status=answer.status)
@@ -151,10 +150,10 @@ def is_number_taken(error: EAccountingError) -> bool:
 
 
 def silence(*, header: str | None, text: str, now: datetime | None = None) -> int:
-    """Return for how many seconds a rate-limited endpoint is to be left alone, 1 to 3600.
+    """Return for how many seconds to stop calling a rate-limited endpoint, 1 to 3600.
 
-    The header may hold seconds or an HTTP date; the text says "Try again in 55 seconds". `now` is the server's
-    own clock, if it told it: ours may be wrong.
+    The header may hold seconds or an HTTP date; the text says "Try again in 55 seconds". `now` is the server's own
+    clock if it sent its time: ours may be wrong.
     """
     seconds = _seconds_of_header(header or "", now or datetime.now(UTC))
     if seconds is None:

@@ -67,7 +67,7 @@ class Exchange:
             raise NotSent("deadline_before_sending", retryable=True)
 
 
-# requests and urllib3 hand nothing of ours down to the connection, but all of it runs in the caller's thread.
+# requests and urllib3 pass nothing of ours on to the connection, but all of it runs in the caller's thread.
 _current = threading.local()
 
 
@@ -114,7 +114,7 @@ class _Answer(http.client.HTTPResponse):
 
 
 def _resolve(host: str, port: int, timeout: float) -> list[Any]:
-    """Look a name up, for at most `timeout` seconds: the system's resolver has no deadline of its own."""
+    """Look a host name up, for at most `timeout` seconds: the system's resolver has no deadline of its own."""
     found: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
 
     def look_up() -> None:
@@ -153,7 +153,7 @@ def _connected(host: str, port: int, timeout: float) -> socket.socket:
 
 
 class _Timed(HTTPConnection):
-    """What plain and TLS connections share."""
+    """The common part of plain and TLS connections."""
 
     response_class = _Answer
     idle_since = 0.0
@@ -225,7 +225,7 @@ class _TlsPool(_Idle, HTTPSConnectionPool):
 
 
 def keep_deadlines(manager: urllib3.PoolManager) -> None:
-    """Make every connection of this pool manager one of ours."""
+    """Make this pool manager use our connections."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
@@ -312,7 +312,7 @@ class Adapter(HTTPAdapter):
     def carry(self, request: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
         """Send one request and read its whole answer. Raises Unreachable, NotSent or UnexpectedAnswer."""
         outcome = self._attempt(request, exchange)
-        # Raised out here, not in the handler: an error's __context__ would hold the request with its token.
+        # Raised outside the handler: the error's __context__ would otherwise hold the request with its token.
         if isinstance(outcome, EAccountingError):
             raise outcome
         return outcome
@@ -354,7 +354,7 @@ class SessionAdapter(Adapter):
 
 
 class Http:
-    """A pooled, thread-safe way to one base address."""
+    """A pooled, thread-safe HTTP client for one base address."""
 
     def __init__(self, *, base_url: str, user_agent: str, connect_timeout: float = 3.0, pool_size: int = 10) -> None:
         self._base_url = check_url(url=base_url)
@@ -388,7 +388,7 @@ class Http:
         outcome = adapter._attempt(prepared, exchange)  # noqa: SLF001  # the same module's class
         cut = isinstance(outcome, Unreachable) and not exchange.answered and not exchange.over()
         if method == "GET" and exchange.reused and cut:
-            # The server closed a pooled connection just as it was used; reading twice does no harm.
+            # The server closed a pooled connection while it was being used; reading again does no harm.
             left = exchange.ends_at - time.monotonic()
             again = adapter.exchange(deadline=left, send_by=send_by, max_idle=0.0)
             outcome = adapter._attempt(prepared, again)  # noqa: SLF001  # as above

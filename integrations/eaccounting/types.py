@@ -1,4 +1,4 @@
-"""What eAccounting answers, as frozen values; fields are read strictly where needed, with patience where not."""
+"""eAccounting's answers as frozen values; strict about the fields we need, tolerant about the others."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ LARGEST_INT = 2**31 - 1
 
 
 def storable(value: str) -> str:
-    """Return a text without what no database column holds: NUL, and halves of signs, which JSON can name."""
+    """Return a text without what no database column holds: NUL, and lone surrogates, which JSON can name."""
     return value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
@@ -61,7 +61,7 @@ def optional_id(source: Mapping[str, Json], name: str) -> str | None:
 
 
 def optional_int(source: Mapping[str, Json], name: str) -> int | None:
-    """Return a whole number that a column holds, or None."""
+    """Return a whole number that fits its column, or None."""
     value = whole_number(source, name)
     return value if value is not None and abs(value) <= LARGEST_INT else None
 
@@ -79,9 +79,9 @@ def flag(source: Mapping[str, Json], name: str, *, default: bool) -> bool:
 
 
 def moment(source: Mapping[str, Json], name: str) -> datetime | None:
-    """Return a time in UTC; eAccounting's times are UTC even where the Z is missing.
+    """Return a time in UTC; eAccounting's times are UTC even without the Z.
 
-    The first and the last year there are, which stand for no time at all, cannot be counted from and are None.
+    Dates of the years 1 and 9999, which stand for "no time", become None: they cannot be counted from.
     """
     value = source.get(name)
     try:
@@ -120,9 +120,9 @@ READ_ONLY_PROPERTIES = frozenset(
 SCOPES = ("ea:api", "ea:sales", "offline_access")
 # Documented lifetime of an access token, for an answer that does not say it (facts.md, OAuth).
 USUAL_LIFETIME_SECONDS = 3600
-# Nobody loses by refreshing once a day; a life that ends after the last year there is cannot be counted with.
+# Refreshing once a day does no harm; a lifetime that ends after year 9999 could not be added to a date.
 LONGEST_LIFETIME_SECONDS = 24 * 3600
-# An access token travels in a header: no server takes a longer one, or one of other signs (RFC 6750, 2.1).
+# An access token is sent in a header: no server accepts a longer one, or other characters (RFC 6750, 2.1).
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]{1,32768}")
 # What the columns of a connected company hold.
 LONGEST_IDENTITY, LONGEST_COMPANY_NAME, LONGEST_COMPANY_NUMBER = 100, 255, 50
@@ -130,7 +130,7 @@ LONGEST_IDENTITY, LONGEST_COMPANY_NAME, LONGEST_COMPANY_NUMBER = 100, 255, 50
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSet:
-    """One answer of the token endpoint. Its text form shows no token."""
+    """One answer of the token endpoint. Its `repr` shows no token."""
 
     access_token: str = field(repr=False)
     """Empty when the answer holds none that can be used: then there is a refresh token, which must not be lost."""
@@ -144,7 +144,7 @@ class TokenSet:
 
     @classmethod
     def from_json(cls, source: object) -> Self:
-        """Read a token answer; one token at least is needed, and the rest of the answer never costs a token."""
+        """Read a token answer; it needs at least one token, and nothing else in it can make us lose a token."""
         content = json_object(source)
         access_token = _access_token(content.get("access_token"))
         refresh_token = text(content, "refresh_token").strip() or None
@@ -164,7 +164,7 @@ def _access_token(value: object) -> str:
 
 
 def _lifetime(value: object) -> int:
-    """Return the seconds that a token lives: as answered, the usual ones if that is odd, at most the longest."""
+    """Return the seconds that a token lives: as answered, the documented value if that is odd, at most the longest."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return USUAL_LIFETIME_SECONDS
     try:
@@ -175,14 +175,14 @@ def _lifetime(value: object) -> int:
 
 
 def _scope(value: object) -> str:
-    """Return the granted rights, those we asked for in front: what is cut off a long list decides nothing."""
+    """Return the granted rights, those we asked for first, so that cutting a long list loses none of them."""
     words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
     rights = dict.fromkeys(storable(word) for word in words if isinstance(word, str))
     return " ".join(sorted(rights, key=lambda right: right not in SCOPES))
 
 
 def _company_claim(access_token: str) -> str | None:
-    """Read a claim without verifying: we only ask which company our own token is for."""
+    """Read a claim without verifying it: we only ask which company our own token is for."""
     parts = access_token.split(".")
     if len(parts) != 3:
         return None
@@ -193,7 +193,7 @@ def _company_claim(access_token: str) -> str | None:
     claim = claims.get("customer_id") if isinstance(claims, dict) else None
     if not isinstance(claim, (str, int)) or isinstance(claim, bool):
         return None
-    # Cut, two companies could be taken for one: what no column holds names nobody.
+    # Not cut: two companies could then look like the same one. An id that fits no column counts as none.
     named = storable(str(claim))
     return named if 0 < len(named) <= LONGEST_IDENTITY else None
 
@@ -278,7 +278,7 @@ class CustomerPage:
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerSlice:
-    """One page of the customers. A row that is no customer is counted, and costs the others nothing."""
+    """One page of customers. A row that cannot be read as a customer is only counted."""
 
     customers: tuple[Customer, ...]
     unread: int
@@ -291,7 +291,7 @@ class CustomerSlice:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Json], *, is_last: bool, results: int | None, server_time: datetime) -> Self:
-        """Read each row by itself; the last one of several with the same id counts."""
+        """Read each row on its own; of several with the same id the last one counts."""
         customers: dict[str, Customer] = {}
         unread: list[str | None] = []
         for row in rows:
@@ -326,7 +326,7 @@ class TermsOfPayment:
 
     @classmethod
     def read(cls, source: object) -> Self | None:
-        """Read terms of a list; None for a row that is none."""
+        """Read one row of terms; None if it cannot be read."""
         try:
             return cls.from_json(source)
         except UnexpectedAnswer:
@@ -383,7 +383,7 @@ class CompanySettings:
 
 
 def _code(value: str, length: int) -> str:
-    """Return a code of so many letters; another one, cut, would be the code of something else."""
+    """Return a code of exactly so many letters, else ""; a longer one, cut, would be the code of something else."""
     return value if len(value) == length else ""
 
 
@@ -407,5 +407,5 @@ class PageMeta:
 
 
 def _count(number: int | None) -> int | None:
-    """Return a number of rows as its column holds it: one that no list can have stays one that no list has."""
+    """Return a number of rows that fits its column; an impossible number becomes one that no list can have."""
     return None if number is None else max(0, min(number, LARGEST_INT))

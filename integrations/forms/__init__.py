@@ -1,1 +1,1 @@
-"""What the sheets on the card show and take: forms and what they are made from; the views are in views/."""
+"""The forms of the sheets on the company card, and what they are made from; the views are in views/."""

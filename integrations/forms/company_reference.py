@@ -1,4 +1,4 @@
-"""What stands below the field Company Reference: who the customer is, or why that cannot be told."""
+"""The field Company Reference of the edit page, and the answer below it: who the customer is, or why nobody knows."""
 
 from dataclasses import dataclass
 
@@ -27,19 +27,19 @@ from integrations.services.requests import current_connection, link_of
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceAnswer:
-    """A customer or a trouble. A tick names the customer it was given for, so that it is good for no other."""
+    """The customer of a reference, or what went wrong. A tick counts only for the customer it was given for."""
 
     candidate: PossibleDuplicate | None = None
     trouble: str = ""
     warning: str = ""
-    name: str = ""  # of the tick
-    ticked: str = ""  # the reference that the tick was given for
+    name: str = ""  # name of the tick box
+    ticked: str = ""  # the reference that the box was ticked for
 
     @classmethod
     def of(
         cls, candidate: PossibleDuplicate, *, number: str, country: str, name: str, ticked: str = ""
     ) -> "ReferenceAnswer":
-        """Say who it is, and whether its registration number is another than `number`."""
+        """Return the answer for a customer, and whether its registration number differs from `number`."""
         warning = ""
         if customer_search.numbers_differ(number, candidate.registration_number, country=country):
             words = gettext("The registration numbers differ: %(here)s in Lime Go, %(there)s in Visma eAccounting.")
@@ -48,17 +48,17 @@ class ReferenceAnswer:
 
     @property
     def needs_tick(self) -> bool:
-        """Whether a person has to say that it is the same company all the same."""
+        """Whether a person has to confirm that it is the same company although the numbers differ."""
         return bool(self.candidate and self.warning and not why_not_linkable(self.candidate))
 
     @property
     def is_ticked(self) -> bool:
-        """Whether they said so of this customer."""
+        """Whether the person has confirmed it for this customer."""
         return self.candidate is not None and self.ticked == self.candidate.id
 
 
 def answer_to(*, company: Company, data: QueryDict, prefix: str) -> ReferenceAnswer:
-    """Say who the reference is that was typed into the section with this prefix. Makes at most one call."""
+    """Find the customer of the reference typed into the section with this prefix. Makes at most one call."""
     connection = current_connection(company.account_id)
     refusal = why_not_link(company)
     if refusal or connection is None:
@@ -87,7 +87,7 @@ def _will_unlink() -> str:
 
 
 class ReferenceInput(forms.TextInput):
-    """A field that says below itself who the reference is, before anything is saved."""
+    """A text field that shows below itself who the reference is, before anything is saved."""
 
     template_name = "integrations/company_reference_input.html"
     company: Company | None = None
@@ -100,12 +100,12 @@ class ReferenceInput(forms.TextInput):
 
 
 class CompanyReferenceSection(Section):
-    """One field; a customer whose registration number differs is linked only when a person ticks that below it."""
+    """The section with the field; if the registration numbers differ, a tick below it has to confirm the link."""
 
     title = _("Visma eAccounting")
     on_create = False
 
-    # The reference that the page was opened with: what somebody links meanwhile is neither undone nor replaced.
+    # The reference that the page was opened with: a link made meanwhile is neither removed nor replaced.
     was = forms.CharField(required=False, widget=forms.HiddenInput)
     reference = forms.CharField(
         label=_("Company Reference"),
@@ -134,7 +134,7 @@ class CompanyReferenceSection(Section):
             field.help_text = f"{field.help_text} {escape(self._will_unlink())}"
 
     def _will_unlink(self) -> str:
-        """What emptying the field does; the answer below it says so only where scripts run."""
+        """Return the sentence about what clearing the field does; the answer below it only shows with JavaScript."""
         customer = self.link.customer if self.link else ""
         words = gettext("Clear the field to unlink %(customer)s. Nothing is changed in Visma eAccounting.")
         return words % {"customer": customer}
@@ -145,14 +145,14 @@ class CompanyReferenceSection(Section):
             setattr(self.fields["reference"].widget, name, value)
 
     def _lock_field(self, company: Company | None) -> None:
-        """Make the field read-only, with the reason, while it cannot be changed; what was typed meanwhile stays."""
+        """Make the field read-only, with the reason, while it cannot be changed; what was typed meanwhile is kept."""
         self.closed = self._why_closed(company)
         if not self.closed:
             return
         if self.add_prefix("was") in self.data and not self._is_untouched():
-            return  # typed while it was open: clean_reference says why
+            return  # typed while it could be changed: clean_reference says why not now
         field = self.fields["reference"]
-        field.disabled, field.help_text = True, escape(self.closed)  # it is drawn as HTML, and names what is there
+        field.disabled, field.help_text = True, escape(self.closed)  # it is drawn as HTML, and names a customer
 
     def _why_closed(self, company: Company | None) -> str:
         if self.connection is None or not self.connection.is_connected:
@@ -165,7 +165,7 @@ class CompanyReferenceSection(Section):
         return gettext("Something is being sent to Visma eAccounting. Wait until it is done.")
 
     def _refuse_closed(self) -> None:
-        """Say that what was typed cannot be done now; the rest of the page is saved without it."""
+        """Say that this cannot be changed now, and how to save the rest of the page."""
         if not self.closed:
             return
         if self.current:
@@ -175,7 +175,7 @@ class CompanyReferenceSection(Section):
         raise ValidationError(words % {"why": self.closed, "was": self.current})
 
     def clean_reference(self) -> str:
-        """Ask eAccounting who it is, only when the reference was changed."""
+        """Ask eAccounting who it is, if the reference was changed."""
         if self._is_untouched():
             return self.current
         sought = parse(self.cleaned_data["reference"])
@@ -194,12 +194,12 @@ class CompanyReferenceSection(Section):
         return reference
 
     def _is_untouched(self) -> bool:
-        """Whether the reference was sent as the page showed it, or not at all, because it was read-only then."""
+        """Whether the reference is the one that the page showed, or was not sent because the field was read-only."""
         name = self.add_prefix("reference")
         return name not in self.data or self.data.get(self.add_prefix("was")) == self.data[name]
 
     def _refuse_overtaken(self) -> None:
-        """Say what the company was linked to since the page was opened; saving once more is about that."""
+        """Say what the company was linked to since the page was opened; saving again applies to that link."""
         name = self.add_prefix("was")
         if self.data.get(name, self.current) == self.current:
             return
@@ -208,7 +208,7 @@ class CompanyReferenceSection(Section):
         raise ValidationError(sentence(refusal.code, refusal.parameters))
 
     def _refuse_linked(self, connection: Connection, company: Company, reference: str) -> None:
-        """Name the company that has this customer already; no call is needed for that."""
+        """Name the company that this customer is linked to; needs no call."""
         row = customer_search.known_row(connection, reference)
         known = PossibleDuplicate.of_row(row, company=company) if row else None
         if known and known.elsewhere:
@@ -224,7 +224,7 @@ class CompanyReferenceSection(Section):
             raise ValidationError(words % {"why": why(error)}) from error
 
     def _refuse_other_number(self, connection: Connection, company: Company, customer: Customer) -> None:
-        """Ask for the tick when the customer's number is not the one that is about to be saved here."""
+        """Ask for the tick if the customer's number differs from the company's number that is about to be saved."""
         answer = ReferenceAnswer.of(
             customer_search.answered(customer, connection=connection, company=company),
             number=self.data.get("registration_number", company.registration_number),
@@ -239,7 +239,7 @@ class CompanyReferenceSection(Section):
             )
 
     def save(self, *, company: Company) -> None:
-        """Link or unlink in the transaction that saves the company. Raises ValidationError for a lost race."""
+        """Link or unlink, in the transaction that saves the company. Raises ValidationError if somebody was faster."""
         try:
             if self.customer and self.connection:
                 link = link_company(

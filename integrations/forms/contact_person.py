@@ -1,4 +1,4 @@
-"""Who fills the one contact slot of a customer: one of the company's people, a new person, or nobody."""
+"""The form of the contact person of a customer: one of the company's contacts, a new one, or nobody."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from integrations.services.contact_person import request_contact_person
 from integrations.services.requests import current_connection, link_of
 
 NEW, NOBODY = "new", "nobody"
-# Where the contact form holds what each property is made of, and what it is called among the others of a person.
+# For each property the field of the contact form that it comes from, and its label.
 _TYPED = {
     "ContactPersonName": ("first_name", _("Name")),
     "ContactPersonEmail": ("email", _("E-mail")),
@@ -38,7 +38,7 @@ _TYPED = {
 
 
 class ContactChoiceForm(forms.Form):
-    """Who it shall be: the id of one of the company's present people, "new" or "nobody"."""
+    """The choice of a contact person: the id of one of the company's contacts, "new" or "nobody"."""
 
     contact = forms.ChoiceField(
         label=_("Who is the contact person?"),
@@ -58,7 +58,7 @@ class ContactChoiceForm(forms.Form):
         self.initial["contact"] = self._suggested(current)
 
     def _suggested(self, current: Contact | None) -> str:
-        """Whoever it is now, or the only one it could be."""
+        """Return the current contact person, or the only contact there is."""
         if current and str(current.pk) in self.people:
             return str(current.pk)
         if not self.people:
@@ -67,49 +67,49 @@ class ContactChoiceForm(forms.Form):
 
     @property
     def who(self) -> str:
-        """What is chosen: an id, "new", "nobody", or blank."""
+        """The choice: an id, "new", "nobody", or blank."""
         if not self.is_bound:
             return str(self.initial["contact"])
         return str(self.cleaned_data.get("contact", "")) if self.is_valid() else ""
 
     @property
     def chosen(self) -> Contact | None:
-        """The person who is chosen, if it is one of the company's people."""
+        """The contact who is chosen, if it is one of the company's."""
         return self.people.get(self.who)
 
 
 @dataclass(frozen=True)
 class SlotLine:
-    """One property of the contact slot, before and after."""
+    """One property of the contact person, before and after."""
 
     label: Promise
     now: str
     then: str
     differs: bool
-    problem: str  # why eAccounting would not take it
+    problem: str  # why eAccounting would not accept it
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What is in the contact slot now, and what choosing a person writes there: always the whole of it."""
+    """The contact person that eAccounting has now, and what choosing another one writes: always all fields."""
 
     there: Values
     written: Values
-    read_at: datetime | None  # when what is there was read
+    read_at: datetime | None  # when the current values were read
 
     @property
     def problems(self) -> list[Problem]:
-        """What eAccounting would not take."""
+        """The values that eAccounting would not accept."""
         return mapping.problems(self.written)
 
     @property
     def is_equal(self) -> bool:
-        """Whether eAccounting has these values already."""
+        """Whether eAccounting already has these values."""
         return not mapping.differences(self.written, self.there)
 
     @property
     def lines(self) -> list[SlotLine]:
-        """Each property with both values."""
+        """The properties, each with its value before and after."""
         differing = set(mapping.differences(self.written, self.there))
         problems = {p.remote: value_problem(p.remote, p.kind, p.length).words for p in self.problems}
         return [
@@ -124,20 +124,20 @@ class Slot:
         ]
 
     def decision(self) -> Decision:
-        """Return what a person confirmed who saw this."""
+        """Return the decision of a person who has seen this."""
         return Decision(self.written, self.there, {}, {}, shown=self.there, read_at=self.read_at)
 
 
 def slot_of(
     company: Company, contact: Contact | None, *, there: Mapping[str, str], read_at: datetime | None = None
 ) -> Slot:
-    """Return the contact slot with this person in it, or with nobody; `there` are the customer's values now."""
+    """Return what choosing this contact, or nobody, writes; `there` holds the customer's current values."""
     written = mapping.values_of(company, contact, groups=[Group.CONTACT])
     return Slot({name: there.get(name, "") for name in written}, written, read_at)
 
 
 def refuse_at_fields(form: ContactForm, problems: list[Problem]) -> None:
-    """Put what eAccounting would not take of a new person at the field where it was typed."""
+    """Show at its field what eAccounting would not accept of a new person."""
     for problem in problems:
         words = value_problem(problem.remote, problem.kind, problem.length).words
         form.add_error(_TYPED[problem.remote][0], words)
@@ -145,20 +145,20 @@ def refuse_at_fields(form: ContactForm, problems: list[Problem]) -> None:
 
 @dataclass
 class ContactSheet:
-    """The sheet for one company: what is there, who is chosen, and what a new person is called."""
+    """The sheet of one company: the current contact person, the choice, and the form of a new person."""
 
     company: Company
     link: CustomerLink
     there: Snapshot
     choice: ContactChoiceForm
     person: ContactForm
-    shown: Snapshot | None  # what the page showed that was posted
+    shown: Snapshot | None  # what the posted page had shown
     news: list[str] = field(default_factory=list)  # why nothing was sent yet
-    stop: Stop | None = None  # what an admin has to mend before it can be sent
+    stop: Stop | None = None  # what an admin has to fix before this can be sent
 
     @classmethod
     def of(cls, company: Company, data: QueryDict | None) -> "ContactSheet":
-        """Read the customer, unless the page that was posted showed it. Raises NotLinked, CustomerGone."""
+        """Read the customer, unless the posted page had shown it. Raises NotLinked, CustomerGone."""
         connection = current_connection(company.account_id)
         link = link_of(company, connection)
         if connection is None or link is None:
@@ -177,7 +177,7 @@ class ContactSheet:
 
     @property
     def slot(self) -> Slot | None:
-        """What the choice writes, beside what is there; None while nobody is chosen or a new person is typed."""
+        """What the choice writes, compared with the current values; None for a new person, or before a choice."""
         if self.choice.chosen is None and self.who != NOBODY:
             return None
         return self._slot_with(self.choice.chosen)
@@ -187,23 +187,23 @@ class ContactSheet:
 
     @property
     def is_new(self) -> bool:
-        """Whether a new person is typed."""
+        """Whether a new person is being entered."""
         return self.who == NEW
 
     @property
     def left(self) -> Contact | None:
-        """The contact person who has left, if it is so."""
+        """The contact person if they have left."""
         chosen = self.link.contact
         return chosen if chosen and chosen.left_at else None
 
     @property
     def seen(self) -> str:
-        """What the sheet shows, for the form to carry along."""
+        """What the sheet shows, signed for the form to carry along."""
         written = self.slot.written if self.slot else {}
         return self.there.signed(who=self.who, written=written, instead_of=self.link.contact_id)
 
     def is_confirmed(self) -> bool:
-        """Whether the person saw what would be written; else they are shown it first."""
+        """Whether the person has seen what will be written; else the sheet shows it first."""
         if not self.who:
             return False
         link, shown = self.link, self.shown.beside if self.shown else {}
@@ -219,7 +219,7 @@ class ContactSheet:
         return False
 
     def choose(self, *, user: User) -> Push | None:
-        """Send the confirmed choice. None: it was refused, and the sheet says why."""
+        """Send the confirmed choice. Returns None if it was refused; the sheet then says why."""
         slot = self.slot
         if slot is None:
             slot = self._slot_with(Contact(**self.person.values()))

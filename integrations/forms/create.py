@@ -1,4 +1,4 @@
-"""The create sheet, and the sheet *Create anyway*: what they open with, what is sent exactly as it was seen."""
+"""The create sheet and the sheet *Create anyway*: what they open with, and what is sent exactly as confirmed."""
 
 import re
 from collections.abc import Callable
@@ -34,42 +34,42 @@ from integrations.models.terms_of_payment import TermsOfPayment, due_date
 from integrations.services.create import request_create
 from integrations.services.customer_search import stopped_at
 
-MOST_SHOWN = 100  # customers with one registration number
+MOST_SHOWN = 100  # most customers with the same registration number
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 PERSON = [field.remote for field in FIELDS if field.group == Group.CONTACT]
 
 
 @dataclass(frozen=True)
 class CreateSheet:
-    """A company that can be added, and what stands on the sheet at first."""
+    """A company that can be created as a customer, and the values of its sheet."""
 
     company: Company
     connection: Connection
-    gone: CustomerLink | None  # a customer that is gone there, in whose place the new one comes
-    refused: Push | None  # the create before this one, when it was refused
-    typed: QueryDict | None = None  # what stands on the sheet by now
+    gone: CustomerLink | None  # link to a customer that is gone, which the new one replaces
+    refused: Push | None  # the last create of the company, if it was refused
+    typed: QueryDict | None = None  # the values on the sheet now
 
     @cached_property
     def stop(self) -> Stop | None:
-        """What only an admin can mend before the company can be added."""
+        """What only an admin can fix before the customer can be created."""
         return Stop.of(self.connection, None)
 
     @cached_property
     def here(self) -> Values:
-        """What the company holds in Lime Go, with the chosen person's values when one is chosen."""
+        """The company's values in Lime Go, with those of the chosen contact person."""
         return self.values_with(self.contact)
 
     def values_with(self, contact: Contact | None) -> Values:
-        """Return the company's values with those of a person."""
+        """Return the company's values together with those of a contact."""
         return mapping.values_of(self.company, contact, groups=mapping.groups_for(contact))
 
     def people(self) -> "QuerySet[Contact]":
-        """Those who can be the contact person."""
+        """The contacts that can be the contact person."""
         return self.company.contacts.filter(left_at=None).order_by("pk")
 
     @cached_property
     def contact(self) -> Contact | None:
-        """The person who is chosen; at first the one of the refused sending, else the only one there is."""
+        """The chosen contact person; at first that of the refused create, else the company's only contact."""
         people = list(self.people())
         if self.typed is not None:
             return next((person for person in people if str(person.pk) == self.typed.get("contact")), None)
@@ -79,21 +79,21 @@ class CreateSheet:
 
     @property
     def is_other_person(self) -> bool:
-        """Whether somebody else was chosen than the one whose values the page shows: never Bo with Anna's mobile."""
+        """Whether another contact was chosen than the one whose values the page shows: never Bo with Anna's mobile."""
         return bool(self.typed is not None and self.contact and self.typed.get("whose") != str(self.contact.pk))
 
     @cached_property
     def terms(self) -> TermsOfPayment | None:
-        """The terms that are chosen; at first those of the refused sending, else the default."""
+        """The chosen terms; at first those of the refused create, else the default."""
         typed = self.typed.get("terms", "") if self.typed else ""
         chosen = typed or str(self.refused.terms_id if self.refused else "")
         offered = self.connection.offered_terms()
-        # Compared as texts: what was typed may be no number, or one of thousands of digits.
+        # Compared as text: what was posted may be no number, or one of thousands of digits.
         return next((terms for terms in offered if str(terms.pk) == chosen), self.connection.default_terms)
 
     @cached_property
     def values(self) -> Values:
-        """The values that stand on the sheet."""
+        """The values on the sheet."""
         if self.typed is not None:
             kept = {name: self.typed.get(name, value) for name, value in self.here.items()}
             return kept | ({name: self.here[name] for name in PERSON} if self.is_other_person else {})
@@ -107,23 +107,23 @@ class CreateSheet:
 
     @property
     def _was_mended(self) -> bool:
-        """Whether somebody changed the company since: then what was refused is taken from it anew."""
+        """Whether the company was changed since the create was refused: then the new values are shown."""
         refused = self.refused
         return bool(refused and refused.finished_at and self.company.changed_at > refused.finished_at)
 
     @property
     def alike(self) -> list[str]:
-        """The customers that were shown and may well be this one: the person has to say that none of them is."""
+        """The customers that were shown and may well be this one; the person has to confirm that none of them is."""
         return self._ids("alike")
 
     @property
     def seen(self) -> list[str]:
-        """Those that eAccounting itself answered while the sheet was open."""
+        """The customers that eAccounting itself answered while the sheet was open."""
         return self._ids("seen")
 
     @property
     def has_judged(self) -> bool:
-        """Whether the person said that none of those is this company."""
+        """Whether the person confirmed that none of those is this company."""
         return self.typed is not None and "none_of_these" in self.typed
 
     def _ids(self, name: str) -> list[str]:
@@ -132,24 +132,24 @@ class CreateSheet:
 
     @cached_property
     def messages(self) -> dict[str, str]:
-        """What eAccounting said about properties that stand on the sheet."""
+        """eAccounting's messages about the properties on the sheet."""
         return {field: words for field, words in self._told() if field in BY_PROPERTY}
 
     @property
     def failure(self) -> str:
-        """What became of the sending that was refused."""
+        """The sentence about why the last create was refused."""
         refused = self.refused
         return sentence(refused.failure, refused.failure_parameters) if refused else ""
 
     @property
     def refused_now(self) -> list[str]:
-        """The properties that still stand as they were refused."""
+        """The properties whose refused value is still on the sheet."""
         confirmed = self.refused.confirmed if self.refused else {}
         return [name for name in self.messages if name in self.values and self.values[name] == confirmed.get(name, "")]
 
     @cached_property
     def other_messages(self) -> list[str]:
-        """What it said about others, which it may name in its own way."""
+        """eAccounting's messages about other properties, which it may name in its own way."""
         return [f"{field}: {words}" if field else words for field, words in self._told() if field not in BY_PROPERTY]
 
     def _told(self) -> list[tuple[str, str]]:
@@ -159,7 +159,7 @@ class CreateSheet:
 
     @cached_property
     def urgent(self) -> list[str]:
-        """The company's properties that somebody has to look at: missing ones, over-long ones, refused ones."""
+        """The properties that need attention: missing, too long or refused ones."""
         company = {name: value for name, value in self.here.items() if name in mapping.company_properties()}
         problems = sorted(mapping.problems(company), key=lambda problem: problem.kind != "missing")
         names = [problem.remote for problem in problems]
@@ -167,14 +167,14 @@ class CreateSheet:
 
 
 def create_sheet_of(company: Company, connection: Connection, gone: CustomerLink | None) -> CreateSheet:
-    """Collect what the sheet opens with."""
+    """Return the sheet with everything that it opens with."""
     pushes = Push.objects.select_related("terms", "contact").filter(company=company, connection=connection)
     newest = pushes.order_by("-pk").first()
     was_refused = newest and newest.kind == Kind.CREATE and newest.state == PushState.FAILED
     return CreateSheet(company=company, connection=connection, gone=gone, refused=newest if was_refused else None)
 
 
-# The country's own rules for what a person types; the other values are only tidied.
+# The country's rules for values that a person types; other values are only tidied.
 CHECKS: dict[str, Callable[[str, str], str]] = {
     "CorporateIdentityNumber": formats.check_registration_number,
     "InvoicePostalCode": formats.check_postal_code,
@@ -196,14 +196,14 @@ _TYPES = {
 
 
 _LABELS = {"ContactPersonName": _("Contact person's name")}  # "Contact person" is the choice above it
-IDENTIFYING = ("Name", "CorporateIdentityNumber")  # by which eAccounting is asked for possible duplicates
+IDENTIFYING = ("Name", "CorporateIdentityNumber")  # the values that possible duplicates are searched by
 
 
 class TermsChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when run
-    """Terms of payment, each with the day on which an invoice of today would fall due."""
+    """Terms of payment, each with the due date of an invoice of today."""
 
     def label_from_instance(self, obj: TermsOfPayment) -> str:
-        """Name and sample due date."""
+        """Return the name and the sample due date."""
         day = due_date(invoiced=timezone.localdate(), kind=obj.kind, days=obj.days)
         if day is None:
             return str(obj)
@@ -212,7 +212,7 @@ class TermsChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subs
 
 
 class CreateRequest(TypedDict):
-    """What `services.request_create` and `asking.ask_admin` take of the sheet."""
+    """What a valid sheet asks for: the arguments of `request_create` and `ask_admins`."""
 
     contact: Contact | None
     confirmed: Values
@@ -221,7 +221,7 @@ class CreateRequest(TypedDict):
 
 
 class CreateForm(forms.Form):
-    """What is about to be sent. One input for each property; those of a person only when one is chosen."""
+    """The values about to be sent, one input for each property; those of a contact only if one is chosen."""
 
     contact = forms.ModelChoiceField(
         label=_("Contact person"),
@@ -253,7 +253,7 @@ class CreateForm(forms.Form):
 
     @classmethod
     def refused(cls, opening: CreateSheet) -> "CreateForm":
-        """The form of a sending that eAccounting refused, with its words at the fields it named."""
+        """Return the form for a refused create, with eAccounting's messages at the fields that it named."""
         data = QueryDict(mutable=True)
         data.update(opening.values)
         data["contact"] = str(opening.contact.pk) if opening.contact else ""
@@ -265,7 +265,7 @@ class CreateForm(forms.Form):
         return form
 
     def _choose_among(self) -> None:
-        """Give the choices what can be chosen; there are no terms before an admin has chosen some."""
+        """Set the choices of contacts and terms; there are no terms before an admin has chosen some."""
         contact, terms = self.fields["contact"], self.fields["terms"]
         if isinstance(contact, forms.ModelChoiceField) and isinstance(terms, forms.ModelChoiceField):
             contact.queryset, terms.queryset = self.opening.people(), self.opening.connection.offered_terms()
@@ -287,7 +287,7 @@ class CreateForm(forms.Form):
         )
 
     def _hint(self, field: mapping.Field) -> str:
-        """Say, in HTML, what to do about a value that is missing or too long, or was typed on an earlier sheet."""
+        """Return, as HTML, what to do about a value that is missing, too long or was changed on an earlier sheet."""
         here, shown = self.opening.here.get(field.remote, ""), self.opening.values.get(field.remote, "")
         if max(len(here), len(shown)) > field.limit:
             return format_html(
@@ -310,7 +310,7 @@ class CreateForm(forms.Form):
         return ""
 
     def clean(self) -> None:
-        """Check each value by the rules of the country that was chosen, then its length."""
+        """Check each value by the rules of the chosen country, then its length."""
         country = self.cleaned_data.get(COUNTRY) or self.opening.here[COUNTRY]
         for name in self._properties():
             if name in self.cleaned_data:
@@ -339,7 +339,7 @@ class CreateForm(forms.Form):
         return {name: self.cleaned_data[name] for name in self._properties()}
 
     def wish(self) -> CreateRequest:
-        """What a valid form asks for."""
+        """The request of a valid form."""
         return {
             "contact": self.opening.contact,
             "confirmed": self.confirmed(),
@@ -348,34 +348,34 @@ class CreateForm(forms.Form):
         }
 
     def request(self, *, user: User) -> Push:
-        """Record the wish to create the customer that a valid form describes. Raises a Refusal."""
+        """Record the create of a valid form. Raises a Refusal."""
         return request_create(user=user, company=self.opening.company, **self.wish())
 
     # --- For the template -------------------------------------------------------------------------
 
     @cached_property
     def urgent(self) -> list[BoundField]:
-        """What has to be given or mended first: what is missing, then what is too long, then what was refused."""
+        """The fields that need attention first: missing values, then those that are too long, then refused ones."""
         return [self[name] for name in self.opening.urgent if name in self.fields]
 
     @cached_property
     def rest(self) -> list[BoundField]:
-        """The other values of the company."""
+        """The company's other fields."""
         names = [name for name in self._properties() if name not in PERSON and name not in self.opening.urgent]
         return [self[name] for name in names]
 
     @cached_property
     def persons(self) -> list[BoundField]:
-        """The values of the chosen person; nothing without one."""
+        """The fields of the chosen contact; empty without one."""
         return [self[name] for name in PERSON if name in self.fields]
 
     @property
     def marks(self) -> bool:
-        """Whether fields carry messages; the box about possible customers says its own above."""
+        """Whether fields have messages; the box of possible customers shows its own."""
         return bool(self.errors.keys() - {"none_of_these", NON_FIELD_ERRORS})
 
     def point_at_first(self) -> None:
-        """Let the page open where something has to be done."""
+        """Let the page open at the first field that needs attention."""
         names = list(self.errors) if self.is_bound else self.opening.urgent
         first = next((name for name in [*self.opening.urgent, *self.fields] if name in names), "")
         if first in self.fields:
@@ -387,14 +387,14 @@ def _tidy(value: str, _country: str) -> str:
 
 
 def _counted(length: int, limit: int) -> str:
-    """Return how many characters of how many, the first number where count.js finds it."""
+    """Return "n of m characters", with the number first as count.js expects it."""
     number = format_html("<strong>{}</strong>", length)
     return format_html(gettext("{length} of {limit} characters."), length=number, limit=limit)
 
 
 @dataclass(frozen=True)
 class CreateAnywaySheet:
-    """A create that waits for a person to choose between customers there."""
+    """A create that waits for a person to choose between possible duplicates."""
 
     push: Push
 
@@ -407,17 +407,17 @@ class CreateAnywaySheet:
 
     @cached_property
     def candidates(self) -> list[PossibleDuplicate]:
-        """Who the company could be."""
+        """The customers that may be the company."""
         return stopped_at(self.push, values=self.values)
 
     @property
     def lines(self) -> list[Line]:
-        """The values, blank ones left out: these are not sent."""
+        """The values with labels; blank ones are left out because they are not sent."""
         return value_lines({name: value for name, value in self.values.items() if value})
 
     @property
     def is_private_person(self) -> bool:
-        """Whether a private person is added."""
+        """Whether the customer is created as a private person."""
         push = self.push
         return push.company.is_private_person if push.is_private_person is None else push.is_private_person
 
@@ -445,7 +445,7 @@ class CreateAnywaySheet:
         return Snapshot(about=self._about).signed(**self._shown)
 
     def was_seen(self, data: QueryDict) -> bool:
-        """Whether a form was about exactly these customers and values."""
+        """Whether the form was about exactly these customers and values."""
         seen = Snapshot.posted(data, about=self._about)
         return seen is not None and seen.beside == self._shown
 

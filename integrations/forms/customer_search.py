@@ -1,6 +1,6 @@
-"""Which customer in eAccounting a person means: looked for in the index, or asked of eAccounting by its id.
+"""Find the customer in eAccounting that a person means: in the index, or in eAccounting by its id.
 
-What is found is shown, and linked only after it was read anew (views/linking.py).
+What is found is only shown; before anything is linked it is read again (views/link.py).
 """
 
 from dataclasses import dataclass, field
@@ -25,28 +25,28 @@ LIMIT = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What was found for what a person typed; `trouble` says in a sentence why there is nothing."""
+    """What was found for a text; `trouble` says in a sentence why nothing was found."""
 
     sought: Sought
     candidates: list[PossibleDuplicate] = field(default_factory=list)
     trouble: str = ""
-    caution: str = ""  # why the index may know less than eAccounting
-    is_suggestion: bool = False  # nothing was typed: these could be the company
+    caution: str = ""  # why the index may lack customers that eAccounting has
+    is_suggestion: bool = False  # nothing was typed: these customers could be the company
 
     @property
     def has_more(self) -> bool:
-        """Whether there may be further ones."""
+        """Whether there may be more customers than these."""
         return len(self.candidates) == LIMIT
 
 
 class CannotBeFound(Exception):
-    """There is no telling who it is; its text is a sentence for the person."""
+    """The customer cannot be found; the text is a sentence for the person."""
 
 
 def answers(*, connection: Connection, company: Company, text: str) -> Answers:
-    """Look for the customers that a text names; for none, those that could be the company.
+    """Search for the customers that a text names; without a text, for those that could be the company.
 
-    A call is made only for a reference that the index does not know.
+    Makes a call only for a reference that the index does not have.
     """
     sought = parse(text)
     if sought.kind is Kind.WRONG_FORM:
@@ -103,13 +103,13 @@ def answered(customer: Customer, *, connection: Connection, company: Company) ->
 
 
 def known_row(connection: Connection, reference: str) -> RemoteCustomer | None:
-    """Return the customer as the index has it; None also for one that is gone."""
+    """Return the customer's row of the index, or None; None also for one that is gone."""
     rows = RemoteCustomer.objects.select_related("link__company").filter(connection=connection, gone_at=None)
     return rows.filter(customer_id=reference).first()
 
 
 def numbers_differ(here: str, there: str, *, country: str) -> bool:
-    """Whether two registration numbers are certainly not the same; a blank one or a placeholder differs from none."""
+    """Whether two registration numbers are certainly different; a blank one or a placeholder never is."""
     if not here or not there or formats.is_placeholder(here) or formats.is_placeholder(there):
         return False
     return not formats.is_same_registration_number(here, country, there, "")
@@ -119,12 +119,12 @@ def numbers_differ(here: str, there: str, *, country: str) -> bool:
 
 
 def wrong_form() -> str:
-    """Say what a reference looks like."""
+    """Return the sentence about what a reference looks like."""
     return gettext("That is not a Visma reference. It looks like 38fe43cc-c843-48e0-9efe-fa7b262a8191.")
 
 
 def not_found(connection: Connection, reference: str) -> str:
-    """Say that the company has no such customer, or which other eAccounting company had it."""
+    """Return the sentence that the company has no such customer, or which other eAccounting company has it."""
     others = RemoteCustomer.objects.select_related("connection").filter(account_id=connection.account_id)
     elsewhere = others.defer("connection__access_token", "connection__refresh_token").filter(customer_id=reference)
     row = elsewhere.exclude(connection=connection).order_by("-pk").first()
@@ -138,7 +138,7 @@ def not_found(connection: Connection, reference: str) -> str:
 
 
 def _caution(connection: Connection, *, is_found: bool) -> str:
-    """Say what the index may not know; blank where it was brought up to date and something was found."""
+    """Return a sentence about what the index may lack; blank if it is up to date and something was found."""
     report = state_of(connection)
     if is_found and report.stage is IndexStage.READY:
         return ""

@@ -1,4 +1,4 @@
-"""Two sides of a row as they are drawn: their words, their values line by line, who changed them."""
+"""The form of the differences between a company and its customer: both values line by line, and who changed them."""
 
 import json
 from collections.abc import Callable, Collection
@@ -34,9 +34,9 @@ def update_words(count: int) -> str:
 
 @dataclass(frozen=True)
 class Wording:
-    """What the two sides are called (a value follows the words that end in a colon), and the button that ends it.
+    """The labels of both sides (a value follows those that end in a colon), and of the submit button.
 
-    `submit` says it without a number, where no script counts; `counted` for 0, 1, 2 … rows whose side is ours.
+    `submit` names no number, for pages without JavaScript; `counted` for 0, 1, 2 … rows whose side is Lime Go's.
     """
 
     ours: Words
@@ -59,7 +59,7 @@ UPDATE = Wording(
 
 @dataclass(frozen=True)
 class ChangeLook:
-    """How a change is told: words, a colour (`kind` of partials/badge.html), an icon; "" is the kind's own."""
+    """How a change is shown: words, a colour (`kind` of partials/badge.html), an icon; "" is the kind's own."""
 
     words: Words
     kind: str
@@ -71,7 +71,7 @@ CHANGE_LOOKS = {
     Change.THERE: ChangeLook(_("Changed in Visma eAccounting"), "info", "cloud"),
     Change.BOTH: ChangeLook(_("Changed in both systems"), "warning"),
     Change.DIFFERS: ChangeLook(_("Differs"), "neutral", "arrows-right-left"),
-    # Not changed since, but not equal either: a person kept it, or eAccounting stored something else.
+    # Not changed since, but not equal: a person kept it, or eAccounting stored something else.
     Change.SAME: ChangeLook(_("Saved differently in Visma eAccounting"), "warning"),
 }
 LEFT = ChangeLook(_("Kept as in Visma eAccounting"), "neutral", "hand-raised")
@@ -79,7 +79,7 @@ LEFT = ChangeLook(_("Kept as in Visma eAccounting"), "neutral", "hand-raised")
 
 @dataclass(frozen=True)
 class Line:
-    """One value of a side; of a single field without its label."""
+    """One value of a side; without a label for a single field."""
 
     label: Words
     value: str
@@ -88,7 +88,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Equal:
-    """A row about which nothing is to be decided."""
+    """A row with equal values: nothing to decide."""
 
     label: Words
     lines: list[Line]
@@ -108,18 +108,18 @@ class Option:
 
 @dataclass(frozen=True)
 class Choice:
-    """One row to decide about, as it is drawn."""
+    """One row to decide about."""
 
     row: Row
     look: ChangeLook
     picked: BoundField
     options: list[Option]
     shorter: list[BoundField]
-    why_not: list[ValueProblem]  # what keeps our side from being written
+    why_not: list[ValueProblem]  # why the value in Lime Go cannot be written
 
 
 def lines(row: Row, values: Values) -> list[Line]:
-    """Return a side's values, one for each field of the row."""
+    """Return the values of one side, one line for each field of the row."""
     is_group = len(row.fields) > 1
     return [
         Line(
@@ -132,7 +132,7 @@ def lines(row: Row, values: Values) -> list[Line]:
 
 
 def value_lines(values: Values) -> list[Line]:
-    """Return each of these values with its label."""
+    """Return these values, each with its label."""
     return [
         Line(label=field.label, value=_shown(field, values[field.remote]), differs=False)
         for field in FIELDS
@@ -145,16 +145,13 @@ def _shown(field: Field, value: str) -> str:
 
 
 class DiffForm(forms.Form):
-    """One pair of radio buttons for each row that differs, named by the row's key: "ours" or "theirs".
+    """A pair of radio buttons for each row that differs, named by the row's key: "ours" or "theirs".
 
-    `about`: the customer's id. A view compares anew with what the posted page showed (`Snapshot.posted`), and shows the
-    page again when that is None or the company has other values by now; no call is needed, since the worker refuses to
-    write over what changed in eAccounting. `linked_to`: the id of the customer that the company was linked to, where
-    the page makes a link. `again`:
-    properties that were agreed on as they are, to be decided about all the same. `read_at`: when the reading of what is
-    there began. A value over its limit may be given in a shorter form, named "shorter-" and the property; so may what
-    stands in for a required value that the country or the company does not have. Where neither side has it, any other
-    row can be written only with it: "needed-".
+    `about`: what the page is about (the customer's id); `seen_in` returns what it showed only for the same. `again`:
+    properties that were agreed on as different, but are to be decided about again. `read_at`: when the reading of the
+    remote values began. A value that is too long may be given in a shorter form, in a field named "shorter-" and the
+    property; so may a stand-in for a required value that the country or the company does not have. If neither side has
+    it, any other row can be written only together with it: field "needed-".
     """
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -199,7 +196,7 @@ class DiffForm(forms.Form):
         )
         same_country = row.here.get(COUNTRY) == row.there.get(COUNTRY)
         for problem in _mendable(row):
-            # What stands there in its place is the best suggestion, unless it is of another country.
+            # eAccounting's current value is the best suggestion, unless it is of another country.
             there = row.there[problem.remote] if same_country else ""
             is_long = problem.kind == "too_long"
             field = self._shorter(problem) if is_long else self._stand_in(problem.field, there)
@@ -230,17 +227,17 @@ class DiffForm(forms.Form):
 
     @cached_property
     def choices(self) -> list[Choice]:
-        """What has to be looked at."""
+        """The rows that need a decision."""
         return [self._choice(row) for row in self._differing if not self._is_settled(row)]
 
     @property
     def needed(self) -> list[BoundField]:
-        """What has to be given with whatever is written, because the customer lacks it."""
+        """The fields that must be filled in with any change, because the customer lacks the value."""
         return [self[_needed_name(name)] for name in self._needed]
 
     @cached_property
     def settled(self) -> list[Choice]:
-        """What differs because somebody left it so: it can be decided anew."""
+        """The rows that differ because a person left them so; they can be decided again."""
         return [self._choice(row) for row in self._differing if self._is_settled(row)]
 
     def _is_settled(self, row: Row) -> bool:
@@ -272,7 +269,7 @@ class DiffForm(forms.Form):
 
     @property
     def will_write(self) -> str:
-        """The sentence about what is written, the names left open as "{}" for sides.js."""
+        """The sentence about what is written; sides.js fills the names in for "{}"."""
         return gettext("Will be written: {}. Everything else stays as it is.")
 
     @property
@@ -283,7 +280,7 @@ class DiffForm(forms.Form):
 
     @property
     def settled_words(self) -> str:
-        """How many rows were left as they are there."""
+        """How many rows are kept as they are in eAccounting."""
         count = len(self.settled)
         words = ngettext(
             "%(count)d field is kept as in Visma eAccounting",
@@ -294,13 +291,13 @@ class DiffForm(forms.Form):
 
     @property
     def counted(self) -> str:
-        """The button's words for sides.js, as a JSON list: those for 0, 1, 2 … chosen rows."""
+        """The button's words for 0, 1, 2 … chosen rows, as a JSON list for sides.js."""
         return json.dumps([self.wording.counted(count) for count in range(len(self._differing) + 1)])
 
     # --- What was chosen -------------------------------------------------------------------------
 
     def clean(self) -> None:
-        """Check the other forms of the rows whose side is ours, and what is needed with any of them."""
+        """Check the shorter forms of the rows whose side is Lime Go's, and what is needed with any change."""
         ours = [row for row in self._differing if self.cleaned_data.get(row.key) == Side.OURS]
         for row in ours:
             for problem in _mendable(row):
@@ -320,7 +317,7 @@ class DiffForm(forms.Form):
             self.add_error(name, gettext("Enter a shorter value, or keep Visma eAccounting's."))
 
     def decision(self) -> Decision:
-        """Return what a valid form comes to; what was left as it is before and still is, is decided already."""
+        """Return the decision of a valid form; rows that were left as they are count as decided already."""
         choices = {row.key: Side(side) for row in self._differing if (side := self._news(row))}
         decision = decide([self._as_confirmed(row) for row in self._rows], choices)
         needed = [name for name in self._needed if name not in decision.write] if decision.write else []
@@ -343,18 +340,18 @@ class DiffForm(forms.Form):
 
 
 def _is_possible(row: Row) -> bool:
-    """Whether our side can be written, another form given where one is needed."""
+    """Whether the value in Lime Go can be written, in another form if one is needed."""
     return not _hopeless(row)
 
 
 def _hopeless(row: Row) -> list[Problem]:
-    """Return what has to be mended in the company first: something is missing that only it can have."""
+    """Return the problems that have to be fixed in the company first, because no other form can help."""
     suggested = postal_defaults(row.here)
     return [problem for problem in row.problems if problem.kind == "missing" and problem.remote not in suggested]
 
 
 def _mendable(row: Row) -> list[Problem]:
-    """Return what can be written in another form that a person gives."""
+    """Return the problems that another form of the value, given by a person, can solve."""
     return row.problems if _is_possible(row) else []
 
 

@@ -1,4 +1,4 @@
-"""The form of the sheet that links a company to a customer: which side to take, and one warning to be confirmed."""
+"""The sheet that links a company to a customer: which values to keep, and a tick if the registration numbers differ."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,9 +42,9 @@ WORDING = replace(UPDATE, submit=_("Link and update the chosen fields"), counted
 
 
 class LinkForm(DiffForm):
-    """The two sides of a link that is about to be made, and "Link anyway" where the registration numbers differ.
+    """Both sides of a link that is about to be made, and "Link anyway" if the registration numbers differ.
 
-    `linked_to`: the id of the customer that the new link would take the place of, blank for none; the page carries it.
+    `linked_to`: id of the customer whose link would be replaced, blank for none; the page carries it along.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class LinkForm(DiffForm):
 
     @property
     def is_link_only(self) -> bool:
-        """Whether nothing is to be decided about the values."""
+        """Whether *Link only* was pressed: nothing is decided about the values."""
         return self.data.get("do") == LINK_ONLY
 
     def is_confirmed(self) -> bool:
-        """Whether what was pressed may be done; choices that do not count now are not looked at."""
+        """Whether what was pressed may be done; choices that do not count now are not checked."""
         return "anyway" not in self.errors if self.is_link_only else self.is_valid()
 
     def chosen(self) -> Decision | None:
-        """Return what is to be written and what stays as it is; None: nothing was decided."""
+        """Return what to write and what to keep; None: nothing was decided."""
         return None if self.is_link_only else self.decision()
 
     @property
@@ -91,27 +91,27 @@ def _numbers_differ(rows: list[Row]) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSheet:
-    """One customer beside one company. Without a form nothing can be linked, and `stop` says why."""
+    """One customer compared with one company. Without a form nothing can be linked, and `stop` says why."""
 
     company: Company
     connection: Connection | None = None
     candidate: PossibleDuplicate | None = None
     customer: Customer | None = None  # as eAccounting has just answered it
     form: LinkForm | None = None
-    linked_to: str = ""  # the id of the customer that the company is linked to now
+    linked_to: str = ""  # id of the customer that the company is linked to now
     stop: str = ""
     notice: str = ""  # what a person has to know before going on
-    stopped_by: Stop | None = None  # what an admin has to mend before what was chosen can be done
-    seen_at: datetime | None = None  # when the values were read that are shown, unless it was just now
+    stopped_by: Stop | None = None  # what an admin has to fix before the choice can be carried out
+    seen_at: datetime | None = None  # when the shown values were read, unless it was just now
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether what was posted is about what stands in eAccounting now, and complete."""
+        """Whether the posted form is complete, and about the values that eAccounting has now."""
         form = self.form
         return bool(self.customer and form and form.is_bound and not self.notice and form.is_confirmed())
 
     def link(self, *, user: User, origin: Origin, decision: Decision | None) -> CustomerLink:
-        """Link the company; a wish to add it that waits for this decision ends. Raises Refusal."""
+        """Link the company; a create that waits for this decision ends. Raises a Refusal."""
         if self.connection is None or self.customer is None:
             raise NotConnected
         push = undecided(self.company, self.connection)
@@ -131,7 +131,7 @@ class LinkSheet:
 
 
 def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) -> LinkSheet:
-    """Read the customer once, and set it beside the company; `data` is what a person posted."""
+    """Read the customer once and compare it with the company; `data` is what a person posted."""
     connection = current_connection(company.account_id)
     refusal = why_not_link(company)
     if connection and data is not None and isinstance(refusal, NotConnected):
@@ -171,7 +171,7 @@ def open_sheet(*, company: Company, customer_id: str, data: QueryDict | None) ->
 def _kept(
     company: Company, connection: Connection, customer_id: str, refusal: NotConnected, data: QueryDict
 ) -> LinkSheet:
-    """Show what the person saw and chose, until the connection is mended."""
+    """Return the sheet as the person saw and filled it in, until the connection is fixed."""
     row, seen = customer_search.known_row(connection, customer_id), Snapshot.posted(data, about=customer_id)
     if seen is None:
         return LinkSheet(company=company, stop=sentence(refusal.code))
@@ -197,7 +197,7 @@ def _from_index(
     why: str,
     data: QueryDict | None,
 ) -> LinkSheet:
-    """Show what the index knows while eAccounting does not answer; linking reads again."""
+    """Return the sheet with the index's values while eAccounting does not answer; linking reads them again."""
     if row is None:
         return LinkSheet(company=company, connection=connection, stop=why)
     candidate = PossibleDuplicate.of_row(row, company=company)
@@ -221,7 +221,7 @@ def _rows(company: Company, there: Values) -> list[Row]:
 
 
 def _overtaken(seen: Snapshot | None, rows: list[Row], former: CustomerLink | None) -> str:
-    """Say what became another after the page was opened; blank: the person saw what is so now."""
+    """Return the sentence about what changed after the page was opened; blank if nothing did."""
     if seen and seen.beside["linked_to"] != (str(former.reference) if former else ""):
         refusal = linked_meanwhile(former)
         return sentence(refusal.code, refusal.parameters)

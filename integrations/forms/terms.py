@@ -1,4 +1,4 @@
-"""The form about the terms of payment that new customers get."""
+"""The form for the terms of payment that new customers get."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from integrations.models import Connection, TermsOfPayment
 
 @dataclass(frozen=True)
 class TermsRow:
-    """One line of the list: the terms, the button that makes them the default, and the box that allows them."""
+    """One line of the list: the terms, the radio button for the default, and the box that allows them."""
 
     terms: TermsOfPayment
     default: BoundWidget
@@ -25,7 +25,7 @@ class TermsRow:
 
 
 class TermsForm(forms.Form):
-    """The default of new customers, and what may be chosen instead when one is added."""
+    """The default terms of new customers, and which others may be chosen when one is created."""
 
     terms = forms.ModelChoiceField(
         label=_("Terms of payment for new customers"),
@@ -42,7 +42,7 @@ class TermsForm(forms.Form):
     )
     mark = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:  # Django's own
+    def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:  # Django's own arguments
         super().__init__(*args, **kwargs)
         choosable = connection.choosable_terms()
         for name in ("terms", "offered"):
@@ -53,18 +53,18 @@ class TermsForm(forms.Form):
 
     @cached_property
     def rows(self) -> list[TermsRow]:
-        """The list, in its order."""
+        """The lines of the list, in order."""
         pairs = zip(self["terms"].subwidgets, self["offered"].subwidgets, strict=True)
         return [TermsRow(default.data["value"].instance, default, offered) for default, offered in pairs]
 
     @property
     def list_mark(self) -> str:
-        """What the page carries of the list it shows, so that an old page confirms nothing that changed since."""
+        """A mark of the list that the page shows, so that an old page confirms nothing that changed since."""
         meanings = [[row.terms.pk, row.terms.meaning] for row in self.rows]
         return sha256(json.dumps(meanings, sort_keys=True).encode()).hexdigest()[:16]
 
     def clean_mark(self) -> str:
-        """Refuse what was chosen from a list that is not the one any more."""
+        """Refuse a choice from a list that has changed since."""
         mark: str = self.cleaned_data["mark"]
         if mark != self.list_mark:
             words = gettext(

@@ -18,7 +18,7 @@ from integrations.messages.sentences import ValueProblem, value_problem
 
 @dataclass(frozen=True)
 class StandingLook:
-    """How a standing is told: words, and a colour and an icon of partials/badge.html."""
+    """How a standing is shown: words, and a colour and an icon of partials/badge.html."""
 
     words: Words
     kind: str
@@ -34,7 +34,7 @@ LOOKS = {
 
 @dataclass(frozen=True)
 class Tick:
-    """One property or group as it is drawn; without a box there is nothing to put back, or it cannot be."""
+    """One property or group; without a box there is nothing to put back, or it cannot be."""
 
     former: Former
     box: BoundField | None
@@ -45,12 +45,12 @@ class Tick:
 
     @property
     def look(self) -> StandingLook:
-        """Words, colour and icon of what became of it."""
+        """Words, colour and icon for what became of the value."""
         return LOOKS[self.former.standing]
 
 
 class UndoForm(forms.Form):
-    """What to put back; ticked beforehand is what nobody changed since."""
+    """What to put back; at first what nobody changed since is ticked."""
 
     def __init__(self, data: QueryDict | None = None, *, formers: list[Former]) -> None:
         super().__init__(data)
@@ -60,17 +60,17 @@ class UndoForm(forms.Form):
                 self.fields[former.key] = forms.BooleanField(required=False, initial=former.is_suggested)
 
     def clean(self) -> None:
-        """At least one has to be ticked."""
+        """Refuse a form without a tick."""
         if self.fields and not any(self.cleaned_data.get(name) for name in self.fields):
             raise ValidationError(gettext("Nothing is ticked. Tick what you want to put back."))
 
     def decision(self) -> Decision:
-        """Return what a valid form writes."""
+        """Return the decision of a valid form."""
         return decide(self._formers, [name for name in self.fields if self.cleaned_data[name]])
 
     @property
     def ticks(self) -> list[Tick]:
-        """What has to be looked at."""
+        """The properties and groups to show."""
         return [self._tick(former) for former in self._formers]
 
     def _tick(self, former: Former) -> Tick:
@@ -86,7 +86,7 @@ class UndoForm(forms.Form):
 
     @property
     def why_nothing(self) -> str:
-        """Why there is nothing left to put back; blank when there is."""
+        """Why there is nothing left to put back; blank if there is."""
         if self.fields:
             return ""
         if any(former.row.differing for former in self._formers):
@@ -95,12 +95,12 @@ class UndoForm(forms.Form):
 
     @property
     def will_write(self) -> str:
-        """The sentence about what is put back, the names left open as "{}" for sides.js."""
+        """The sentence about what is put back; sides.js fills the names in for "{}"."""
         return gettext("Will be put back: {}. Everything else stays as it is.")
 
     @property
     def counted(self) -> str:
-        """The button's words for sides.js, as a JSON list: those for 0, 1, 2 … ticks."""
+        """The button's words for 0, 1, 2 … ticks, as a JSON list for sides.js."""
         return json.dumps([_put_back_words(count) for count in range(len(self.fields) + 1)])
 
 

@@ -1,4 +1,4 @@
-"""The update sheet: a linked company beside its customer as it is now, and what a person chose of both."""
+"""The update sheet: a linked company compared with its customer as it is now, and what a person chose."""
 
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,7 @@ from integrations.services.update import check_remote, request_update
 
 @dataclass(frozen=True)
 class UpdateSheet:
-    """A company in use with its customer; the connection may be one that an admin has to mend first."""
+    """A company with its customer; the connection may be one that an admin has to fix first."""
 
     company: Company
     link: CustomerLink
@@ -31,7 +31,7 @@ class UpdateSheet:
 
     @classmethod
     def of(cls, company: Company) -> "UpdateSheet":
-        """Return the sheet of a company. Raises the Refusal that says why there is nothing to update."""
+        """Return the sheet of a company. Raises the Refusal that says why nothing can be updated."""
         connection = current_connection(company.account_id)
         if connection is None:
             raise NotConnected
@@ -44,20 +44,20 @@ class UpdateSheet:
 
     @property
     def stop(self) -> Stop | None:
-        """What only an admin can mend."""
+        """What only an admin can fix."""
         return Stop.of(self.connection, self.link)
 
     def rows(self, there: Values) -> list[Row]:
-        """Return both sides, row by row."""
+        """Return the rows with both sides."""
         return rows_of(self.company, self.link, there=there)
 
     def opened(self) -> tuple[DiffForm, Snapshot]:
-        """Return the form as it opens, and what it shows: the customer as it is now, or was. Raises CustomerGone."""
+        """Return the form as it opens: with the customer as it is now, or as last read. Raises CustomerGone."""
         there = known_remote(self.link) if self.stop else read_remote(self.connection, self.link)
         return self._form(there), there
 
     def posted(self, data: QueryDict) -> DiffForm | None:
-        """Return the form that was posted; None when it showed something else than what stands here now."""
+        """Return the posted form; None if the company's values have changed since it was shown."""
         seen = Snapshot.posted(data, about=str(self.link.reference))
         if seen is None or seen.local != local_values(self.company, self.link):
             return None

@@ -1,1 +1,1 @@
-"""Codes and rows in the words of the reader."""
+"""Codes and rows in the reader's words."""

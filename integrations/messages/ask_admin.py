@@ -1,4 +1,4 @@
-"""What only an admin can fix, as a sheet says it that stays open meanwhile; and what a person is told who asked one."""
+"""What only an admin can fix, for a sheet that stays open meanwhile; and what a person is told after asking one."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a page says about the copy of the customers that is searched: how old it is, and why not newer."""
+"""How old the index of customers is, and why it is no newer, in words."""
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext

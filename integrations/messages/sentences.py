@@ -1,6 +1,6 @@
-"""A code and its parameters → full sentences: what happened, what to do next, who can do it. One table.
+"""Full sentences for codes and their parameters: what happened, what to do next, who can do it. One table.
 
-Stored are codes; the sentences are made when they are shown, in the reader's language.
+Only codes are stored; the sentences are made when they are shown, in the reader's language.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ REASONS = {
     Reason.SAME_CITY: _("same city"),
 }
 WHAT: dict[str, str | Promise] = {
-    # Why a wish was not taken or not sent.
+    # Why a request was refused or not sent.
     "not_connected": _("Your account is not connected to Visma eAccounting. An admin can connect it in the settings."),
     "disconnected": _("Your account is not connected to Visma eAccounting. An admin can connect it in the settings."),
     "needs_reconnect": _("Visma eAccounting no longer accepts the connection. An admin can reconnect in the settings."),
@@ -234,7 +234,7 @@ def sentence(code: str, parameters: Mapping[str, Any] | None = None) -> str:
 
 
 def rights_words(scope: str) -> list[str]:
-    """Return in words what was granted; a scope without words of ours is shown as it is."""
+    """Return the granted rights in words; a scope that we have no words for is shown as it is."""
     return [str(RIGHTS.get(right, right)) for right in scope.split()]
 
 
@@ -264,7 +264,7 @@ def _values(parameters: Mapping[str, Any]) -> str:
 
 
 def _under_way(parameters: Mapping[str, Any]) -> str:
-    """Who is at it, or which company has to come back before anything else can be sent."""
+    """Return who has a push under way, or which company has to be connected again before anything else is sent."""
     if parameters.get("left"):
         return (
             gettext(
@@ -328,15 +328,15 @@ _WITH_PARAMETERS = {
 
 @dataclass(frozen=True)
 class ValueProblem:
-    """A value that stops a push: a sentence, and the field of the edit form where it is mended."""
+    """A value that stops a push: a sentence, and the field of the edit form that corrects it."""
 
     words: str
-    field: str  # of the company form; blank: none of its own
-    is_of_person: bool = False  # it is the contact person's
+    field: str  # field of the company form; blank: none
+    is_of_person: bool = False  # the value is the contact person's
 
 
 def value_problem(remote: str, kind: str, length: int) -> ValueProblem:
-    """Say what is missing or too long."""
+    """Return the sentence for a value that is missing or too long."""
     field = BY_PROPERTY[remote]
     if kind == "missing":
         words = gettext("%(field)s is missing.") % {"field": field.label}
@@ -369,7 +369,7 @@ def refused_fields(parameters: Mapping[str, Any]) -> list[ValueProblem]:
 
 
 def event_words(kind: EventKind, parameters: Mapping[str, Any]) -> str:
-    """Return what the timeline says about an event: its kind, and the particulars that a person needs."""
+    """Return the timeline's words for an event: its kind, and the details that a person needs."""
     said = str(kind.label)
     if kind == EventKind.FAILED:
         return sentence(parameters.get("code", ""), {"name": "", **parameters})
@@ -390,7 +390,7 @@ JUST_NOW = 60  # seconds
 
 
 def ago(at: datetime) -> str:
-    """How long ago, in words."""
+    """Return in words how long ago a moment was."""
     now = timezone.now()
     if (now - at).total_seconds() < JUST_NOW:
         return gettext("just now")
@@ -398,14 +398,14 @@ def ago(at: datetime) -> str:
 
 
 def moment(at: datetime) -> str:
-    """The time of day, with the day unless it is today's."""
+    """Return the time of day, with the date unless it is today."""
     here = timezone.localtime(at)
     is_today = here.date() == timezone.localdate()
     return date_format(here, "TIME_FORMAT" if is_today else "SHORT_DATETIME_FORMAT")
 
 
 def postal_default_words(remote: str, suggested: str, *, country: str) -> str:
-    """Say why something has to stand in the postal code or the city, and how long it is remembered."""
+    """Return why the postal code or the city needs a value, and how long it is remembered."""
     if remote == CITY:
         words = gettext(
             "Addresses in %(country)s have no city, but Visma eAccounting requires one. Change this as you like. It "
@@ -429,7 +429,7 @@ NO_ANSWER = (calls.TooBusy, NotConnected, EAccountingError)
 
 
 def why(error: NoAnswer) -> str:
-    """Return the reason as a sentence; nothing repeats such a read by itself."""
+    """Return the reason as a sentence that promises no automatic retry."""
     if isinstance(error, GrantDoubted):
         return gettext(
             "Visma eAccounting did not renew the connection. Lime Go asks once more in half a minute. Try again then."
@@ -440,13 +440,13 @@ def why(error: NoAnswer) -> str:
 
 
 def why_words(possible: PossibleDuplicate) -> str:
-    """Say in one line why a customer may be the company, e.g. "Same registration number, similar name"."""
+    """Return in one line why a customer may be the company, e.g. "Same registration number, similar name"."""
     words = ", ".join(str(REASONS[reason]) for reason in possible.reasons)
     return words[:1].upper() + words[1:]
 
 
 def why_not_linkable(possible: PossibleDuplicate) -> str:
-    """Say why a customer cannot be linked to the company; blank when it can."""
+    """Return why a customer cannot be linked to the company; blank if it can."""
     if possible.elsewhere:
         return sentence("linked_elsewhere", {"name": possible.elsewhere.name})
     return gettext("This company is already linked to that customer.") if possible.is_linked else ""

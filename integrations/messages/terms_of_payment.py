@@ -1,4 +1,4 @@
-"""Terms of payment in words: their kind, and what became of the chosen ones in eAccounting."""
+"""Terms of payment in words: their kind, and what happened to the chosen ones in eAccounting."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ Meaning = Mapping[str, Any]  # TermsOfPayment.meaning
 
 
 def kind_words(kind: int | None) -> str:
-    """Say how the days are counted, or how it is paid; a kind that is not known is shown as such."""
+    """Return how the days are counted, or how it is paid; an unknown kind is shown as such."""
     known = {
         NORMAL: gettext("Net"),
         CURRENT_MONTH: gettext("From the end of the month"),
@@ -34,21 +34,21 @@ def kind_words(kind: int | None) -> str:
 
 
 def days_words(days: int | None) -> str:
-    """Say how many days, or that there are none."""
+    """Return the number of days in words."""
     if days is None:
         return gettext("no number of days")
     return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}
 
 
 def facts(kind: int | None, days: int | None) -> str:
-    """Say the kind, and the days where they mean something."""
+    """Return the kind, and the days if they mean something for it."""
     if days is None or (kind in PAID_AT_ONCE and not days):
         return kind_words(kind)
     return f"{kind_words(kind)} · {days_words(days)}"
 
 
 def gone(parameters: Mapping[str, Any]) -> str:
-    """Say that the chosen terms exist no longer, by their name where it is known."""
+    """Return the sentence that the chosen terms no longer exist, with their name if it is known."""
     name = _name(parameters.get("now") or {})
     if name:
         told = gettext("The chosen terms of payment “%(name)s” no longer exist in Visma eAccounting.") % {"name": name}
@@ -58,7 +58,7 @@ def gone(parameters: Mapping[str, Any]) -> str:
 
 
 def changed(parameters: Mapping[str, Any]) -> str:
-    """Say what changed about the chosen terms since an admin confirmed them."""
+    """Return what changed about the chosen terms since an admin confirmed them."""
     was, now = parameters.get("was") or {}, parameters.get("now") or {}
     told = changes(was, now) or [
         gettext("The chosen terms of payment were changed in Visma eAccounting, and changed back.")
@@ -67,7 +67,7 @@ def changed(parameters: Mapping[str, Any]) -> str:
 
 
 def changes(was: Meaning, now: Meaning) -> list[str]:
-    """Return a sentence for each change, naming both."""
+    """Return a sentence for each change, with the old and the new value."""
     found = []
     before, after = _renamed(was, now)
     if before != after:
@@ -93,7 +93,7 @@ def _name(meaning: Meaning) -> str:
 
 
 def _renamed(was: Meaning, now: Meaning) -> tuple[str, str]:
-    """Return both names in the reader's language, or in the other one when only that name changed."""
+    """Return the old and new name in the reader's language, or in the other one if only that name changed."""
     if _name(was) != _name(now):
         return _name(was), _name(now)
     for key in ("name", "name_english"):

@@ -229,9 +229,9 @@ def marked(account: Account, mark: str) -> Connection:
 def disconnect(*, user: User | None, connection: Connection, erase: bool = False) -> int:
     """Revoke our access and forget the tokens; links stay. Return how many waiting pushes were cancelled.
 
-    With `erase` the copy of the customers that are not linked is erased too, by a worker (delivery/indexing.py).
-    `user` is None when an operator does it. Raises Superseded when it is not what is connected any more, and
-    LockTaken while a refresh is under way for long.
+    With `erase` a worker also erases the copy of the customers that are not linked (delivery/customer_index.py).
+    `user` is None when an operator does it. Raises Superseded when it is no longer what is connected, and LockTaken
+    while a refresh is under way for long.
     """
     with token_lock(connection.account_id, patience=LOCK_PATIENCE):
         seen, connection = connection, Connection.without_tokens().get(pk=connection.pk)

@@ -89,11 +89,11 @@ def create_columns(
 
 
 def check_create(*, company: Company) -> tuple[Connection, CustomerLink | None]:
-    """Tell, before a person fills in a sheet, to which connection the company can be added.
+    """Return the connection that the company can be added to, before a person fills in the sheet.
 
-    The connection, or its terms, may be such that an admin has to mend them first (`asking.what_is_wrong`). Also the
-    link to a customer that is gone there, which the create would replace. Without locks: `request_create` decides.
-    Raises NotConnected before the first connection, AlreadyLinked, AlreadyUnderWay, Archived.
+    An admin may have to fix the connection or its terms first (`ask_admin.admin_problem`). Also returns the link to a
+    customer that is gone, which the create would replace. Takes no locks: `request_create` decides. Raises
+    NotConnected before the first connection, AlreadyLinked, AlreadyUnderWay, Archived.
     """
     if company.archived_at is not None:
         raise Archived

@@ -1,4 +1,4 @@
-"""What the integration shows on pages of the CRM: the card asks for it in one line each."""
+"""What the integration shows on pages of the CRM: one line in the card's template asks for it."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -30,14 +30,14 @@ TELLS_OF_TERMS = ("integrations:connection", "integrations:choose-terms")
 
 @register.inclusion_tag("integrations/panel.html", takes_context=True)
 def company_integrations(context: RequestContext, company: Company) -> dict[str, Any]:
-    """The panel Visma eAccounting of a company card."""
+    """The panel *Visma eAccounting* of a company card."""
     shown = panel_of(company=company, user=context["request"].user)
     return {"panel": shown, "csrf_token": context.get("csrf_token"), "request": context["request"]}
 
 
 @register.simple_tag(takes_context=True)
 def company_states(context: RequestContext, companies: Sequence[Company]) -> dict[int, Panel]:
-    """The states of a page of companies, to be shown one by one with `company_state`."""
+    """The states of a page of companies, each shown with `company_state`."""
     return panels_of(companies=companies, user=context["request"].user)
 
 
@@ -53,38 +53,38 @@ register.filter(why_not_linkable)
 
 @register.filter
 def told(event: Event) -> str:
-    """What an event says, in the reader's language."""
+    """An event in words, in the reader's language."""
     return event_words(EventKind(event.kind), event.parameters)
 
 
 @register.filter
 def orphan(panel: Panel) -> Orphan | None:
-    """Whom a successor is asked for as contact person."""
+    """The contact person of the panel's customer who has to be replaced, if there is one."""
     return orphan_of(panel)
 
 
 @register.filter
 def contact_line(values: dict[str, str]) -> str:
-    """What a customer's contact slot holds, in one line."""
+    """A customer's contact person in one line."""
     return contact_in_one_line(values)
 
 
 @register.filter
 def overwrote(panel: Panel) -> bool:
-    """Whether the newest wish is a finished update of the customer that is linked, and can be put back."""
+    """Whether the newest push is a finished update of the linked customer, whose previous values can be put back."""
     return panel.push is not None and panel.may_act_on_link and is_undoable(panel.push, panel.link)
 
 
 @register.inclusion_tag("integrations/contact_person_in_use.html")
 def contact_in_use(contact: Contact) -> dict[str, Any]:
-    """Whether this person fills the contact slot of the company's customer."""
+    """Whether this contact is the contact person of the company's customer."""
     links = CustomerLink.objects.filter(contact=contact, broken="", connection__is_current=True)
     return {"contact": contact, "is_in_use": links.exists()}
 
 
 @register.filter
 def due_if_invoiced_today(terms: TermsOfPayment) -> date | None:
-    """The day on which an invoice of today would fall due, where that can be said."""
+    """The due date of an invoice of today, if it is known."""
     return due_date(invoiced=timezone.localdate(), kind=terms.kind, days=terms.days)
 
 
@@ -96,20 +96,20 @@ def facts_of(terms: TermsOfPayment) -> str:
 
 @register.simple_tag
 def explained(code: str, particulars: dict[str, Any] | None = None) -> str:
-    """The sentence of a code, in the reader's language: of a page, or of a mail."""
+    """The sentence of a code in the reader's language, for pages and mails."""
     return sentence(code, particulars)
 
 
 @register.filter
 def terms_problem(connection: Connection) -> str:
-    """Why no customer can get the chosen terms of payment; blank when they can."""
+    """Why new customers cannot get the chosen terms of payment; blank if they can."""
     code = connection.terms_problem
     return sentence(code, connection.terms_particulars) if code else ""
 
 
 @register.inclusion_tag("integrations/terms_banner.html", takes_context=True)
 def terms_banner(context: RequestContext) -> dict[str, Any]:
-    """Tell an admin, on every page but the one that tells it anyway, that the chosen terms are gone or changed."""
+    """Tell admins, on every page except the one about it, that the chosen terms are gone or changed."""
     request = context["request"]
     match = request.resolver_match
     if match is None or match.view_name in TELLS_OF_TERMS:
@@ -130,13 +130,13 @@ register.filter("ago", ago)
 
 @register.filter
 def index_state(connection: Connection) -> str:
-    """How old the copy of its customers is."""
+    """How old the index of the connection's customers is."""
     return customer_index_words(state_of(connection))
 
 
 @register.inclusion_tag("integrations/activity.html", takes_context=True)
 def company_activity(context: RequestContext, company: Company, *, is_news: bool = False) -> dict[str, Any]:
-    """Who did what with this company, the newest first; what was overwritten is shown to those who may put it back."""
+    """Who did what with this company, the newest first; previous values are linked for those who may put them back."""
     events = Event.objects.select_related("actor").filter(company=company).order_by("-pk")
     may_undo = context["request"].user.may(Role.USER) and company.archived_at is None
     return {"events": events[:ACTIVITY_LENGTH], "is_news": is_news, "may_undo": may_undo}

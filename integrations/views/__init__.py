@@ -1,1 +1,1 @@
-"""Pages and buttons: rights, one service call, a redirect or a fragment."""
+"""Pages and buttons: check the role, make one service call, answer with a redirect or a fragment."""

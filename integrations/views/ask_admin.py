@@ -1,4 +1,4 @@
-"""Where only an admin can go on: ask one, and say later whether it is still wanted."""
+"""Ask an admin where only an admin can go on, and confirm later that a parked push is still wanted."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -20,7 +20,7 @@ from integrations.views.sheet import tell_asked
 @require(Role.USER)
 @require_POST
 def ask_admin(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Ask an admin, where nothing is to be sent for it. Else a sheet shows first what will be sent, and asks itself."""
+    """Ask an admin if there is nothing to send; else lead to the sheet that shows what will be sent and asks."""
     company = get_company(request, company_id)
     sheet = panel_of(company=company, user=request.user).asks_on
     if sheet:
@@ -36,7 +36,7 @@ def ask_admin(request: SignedInRequest, company_id: int) -> HttpResponse:
 @require(Role.USER)
 @require_POST
 def send_now(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Send it now: what waited long for an admin is still wanted, exactly as it was confirmed."""
+    """Send a parked push that has grown old, exactly as it was confirmed."""
     company = get_company(request, company_id)
     rows = Push.objects.select_related("connection", "company").filter(company=company).order_by("-pk")
     rows = rows.defer("connection__access_token", "connection__refresh_token")

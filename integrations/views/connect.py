@@ -32,7 +32,7 @@ TIMELINE_LENGTH = 20
 @require(Role.ADMIN)
 @require_safe
 def integration_list(request: SignedInRequest) -> HttpResponse:
-    """The integrations there are."""
+    """The list of integrations."""
     connection = current_connection(request.account.pk)
     return render(request, "integrations/list.html", {"connection": connection, "section": "settings"})
 
@@ -40,7 +40,7 @@ def integration_list(request: SignedInRequest) -> HttpResponse:
 @require(Role.ADMIN)
 @require_safe
 def connection_page(request: SignedInRequest) -> HttpResponse:
-    """The connection, whatever state it is in. Nothing is called for it."""
+    """The connection page, whatever the state of the connection. Makes no calls."""
     connection = current_connection(request.account.pk)
     form = _terms_form(connection) if connection else None
     return show(request, connection, form)
@@ -51,7 +51,7 @@ def _terms_form(connection: Connection) -> TermsForm:
 
 
 def show(request: SignedInRequest, connection: Connection | None, form: TermsForm | None) -> HttpResponse:
-    """Draw the connection page, with the form as it was sent when something is wrong with it."""
+    """Draw the connection page, with a form as it was posted if something is wrong with it."""
     rows = Connection.without_tokens().filter(account=request.account)
     context = {
         "section": "settings",
@@ -69,7 +69,7 @@ def show(request: SignedInRequest, connection: Connection | None, form: TermsFor
 
 
 def _timeline(account: Account) -> list[Event]:
-    """What happened to the account's connections, those to earlier companies included, the newest first."""
+    """Return the events of the account's connections, including earlier ones, the newest first."""
     connections = Connection.objects.filter(account=account).values("pk")
     events = Event.objects.select_related("actor").filter(connection__in=connections, company=None)
     return list(events.order_by("-pk")[:TIMELINE_LENGTH])
@@ -78,7 +78,7 @@ def _timeline(account: Account) -> list[Event]:
 @require(Role.ADMIN)
 @require_POST
 def connect(request: SignedInRequest) -> HttpResponse:
-    """Send the browser to Visma's consent page."""
+    """Redirect the browser to Visma's consent page."""
     begun = connecting.begin()
     current = current_connection(request.account.pk)
     request.session[SESSION_KEY] = {
@@ -92,7 +92,7 @@ def connect(request: SignedInRequest) -> HttpResponse:
 @require(Role.ADMIN)
 @require_safe
 def callback(request: SignedInRequest) -> HttpResponse:
-    """Visma sends the browser back here. What the session kept is used once, whatever comes of it."""
+    """Receive the browser back from Visma. What the session kept is used once, whatever the result."""
     kept = request.session.pop(SESSION_KEY, {})
     try:
         code = oauth.parse_callback(config=oauth_config(), query=request.GET.dict(), expected_state=kept.get("state"))
@@ -121,7 +121,7 @@ def callback(request: SignedInRequest) -> HttpResponse:
 
 
 def _denied(current: Connection | None) -> str:
-    """Say what a refused consent leaves as it was."""
+    """Return the message after a refused consent: what stays as it was."""
     if current is None or current.state == Connection.State.DISCONNECTED:
         return sentence("consent_denied")
     if not current.is_connected:
@@ -132,7 +132,7 @@ def _denied(current: Connection | None) -> str:
 
 
 def _why_not_connected(error: EAccountingError) -> str:
-    """Nothing repeats a connect by itself, so the sentences of the workers would promise too much."""
+    """Return why connecting failed, without promising a retry as the sentences of the workers do."""
     if error.code == "connection_revoked":
         return _("Visma's answer was too old or already used. Connect again.")
     if isinstance(error, UnexpectedAnswer):
@@ -146,7 +146,7 @@ def _why_not_connected(error: EAccountingError) -> str:
 
 
 def current_of(request: SignedInRequest) -> Connection:
-    """Without the tokens: pages and buttons have to work whatever state these are in."""
+    """Return the connection without its tokens: pages and buttons have to work even if these cannot be read."""
     rows = Connection.without_tokens().select_related("default_terms", "connected_by")
     return get_object_or_404(rows.filter(account=request.account, is_current=True))
 
@@ -154,7 +154,7 @@ def current_of(request: SignedInRequest) -> Connection:
 @require(Role.ADMIN)
 @require_POST
 def test_connection(request: SignedInRequest) -> HttpResponse:
-    """Test connection: read the company settings."""
+    """*Test connection*: read the company settings."""
     connection = current_of(request)
     try:
         reason = connecting.test(connection)
@@ -171,7 +171,7 @@ def test_connection(request: SignedInRequest) -> HttpResponse:
 
 @require(Role.ADMIN)
 def disconnect(request: SignedInRequest) -> HttpResponse:
-    """Say what disconnecting means, and do it."""
+    """Say what disconnecting means, and do it on POST."""
     connection = current_of(request)
     if request.method != "POST":
         context = {

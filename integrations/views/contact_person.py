@@ -1,4 +1,4 @@
-"""Add a contact person: who fills the one contact slot of the customer."""
+"""*Add a contact person*: choose the contact person of the customer."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -12,12 +12,12 @@ from integrations.forms.contact_person import ContactSheet
 from integrations.messages.sentences import sentence
 from integrations.views.sheet import leave_sheet, render_sheet, stopped
 
-SIDES = "contact-person-sides"  # the part of the sheet that follows the choice
+SIDES = "contact-person-sides"  # the part of the sheet that changes with the choice
 
 
 @require(Role.USER)
 def contact_person(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Add a contact person: choose one of the company's people, add one, or empty the slot."""
+    """*Add a contact person*: choose one of the company's contacts, enter a new one, or clear it."""
     company = get_company(request, company_id)
     data = request.POST if request.method == "POST" else None
     try:

@@ -1,4 +1,4 @@
-"""The create sheet: what will be sent, who it could be already, and then the wish, or the question to an admin."""
+"""The create sheet: what will be sent, possible duplicates, and then the request, or the question to an admin."""
 
 from dataclasses import replace
 
@@ -26,13 +26,13 @@ from integrations.services import ask_admin, customer_search
 from integrations.services.create import check_create, confirm_create_anyway
 from integrations.views.sheet import leave_sheet, newest_push, render_sheet, stopped, tell_asked
 
-LONGEST_ASKED = 255  # characters of a value that eAccounting is asked for
+LONGEST_ASKED = 255  # most characters of a value that eAccounting is asked for
 
 
 @require(Role.USER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """+ Add as customer in Visma eAccounting: the sheet, and *Create customer in Visma eAccounting*."""
+    """*+ Add as customer in Visma eAccounting*: the sheet, and its *Create customer in Visma eAccounting*."""
     company = get_company(request, company_id)
     try:
         opening = create_sheet_of(company, *check_create(company=company))
@@ -44,7 +44,7 @@ def create(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 
 def _take(request: SignedInRequest, opening: CreateSheet) -> HttpResponse:
-    """Do what was pressed, if the person saw what stands there now."""
+    """Do what was pressed, if the page had shown the current values."""
     if request.POST.get("show") == "person" and _runs_htmx(request):
         return render(request, "integrations/create_contact_person.html", {"form": CreateForm(opening=opening)})
     if "show" in request.POST or opening.is_other_person:
@@ -60,7 +60,7 @@ def _take(request: SignedInRequest, opening: CreateSheet) -> HttpResponse:
 
 
 def _overtaken(request: SignedInRequest, opening: CreateSheet) -> str:
-    """Say what the sheet told that is so no more; blank when all of it is."""
+    """Return the message about what changed since the sheet was shown; blank if nothing did."""
     is_private_person, connection = str(opening.company.is_private_person), str(opening.connection.pk)
     if request.POST.get("private_person", is_private_person) != is_private_person:
         return _(
@@ -80,7 +80,7 @@ def _runs_htmx(request: SignedInRequest) -> bool:
 
 
 def _first(opening: CreateSheet) -> CreateForm:
-    """The sheet as it opens; after a refusal with what was refused, said at its fields."""
+    """Show the sheet as it opens; after a refused create with the refused values and messages."""
     if opening.refused is None or not opening.messages:
         return CreateForm(opening=opening)
     return CreateForm.refused(opening)
@@ -98,7 +98,7 @@ def _create(request: SignedInRequest, form: CreateForm) -> HttpResponse:
 
 
 def _ask(request: SignedInRequest, form: CreateForm) -> HttpResponse:
-    """Ask an admin; what stands on the sheet is sent when they have mended what stops it."""
+    """Ask an admin; the values on the sheet are sent once the admin has fixed what stops them."""
     company = form.opening.company
     try:
         asked = ask_admin.ask_admins(user=request.user, company=company, **form.wish())
@@ -120,27 +120,27 @@ def _refused(form: CreateForm, refusal: CannotSendValues) -> CreateForm:
 
 
 def _stay(request: SignedInRequest, company: Company, refusal: Refusal) -> HttpResponse:
-    """Show the sheet again with what was typed; back to the card only where there is nothing left to add."""
+    """Show the sheet again with what was typed; go to the card if the company can no longer be created."""
     try:
         opening = create_sheet_of(company, *check_create(company=company))
     except Refusal as gone:
         return _say(request, company, gone)
     form = CreateForm(request.POST, opening=replace(opening, typed=request.POST))
-    if form.is_valid() and not opening.stop:  # mended, or refused for what no field shows
+    if form.is_valid() and not opening.stop:  # fixed meanwhile, or refused for something that no field shows
         form.add_error(None, sentence(refusal.code, refusal.parameters))
     return _draw(request, form)
 
 
 def _say(request: SignedInRequest, company: Company, refusal: Refusal) -> HttpResponse:
-    """Back to the card, which says why the company cannot be added now."""
+    """Go to the card, with a message about why the company cannot be created now."""
     messages.error(request, sentence(refusal.code, refusal.parameters))
     return leave_sheet(request, company)
 
 
 def _draw(request: SignedInRequest, form: CreateForm) -> HttpResponse:
-    """Draw the sheet. What eAccounting was asked already, or is asked on a button, is asked before it is drawn."""
+    """Draw the sheet. Without htmx, or on a button, eAccounting is asked for duplicates before it is drawn."""
     opening, typed = form.opening, form.opening.typed
-    # Where htmx runs, the part about possible customers asks by itself and is kept as it is.
+    # With htmx the part about possible customers asks by itself, and is kept when the sheet is drawn again.
     ask = typed is not None and not _runs_htmx(request) and (typed.get("show") == "possible" or bool(opening.alike))
     context = {"form": form, "opening": opening, "company": opening.company, **_possible(opening, ask=ask)}
     context["asked_to_show"] = typed is not None and "show" in typed
@@ -150,7 +150,7 @@ def _draw(request: SignedInRequest, form: CreateForm) -> HttpResponse:
 
 
 def _possible(opening: CreateSheet, *, ask: bool) -> dict[str, object]:
-    """Who the company could be in eAccounting: as the index knows it and, when asked, as eAccounting says now."""
+    """Return the possible duplicates from the index and, if asked, from eAccounting."""
     known = customer_search.similar(connection=opening.connection, company=opening.company, contact=opening.contact)
     known = [one for one in known if opening.gone is None or one.id != str(opening.gone.reference)]
     answered: list[PossibleDuplicate] = []
@@ -162,7 +162,7 @@ def _possible(opening: CreateSheet, *, ask: bool) -> dict[str, object]:
             )
         except (calls.TooBusy, NotConnected, EAccountingError):
             could_ask = False
-    # What eAccounting answered just now comes first, and stands for what the index knows of the same customer.
+    # What eAccounting has just answered comes first, and replaces the index's row of the same customer.
     ids = {one.id for one in answered}
     possible = [*answered, *(one for one in known if one.id not in ids)]
     number = opening.values["CorporateIdentityNumber"]
@@ -173,7 +173,7 @@ def _possible(opening: CreateSheet, *, ask: bool) -> dict[str, object]:
         "could_ask": could_ask,
         "was_found": bool(answered),
         "must_judge": any(one.is_same for one in possible),
-        # The tick is good for those who stood on the sheet when it was set, and for nobody else.
+        # The tick counts only for the customers that were on the sheet when it was set.
         "has_judged": opening.has_judged and {one.id for one in possible if one.is_same} <= {*opening.alike},
     }
 
@@ -187,7 +187,7 @@ def _asked_for(opening: CreateSheet) -> mapping.Values:
 @require(Role.USER)
 @require_safe
 def ask_for_duplicates(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """The part of the sheet that asks eAccounting by itself, with a deadline of its own; never more than a hint."""
+    """The part of the sheet that asks eAccounting for duplicates, with its own deadline. Only a hint."""
     company = get_company(request, company_id)
     try:
         connection, gone = check_create(company=company)
@@ -203,7 +203,7 @@ def ask_for_duplicates(request: SignedInRequest, company_id: int) -> HttpRespons
 @require(Role.USER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def create_anyway(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Show the candidates and what would be written; create it when the person says that none of them is it."""
+    """Show the possible duplicates and what would be written; create it if the person says that none is the company."""
     company = get_company(request, company_id)
     push = newest_push(request, company)
     is_asked = push.kind == Kind.CREATE and push.is_open and push.is_to_decide

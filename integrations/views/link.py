@@ -1,4 +1,4 @@
-"""Link an existing customer: search or paste, see who it is, link. And who a pasted reference is, below its field."""
+"""*Link an existing customer*: search or paste, see who it is, link; and the answer below the Company Reference."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -25,13 +25,13 @@ from integrations.services.link import unlink_company, why_not_link, why_not_unl
 from integrations.services.requests import current_connection, link_of
 from integrations.views.sheet import leave_sheet, render_sheet, stopped
 
-ANSWERS = "link-answers"  # the part of the search that is exchanged as one types
+ANSWERS = "link-answers"  # the part of the search that is replaced while typing
 
 
 @require(Role.USER)
 @require_safe
 def search(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """One field that takes a reference, a number or a name, and the customers that are found for it."""
+    """Search by a reference, a number or a name, and list the customers found."""
     company = get_company(request, company_id)
     connection = current_connection(company.account_id)
     refusal = why_not_link(company)
@@ -54,7 +54,7 @@ def search(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 @require(Role.USER)
 def link_customer(request: SignedInRequest, company_id: int, customer_id: UUID) -> HttpResponse:
-    """Who it is, beside the company; then link, and update what was chosen."""
+    """Show the customer compared with the company; on POST link it, and update what was chosen."""
     company = get_company(request, company_id)
     sheet = open_sheet(
         company=company, customer_id=str(customer_id), data=request.POST if request.method == "POST" else None
@@ -73,7 +73,7 @@ def _show(request: SignedInRequest, sheet: LinkSheet, text: str) -> HttpResponse
 
 
 def _link(request: SignedInRequest, sheet: LinkSheet, form: LinkForm, origin: Origin) -> HttpResponse:
-    """Link, and say so on the card; why not is said there too, but for what an admin can mend."""
+    """Link, and say so on the card; a refusal is told there too, except one that an admin can fix."""
     decision = form.chosen()
     try:
         link = sheet.link(user=request.user, origin=origin, decision=decision)
@@ -94,7 +94,7 @@ def _link(request: SignedInRequest, sheet: LinkSheet, form: LinkForm, origin: Or
 @require(Role.USER)
 @require_safe
 def company_reference(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Who it is that was typed or pasted into the edit page's field; nothing is saved."""
+    """Show which customer was typed or pasted into the edit page's field; nothing is saved."""
     company = get_company(request, company_id)
     answer = answer_to(company=company, data=request.GET, prefix=CompanyReferenceSection.__name__.lower())
     return render(request, "integrations/company_reference_answer.html", {"company": company, "answer": answer})
@@ -103,7 +103,7 @@ def company_reference(request: SignedInRequest, company_id: int) -> HttpResponse
 @require(Role.USER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def unlink(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Forget the link to the customer that the sheet named, and to no other."""
+    """Remove the link to the customer that the sheet named, and to no other."""
     company = get_company(request, company_id)
     link = link_of(company, current_connection(company.account_id))
     if link is None or company.archived_at is not None:

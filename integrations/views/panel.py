@@ -1,4 +1,4 @@
-"""The buttons on the company card that need no sheet, and the panel that follows them."""
+"""The buttons on the company card that need no sheet, and the panel that polls."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def _to_card(company: Company) -> HttpResponse:
 
 
 def _do(request: SignedInRequest, company: Company, wish: Callable[[], object], done: str = "") -> HttpResponse:
-    """Make one service call; what it did at once, or why it was refused, is said. What takes time the panel says."""
+    """Make one service call, and show its message or refusal. The panel shows what takes time."""
     try:
         wish()
     except Refusal as refusal:
@@ -41,7 +41,7 @@ def _do(request: SignedInRequest, company: Company, wish: Callable[[], object], 
 @require(Role.VIEWER)
 @require_safe
 def panel(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """The panel alone, for polling: nothing new 204, settled 286, else the new panel."""
+    """The panel for polling: 204 if nothing changed, 286 if it needs no more polling, else the new panel."""
     shown = panel_of(company=get_company(request, company_id), user=request.user)
     if request.GET.get("version") == shown.version and shown.poll_seconds:
         return HttpResponse(status=204)
@@ -52,7 +52,7 @@ def panel(request: SignedInRequest, company_id: int) -> HttpResponse:
 @require(Role.USER)
 @require_POST
 def look_again(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Look once more what became of a lost answer."""
+    """Look once more for what became of a lost answer."""
     company = get_company(request, company_id)
     push = newest_push(request, company)
     return _do(request, company, lambda: recheck_push(push=push), _("Checking Visma eAccounting once more."))
@@ -61,7 +61,7 @@ def look_again(request: SignedInRequest, company_id: int) -> HttpResponse:
 @require(Role.USER)
 @require_POST
 def cancel(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Take a waiting wish back."""
+    """Cancel a waiting push."""
     company = get_company(request, company_id)
     push = newest_push(request, company)
     return _do(request, company, lambda: cancel_push(user=request.user, push=push), _("Cancelled. Nothing was sent."))
@@ -70,7 +70,7 @@ def cancel(request: SignedInRequest, company_id: int) -> HttpResponse:
 @require(Role.USER)
 @require_POST
 def try_again(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Repeat exactly what a sheet confirmed and what failed; what none confirmed, a sheet shows first."""
+    """Send a failed push again exactly as confirmed; if no sheet had confirmed it, open one first."""
     company = get_company(request, company_id)
     push = newest_push(request, company)
     if not push.confirmed:

@@ -1,8 +1,8 @@
-"""Sheets: what a button on the card opens. A dialog over the card where JavaScript runs, else a page of its own.
+"""Sheets: what the buttons on the card open. A dialog over the card with JavaScript, else a page of its own.
 
-A sheet's template extends `frame` and fills the blocks title, above, heading and content; its forms carry
-`{% if in_dialog %}hx-post="{{ request.path }}" hx-target="#sheet"{% endif %}` beside method and action: a page of
-its own has no dialog, and a form that names a target which is not there sends nothing.
+A sheet's template extends `frame` and fills the blocks title, above, heading and content; its forms carry `{% if
+in_dialog %}hx-post="{{ request.path }}" hx-target="#sheet"{% endif %}` beside method and action: a page has no dialog,
+and a form whose target does not exist sends nothing.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def render_sheet(request: SignedInRequest, template: str, context: dict[str, Any
 
 
 def stopped(request: SignedInRequest, stop: Stop | None, *, was_sent: bool) -> dict[str, Any]:
-    """Return what a sheet's template needs where only an admin can go on (integrations/stopped.html).
+    """Return the variables of integrations/stopped.html, for a sheet where only an admin can go on.
 
     `was_sent`: whether the person has pressed its button, and not merely opened it.
     """
@@ -39,7 +39,7 @@ def stopped(request: SignedInRequest, stop: Stop | None, *, was_sent: bool) -> d
 
 
 def leave_sheet(request: SignedInRequest, company: Company) -> HttpResponse:
-    """Go to the card: what the sheet was for is done, or the card says why not."""
+    """Go to the card, because the sheet is done or the card says why not."""
     card = redirect("companies:card", company_id=company.pk)
     return HttpResponseClientRedirect(card.url) if _is_for_dialog(request) else card
 
@@ -49,13 +49,13 @@ def _is_for_dialog(request: HttpRequest) -> bool:
 
 
 def tell_asked(request: SignedInRequest, asked: Asked) -> None:
-    """Say who was asked, and what follows."""
+    """Show who was asked, and what follows."""
     say = messages.success if asked.mailed or asked.spared else messages.warning
     say(request, f"{who_knows(asked)} {what_follows(asked)}".strip())
 
 
 def newest_push(request: SignedInRequest, company: Company) -> Push:
-    """The company's newest push: the one that the panel shows."""
+    """Return the company's newest push, which is the one that the panel shows."""
     rows = Push.objects.select_related("connection", "company", "requested_by", "contact")
     rows = rows.defer("connection__access_token", "connection__refresh_token")
     newest = rows.filter(company=company, account=request.account).order_by("-pk")

@@ -1,4 +1,4 @@
-"""Settings → Integrations → Visma eAccounting → Terms of payment: choose, reload, and who has others."""
+"""Settings → Integrations → Visma eAccounting → Terms of payment: choose, reload, list customers with other terms."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -44,7 +44,7 @@ def choose_terms(request: SignedInRequest) -> HttpResponse:
 @require(Role.ADMIN)
 @require_POST
 def reload_terms(request: SignedInRequest) -> HttpResponse:
-    """Reload the terms of payment now."""
+    """*Reload*: fetch the terms of payment now."""
     connection = current_of(request)
     try:
         upkeep.read_terms(connection.pk)
@@ -60,7 +60,7 @@ def reload_terms(request: SignedInRequest) -> HttpResponse:
 @require(Role.ADMIN)
 @require_safe
 def other_terms(request: SignedInRequest) -> HttpResponse:
-    """List the linked customers whose terms are not the default ones."""
+    """List the linked customers that have other terms than the default."""
     connection = current_of(request)
     page = company_page(companies=companies_with_other_terms(connection), cursor=request.GET.get("page", ""))
     context = {

@@ -1,4 +1,4 @@
-"""What an update overwrote, and putting it back."""
+"""The sheet with the values that an update overwrote, and putting them back."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from integrations.views.sheet import leave_sheet, render_sheet, stopped
 
 @dataclass(frozen=True)
 class Undo:
-    """A finished update, and what its company is linked to now."""
+    """A finished update, and the link of its company now."""
 
     push: Push
     connection: Connection | None
@@ -33,18 +33,18 @@ class Undo:
 
     @property
     def is_of_link(self) -> bool:
-        """Whether what is there now is that customer's."""
+        """Whether the current values are those of the customer that was updated."""
         return is_undoable(self.push, self.link)
 
     @property
     def stop(self) -> Stop | None:
-        """What an admin has to mend first; a stop of eAccounting's is none: what is put back waits for its end."""
+        """What an admin has to fix first. A block by eAccounting does not count: the push waits for its end."""
         connection = self.connection
         return Stop.of(connection, self.link) if connection and not connection.is_connected else None
 
     @property
     def why_not(self) -> str:
-        """Why nothing can be put back, whatever is there now; blank when something could, once `stop` is mended."""
+        """Why nothing can be put back, whatever the current values are; blank if something can once `stop` is fixed."""
         connection, link, company = self.connection, self.link, self.push.company
         if company.archived_at is not None:
             return sentence("archived")
@@ -71,7 +71,7 @@ def _undo(request: SignedInRequest, company_id: int, push_id: int) -> Undo:
 
 @require(Role.USER)
 def undo(request: SignedInRequest, company_id: int, push_id: int) -> HttpResponse:
-    """What was there before an update: put back what nobody changed since, or what a person ticks."""
+    """Show the previous values; on POST put back the ticked ones."""
     undo = _undo(request, company_id, push_id)
     if undo.connection is None or undo.link is None or undo.why_not:
         return _show(request, undo, there=None)

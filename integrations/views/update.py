@@ -1,4 +1,4 @@
-"""The update sheet: what differs between the company and its customer, and what of it shall be written there."""
+"""The update sheet: what differs between the company and its customer, and what to write."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -27,7 +27,7 @@ TEMPLATE = "integrations/update.html"
 @require(Role.USER)
 @require_http_methods(["GET", "POST"])
 def update(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Update the information in Visma eAccounting: show what differs, then record what was chosen."""
+    """*Update the information in Visma eAccounting*: show what differs, then record what was chosen."""
     company = get_company(request, company_id)
     try:
         sheet = UpdateSheet.of(company)
@@ -38,13 +38,13 @@ def update(request: SignedInRequest, company_id: int) -> HttpResponse:
 
 
 def _open(request: SignedInRequest, sheet: UpdateSheet, *, notice: str = "") -> HttpResponse:
-    """Read the customer and show both sides; without an answer what it last answered, and how old that is."""
+    """Read the customer and show both sides; without an answer show what was last read, and how old it is."""
     form, there = sheet.opened()
     return _show(request, sheet, form, notice=notice, no_answer=there.why_not_now)
 
 
 def _settle(request: SignedInRequest, sheet: UpdateSheet) -> HttpResponse:
-    """Record what was chosen of what the page showed. Raises a Refusal."""
+    """Record what was chosen on the page. Raises a Refusal."""
     form = sheet.posted(request.POST)
     if form is None:
         words = _(
@@ -65,7 +65,7 @@ def _settle(request: SignedInRequest, sheet: UpdateSheet) -> HttpResponse:
 
 
 def _ask(request: SignedInRequest, sheet: UpdateSheet, form: DiffForm) -> HttpResponse:
-    """Ask an admin; what was chosen is sent when they have mended what stops it. Raises a Refusal."""
+    """Ask an admin; the choice is sent once the admin has fixed what stops it. Raises a Refusal."""
     company, customer_id = sheet.company, str(sheet.link.reference)
     try:
         asked = ask_admin.ask_admins(
@@ -93,7 +93,7 @@ def _show(
 @require(Role.USER)
 @require_POST
 def check(request: SignedInRequest, company_id: int) -> HttpResponse:
-    """Check eAccounting now: read the customer once, and say what was found."""
+    """*Check eAccounting now*: read the customer once, and say what was found."""
     company = get_company(request, company_id)
     try:
         sheet = UpdateSheet.of(company)

@@ -1,1 +1,1 @@
-"""Dates and times as our readers write them, where Django's own forms are another country's."""
+"""Dates and times as our readers write them, where Django's formats are those of another country."""

@@ -65,7 +65,7 @@ def test_terms_vanish_a_user_asks_an_admin_and_the_customer_is_created_by_itself
 
     _as(page, log_in, demo["anna"])
     page.goto(link[0])
-    expect(page.get_by_role("region", name="Waiting to be sent")).to_contain_text("1 company waits to be added")
+    expect(page.get_by_role("region", name="Waiting to be sent")).to_contain_text("1 company is waiting to be added")
     terms = page.get_by_label(LIST)
     terms.get_by_role("radio", name="20 days", exact=True).check()
     terms.get_by_role("checkbox", name="Can also be chosen when a customer is added (10 days)").check()

@@ -340,7 +340,7 @@ def test_a_look_that_something_on_the_way_refuses_is_told_and_waited_for(
     sandbox.fault(kind="status", status=status, path="/v2/customers", when="before")
     run(wish)
     shown = card(ulf, wish.company)
-    assert "Waiting Something between Lime Go and Visma eAccounting refused the call. This is sent again" in shown
+    assert "Waiting Something between Lime Go and Visma eAccounting blocked the call. This is sent again" in shown
     assert Connection.objects.get().is_usable
     settle(wish)
     assert_one_customer(sandbox, wish.company, sent=1)

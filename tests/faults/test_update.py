@@ -185,7 +185,7 @@ def test_an_update_that_kills_three_workers_after_sending_waits_for_a_person(
     run(wish, times=3, forward=100)
     shown = card(ulf, wish.company)
     assert "Your decision Sending stopped three times before it was done. Nothing is lost." in shown
-    assert "We can look again whether the information was stored. Look again" in shown
+    assert "Choose Check again to find out whether the information was saved. Check again" in shown
     assert puts(sandbox) == 0
     recheck_push(push=wish)
     assert settle(wish).state == PushState.DONE
@@ -209,7 +209,7 @@ def test_a_customer_deleted_there_is_told_and_never_made_anew(
     count = len(sandbox.customers())
     assert run(wish, times=3, forward=100).state == PushState.FAILED
     shown = card(ulf, wish.company)
-    assert "Link broken The customer was deleted in Visma eAccounting. Find it again there, add the" in shown
+    assert "Link broken The customer was deleted in Visma eAccounting. Find the customer again, add the" in shown
     assert (posts(sandbox), puts(sandbox), len(sandbox.customers())) == (0, 0, count)
 
 
@@ -220,7 +220,7 @@ def test_what_something_on_the_way_refuses_is_told_and_waited_for(
     sandbox.fault(kind="status", status=status, path="/v2/customers.*", when="before", count=2)
     run(wish)
     shown = card(ulf, wish.company)
-    assert "Waiting Something between Lime Go and Visma eAccounting refused the call. This is sent again" in shown
+    assert "Waiting Something between Lime Go and Visma eAccounting blocked the call. This is sent again" in shown
     assert Connection.objects.get().is_usable
     settle(wish)
     assert UP_TO_DATE in card(ulf, wish.company)

@@ -15,12 +15,12 @@ from accounts.models import Account, Role, User
 
 
 class Command(BaseCommand):
-    """Make an account and invite its first admin."""
+    """Create an account and invite its first admin."""
 
     help = "Makes an account, invites its first admin by mail and prints the link where they choose a password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare what the command is told."""
+        """Declare the arguments."""
         parser.add_argument("--name", required=True, help="the account's name, such as 'Nordvik Sales'")
         parser.add_argument("--country", required=True, help="ISO 3166 code, such as SE")
         parser.add_argument("--email", required=True, help="the admin's e-mail address")
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--time-zone", default="", help="such as Europe/Stockholm; needed outside the Nordics")
 
     def handle(self, *args: object, **options: str) -> None:
-        """Make both in one transaction. Raises CommandError with what to change."""
+        """Create both in one transaction. Raises CommandError with what to change."""
         try:
             admin = self._open(options)
         except ValidationError as error:
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
 
 def _sentences(error: ValidationError) -> str:
-    """Name each refused option with its reason."""
+    """Return each refused option with its reason."""
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     return "\n".join(

@@ -1,4 +1,4 @@
-"""`manage.py eaccounting_smoke`: what no document tells about eAccounting, asked of a real company."""
+"""`manage.py eaccounting_smoke`: ask a real company what the documentation of eAccounting does not tell."""
 
 import json
 from argparse import ArgumentParser
@@ -19,7 +19,7 @@ from integrations.exceptions import NotConnected
 from integrations.models import Connection
 from integrations.services.requests import current_connection
 
-PATIENCE = 60.0  # seconds to wait for a slot of the budget: nobody is in a hurry here
+PATIENCE = 60.0  # seconds to wait for a slot: nobody is in a hurry here
 COLUMN = 76
 WARNING = (
     f"This creates, changes and deletes a few customers named {writes.NAME!r} in {{company}}, and uses up numbers "
@@ -28,12 +28,12 @@ WARNING = (
 
 
 class Command(BaseCommand):
-    """Ask, print a table, write a file."""
+    """Ask the questions, print a table, write a file."""
 
     help = "Asks a connected eAccounting company what facts.md does not know. Only reads, unless --write is given."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare what the command is told."""
+        """Declare the arguments."""
         parser.add_argument("--account", type=int, required=True, help="id of the account whose connection is used")
         parser.add_argument("--write", action="store_true", help="also create, change and delete one test customer")
         parser.add_argument("--json", type=Path, default=None, help="file for the findings")
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask before writing")
 
     def handle(self, *args: object, account: int, write: bool, limit: bool, yes: bool, **options: object) -> None:
-        """Raises CommandError when nothing can be asked at all, or when a test customer is left behind."""
+        """Run the questions. Raises CommandError if nothing can be asked, or a test customer is left behind."""
         file = options["json"]
         if isinstance(file, Path) and not file.parent.is_dir():
             raise CommandError(f"There is no folder {file.parent} to write the findings to.")
@@ -66,9 +66,9 @@ class Command(BaseCommand):
             raise CommandError("\n".join(left))
 
     def _connection(self, account: int, file: object) -> Connection:
-        """Return the account's connection, once it has answered. Raises CommandError.
+        """Return the account's connection after it has answered once. Raises CommandError.
 
-        A refusal for want of a module is an answer too: the only one that such a company can give.
+        A refusal because of a missing module is an answer too: the only one that such a company can give.
         """
         connection = current_connection(account)
         if connection is None or not connection.is_connected:
@@ -89,7 +89,7 @@ class Command(BaseCommand):
             self.stdout.write(f"\nWritten to {file}; it holds no customer's data and no token.")
 
     def _put(self, questions: tuple[Question, ...], asker: Asker) -> list[Finding]:
-        """Ask and print, each answer as it comes."""
+        """Ask the questions, and print each answer as it comes."""
         findings = []
         for question in questions:
             findings.append(question.put(asker))
@@ -108,7 +108,7 @@ def _line(finding: Finding) -> str:
 
 
 def _answers(connection: Connection) -> None:
-    """Make one read. Raises CommandError."""
+    """Check that one read works. Raises CommandError."""
     seconds = settings.EACCOUNTING_CALL_SECONDS
     try:
         read(connection, lambda client, left: client.get_company_settings(deadline=left), seconds=seconds, patience=5)
@@ -117,7 +117,7 @@ def _answers(connection: Connection) -> None:
 
 
 def _refreshed(connection: Connection) -> tuple[grant.Grant, grant.Grant | None]:
-    """Refresh once, under the lock, stored at once. None when it failed."""
+    """Refresh the token once, under the lock, and store it at once. Return None if that failed."""
     before, patience = _grant(connection), settings.EACCOUNTING_TOKEN_SECONDS
     try:
         tokens.renew(connection.pk, held=before.access_token, clock=database_now, patience=patience)
@@ -151,7 +151,7 @@ def _asker(connection: Connection, held: grant.Grant) -> Asker:
 
 
 def _terms_id(asker: Asker) -> str:
-    """Return terms of payment that a customer can have. Raises CommandError."""
+    """Return the id of terms of payment that a customer can have. Raises CommandError."""
     client = Client(http=asker.http, access_token=asker.token, before_call=asker.book)
     try:
         found = client.list_terms_of_payment(deadline=asker.deadline)
@@ -164,7 +164,7 @@ def _terms_id(asker: Asker) -> str:
 
 
 def _report(connection: Connection, findings: list[Finding], *, wrote: bool) -> str:
-    """Return the file: which kind of company answered what, and how the sandbox is switched to answer the same."""
+    """Return the file's content: the kind of company, its answers, and the matching switches of the stand-in."""
     content = {
         "at": f"{database_now():%Y-%m-%dT%H:%M:%SZ}",
         "api": settings.EACCOUNTING_API_URL,

@@ -1,4 +1,4 @@
-"""`manage.py release_company`: an eAccounting company is connected in an account that nobody can reach any more."""
+"""`manage.py release_company`: disconnect an eAccounting company from an account that nobody can reach any more."""
 
 from argparse import ArgumentParser
 
@@ -11,7 +11,7 @@ from integrations.services import connect
 
 
 class Command(BaseCommand):
-    """Disconnect an eAccounting company from its account, so that it can be connected in another one."""
+    """Disconnect an eAccounting company from its account, so that another account can connect it."""
 
     help = (
         "Lists where an eAccounting company is connected; with --account disconnects it there. Links are kept, waiting "
@@ -19,12 +19,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take what names the company, and the account that has to let it go."""
+        """Declare the arguments: which company, and which account has to release it."""
         parser.add_argument("company", help="its registration number as eAccounting writes it, or its name")
         parser.add_argument("--account", type=int, metavar="ID", help="disconnect it from this account")
 
     def handle(self, *args: object, company: str, account: int | None, **options: object) -> None:
-        """List, or disconnect. Raises CommandError when nothing fits."""
+        """List, or disconnect. Raises CommandError if no connection matches."""
         found = _connected(company)
         if account is not None:
             found = [connection for connection in found if connection.account_id == account]
@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
 
 def _connected(company: str) -> list[Connection]:
-    """Return what holds the company: also a connection that needs a person, whose links wait for it."""
+    """Return the connections that hold the company, including those that need to be reconnected."""
     fits = Q(name__iexact=company) | Q(registration_number=company)
     rows = Connection.without_tokens().select_related("account").filter(fits, is_current=True)
     return list(rows.exclude(state=Connection.State.DISCONNECTED).order_by("pk"))

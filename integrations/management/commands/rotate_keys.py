@@ -1,4 +1,4 @@
-"""`manage.py rotate_keys`: after a new key was put in front of FIELD_ENCRYPTION_KEYS."""
+"""`manage.py rotate_keys`: run it after a new key was put in front of FIELD_ENCRYPTION_KEYS."""
 
 from argparse import ArgumentParser
 
@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from integrations.access import key_rotation
 
-PASSES = 3  # a refresh by a process that does not know the new key yet may undo a row once or twice
+PASSES = 3  # a process that does not know the new key yet may write a row with the old one again
 
 
 class Command(BaseCommand):
@@ -15,12 +15,12 @@ class Command(BaseCommand):
     help = "Re-encrypts all stored tokens with the newest key. Safe while workers run, safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the word to give unreadable tokens up."""
+        """Declare the argument that gives unreadable tokens up."""
         words = "give tokens up that no key can read: their accounts are asked to reconnect"
         parser.add_argument("--forget-unreadable", action="store_true", help=words)
 
     def handle(self, *args: object, forget_unreadable: bool, **options: object) -> None:
-        """Move, prove, say so. Raises CommandError (exit status 1) while an older key is still needed."""
+        """Re-encrypt, prove, report. Raises CommandError (exit status 1) while an older key is still needed."""
         for _ in range(PASSES):
             moved = key_rotation.rotate().moved
             proof = key_rotation.prove()
