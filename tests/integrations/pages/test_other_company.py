@@ -78,9 +78,9 @@ def test_actions_whose_outcome_is_not_known_stay_and_are_told(
     admin: Client, world: World, connected: Connection
 ) -> None:
     push = world.push(connected, state=PushState.UNKNOWN, unknown_since=timezone.now())
-    words = "That is looked up when Nordvik Bygg AB is connected again"
+    words = "Lime Go checks when Nordvik Bygg AB is connected again"
     asked = admin.get(f"{PAGE}disconnect/").content.decode()
-    assert f"Of 1 action it is not known yet what became of it. {words}" in asked
+    assert f"It is not known yet whether 1 action succeeded. {words}" in asked
     _disconnect(admin)
     _connect(admin, company="2")
     assert Push.objects.get(pk=push.pk).state == PushState.UNKNOWN
