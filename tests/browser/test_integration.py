@@ -268,9 +268,10 @@ def test_a_broken_connection_is_shown_everywhere_and_reconnecting_keeps_the_link
     desk.get_by_role("button", name="Reconnect").click()
     desk.get_by_role("radio", name=re.compile("Fjordlys AS")).check()
     desk.get_by_role("button", name="Allow").click()
-    expect(desk.get_by_role("main")).to_contain_text("1 link to Nordvik Bygg AB is kept but not used.")
-    desk.get_by_role("button", name="Go back").click()
-    expect(desk.get_by_role("status").first).to_contain_text("Reconnect and choose Nordvik Bygg AB when you want to.")
+    expect(desk.get_by_role("main")).to_contain_text(
+        "You chose Fjordlys AS, but this account works with Nordvik Bygg AB."
+    )
+    expect(desk.get_by_role("main")).to_contain_text("1 link belongs to Nordvik Bygg AB.")
     desk.get_by_role("button", name="Reconnect").click()
     desk.get_by_role("button", name="Allow").click()
     expect(desk.get_by_role("status").first).to_contain_text("Connected to Nordvik Bygg AB.")

@@ -115,6 +115,8 @@ def test_only_what_both_changed_has_no_default(case: Case) -> None:
 
 @given(cases())
 def test_what_is_chosen_ours_is_written_whole(case: Case) -> None:
+    # In another country a number is read by other rules, and what is equal here need not be there.
+    assume(case.here[COUNTRY].upper() == case.there[COUNTRY].upper())
     decision = decide(case.rows, case.choices)
     for row in case.rows:
         if row.differing and case.choices.get(row.key) is Side.OURS:

@@ -69,6 +69,7 @@ EXAMPLES = {
     "linked_elsewhere": {"name": "Acme Holding"},
     "values": {"problems": [("Name", "too_long", 72), ("InvoiceCity", "missing", 0)]},
     "already_under_way": {"by": "Anna Ek"},
+    "other_company_answered": {"answered": "Fjordlys AS", "connected": "Nordvik Bygg AB", "links": 2},
 }
 
 
