@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 run: install
 	@exec $(BIN)/python -m dev.launcher
 
-# On both cores; a file stays on one of them, since many share what is slow to start: workers, a browser's account.
+# Four files at a time: tests wait more than they compute. A file stays with one process, since its tests share what is
+# slow to start: workers, a browser's account.
 SHARED := -n 4 --dist loadfile
 
 # Every promise, in 8 minutes at most on two quiet cores. ARGS="tests/companies" or ARGS="-k limiter" runs a part.
