@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import pytest_socket
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.test import Client, TransactionTestCase
 from hypothesis import settings as hypothesis_settings
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from accounts.models import Account, Role, User
 from integrations import tasks
@@ -60,6 +60,15 @@ def quick_ends_of_tests_that_commit() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _delete_rows)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """End what still uses the database before it is dropped: a process that was killed may not have noticed yet."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> "
+        cursor.execute(others + "pg_backend_pid()")
 
 
 @pytest.fixture(autouse=True)
