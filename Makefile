@@ -13,7 +13,7 @@ run: install
 # slow to start: workers, a browser's account.
 SHARED := -n 4 --dist loadfile
 
-# Every promise, in 10 to 15 minutes on two cores. ARGS="tests/companies" or ARGS="-k limiter" runs a part.
+# Every promise, in 10 to 15 minutes on two cores. ARGS="tests/companies" or ARGS="-k rate_limit" runs a part.
 test: install
 	@$(BIN)/python -m dev.browser
 	@$(BIN)/python -m pytest $(SHARED) -m "not thorough" $(ARGS)

@@ -1,6 +1,6 @@
 """Connect, reconnect, disconnect, test, choose terms: what the connection page's buttons mean.
 
-Connecting, refreshing and disconnecting exclude each other by the same lock (locks.py).
+Connecting, refreshing and disconnecting exclude each other by the same lock (token_lock.py).
 """
 
 from collections.abc import Iterable
