@@ -44,7 +44,7 @@ def _is_plain(address: str) -> bool:
 
 
 def check_token_lock(**_: object) -> list[CheckMessage]:
-    """The lock on tokens belongs to a session of PostgreSQL (token_lock.py): it has to be ours alone, and to end with us."""
+    """The lock on tokens belongs to a PostgreSQL session (token_lock.py): it must be ours alone, and end with us."""
     database = settings.DATABASES["default"]
     hint = "Connect straight to PostgreSQL, or through a pooler in session mode; keep connections by conn_max_age."
     if database.get("OPTIONS", {}).get("pool"):
