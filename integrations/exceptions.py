@@ -143,3 +143,21 @@ class ConnectedElsewhere(Refusal):
     """This eAccounting company is connected to another account."""
 
     code = "connected_elsewhere"
+
+
+class Superseded(Refusal):
+    """The account's connection changed while this person was on the consent page."""
+
+    code = "connect_superseded"
+
+
+class NotKept(Refusal):
+    """The database went away while the connection was being stored, and it was not stored."""
+
+    code = "not_kept"
+
+
+class Unidentified(Refusal):
+    """Neither the token nor the company settings say which company it is."""
+
+    code = "unidentified"

@@ -26,7 +26,7 @@ from integrations.eaccounting.client import Client
 from integrations.eaccounting.errors import Forbidden, UnexpectedAnswer
 from integrations.eaccounting.oauth import AuthorizationRequest
 from integrations.eaccounting.types import CompanySettings, TokenSet
-from integrations.exceptions import ConnectedElsewhere, OtherCompanyAnswered, Refusal
+from integrations.exceptions import ConnectedElsewhere, NotKept, OtherCompanyAnswered, Refusal, Superseded, Unidentified
 from integrations.models import (
     Connection,
     CustomerIndex,
@@ -42,24 +42,6 @@ from integrations.services.requests import current_connection
 
 LOCK_PATIENCE = 10.0  # seconds
 StartedFrom = tuple[int, int] | None  # the current connection's id and generation when the consent began
-
-
-class Superseded(Refusal):
-    """The account's connection changed while this person was on the consent page."""
-
-    code = "connect_superseded"
-
-
-class NotKept(Refusal):
-    """The database went away while the connection was being stored, and it was not stored."""
-
-    code = "not_kept"
-
-
-class Unidentified(Refusal):
-    """Neither the token nor the company settings say which company it is."""
-
-    code = "unidentified"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from integrations.access.client_factory import oauth_config
 from integrations.access.token_lock import LockTaken
 from integrations.eaccounting import oauth
 from integrations.eaccounting.errors import EAccountingError, UnexpectedAnswer
-from integrations.exceptions import Refusal
+from integrations.exceptions import Refusal, Superseded
 from integrations.forms.terms import TermsForm
 from integrations.messages.sentences import NO_ANSWER, rights_words, sentence, why
 from integrations.models import Connection, CustomerLink, Event
@@ -188,7 +188,7 @@ def disconnect(request: SignedInRequest) -> HttpResponse:
     try:
         seen = connecting.marked(request.account, request.POST.get("mark", ""))
         cancelled = connecting.disconnect(user=request.user, connection=seen, erase=erase)
-    except connecting.Superseded as refusal:
+    except Superseded as refusal:
         messages.error(request, sentence(refusal.code))
     except LockTaken:
         messages.error(request, sentence("lock_taken"))

@@ -14,7 +14,7 @@ from companies.listing import company_page
 from integrations.access.rate_limit import NoSlot
 from integrations.delivery import upkeep
 from integrations.eaccounting.errors import EAccountingError
-from integrations.exceptions import NotConnected
+from integrations.exceptions import NotConnected, Superseded
 from integrations.forms.terms import TermsForm
 from integrations.messages.sentences import sentence, why
 from integrations.panel.terms import companies_with_other_terms, rows_of
@@ -33,7 +33,7 @@ def choose_terms(request: SignedInRequest) -> HttpResponse:
     terms, offered = form.cleaned_data["terms"], form.cleaned_data["offered"]
     try:
         connect.choose_terms(user=request.user, connection=connection, terms=terms, offered=offered)
-    except connect.Superseded as refusal:
+    except Superseded as refusal:
         messages.error(request, sentence(refusal.code))
         return redirect("integrations:connection")
     words = _("New customers get the terms of payment %(terms)s. Check that this is right.")

@@ -14,7 +14,7 @@ from integrations.crash_points import Point
 from integrations.delivery import upkeep
 from integrations.delivery.worker import deliver
 from integrations.eaccounting.errors import ConnectionRevoked, Intercepted, ServerError, UnexpectedAnswer
-from integrations.exceptions import NotConnected
+from integrations.exceptions import NotConnected, Superseded
 from integrations.models import (
     Connection,
     CustomerLink,
@@ -71,7 +71,7 @@ def test_a_code_is_used_once(sandbox: Sandbox, anna: User) -> None:
     started = None
     kept = {"user": anna, "account": anna.account, "code": code, "code_verifier": verifier}
     connect.complete(**kept, started=started)
-    with pytest.raises(connect.Superseded):
+    with pytest.raises(Superseded):
         connect.complete(**kept, started=started)
     with pytest.raises(ConnectionRevoked):
         connect.complete(**kept, started=connect.started_from(current(anna)))
@@ -144,7 +144,7 @@ def test_of_two_accounts_at_once_one_gets_the_company(sandbox: Sandbox, anna: Us
 
 
 def test_a_consent_that_took_too_long_overwrites_nothing_newer(connection: Connection, anna: User) -> None:
-    with pytest.raises(connect.Superseded):
+    with pytest.raises(Superseded):
         connect_as(anna, started=(connection.pk, connection.generation - 1))
     connection.refresh_from_db()
     assert connection.generation == 1

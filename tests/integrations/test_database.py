@@ -20,8 +20,8 @@ from integrations.clock import database_now
 from integrations.crash_points import Point
 from integrations.database import database_is_away
 from integrations.delivery.worker import deliver
+from integrations.exceptions import NotKept
 from integrations.models import Connection, Push, PushState
-from integrations.services import connect
 from tests import sheets
 from tests.integrations.conftest import Run, connect_as
 from tests.integrations.threads import in_thread
@@ -154,7 +154,7 @@ def test_a_grant_whose_connection_could_not_be_kept_is_given_back(
         time.sleep(0.2)
 
     at_point(Point.CONNECTION_SAVING, lose_the_session)
-    with pytest.raises(connect.NotKept):
+    with pytest.raises(NotKept):
         connect_as(anna)
     assert not Connection.objects.exists()
     assert sandbox.world.store.all("grant") == {}

@@ -7,7 +7,13 @@ from accounts.models import User
 from companies.models import Company
 from dev.sandbox.core import Sandbox
 from integrations.delivery.worker import deliver
-from integrations.exceptions import AlreadyUnderWay, ConnectedElsewhere, OtherCompanyAnswered, TermsNotConfirmed
+from integrations.exceptions import (
+    AlreadyUnderWay,
+    ConnectedElsewhere,
+    OtherCompanyAnswered,
+    Superseded,
+    TermsNotConfirmed,
+)
 from integrations.models import Connection, Event, EventKind, Push, PushState, WaitReason
 from integrations.services import connect
 from integrations.services.requests import current_connection, link_of
@@ -176,7 +182,7 @@ def test_a_disconnect_while_another_company_is_being_chosen_is_one_after_the_oth
 
     ends = at_once([choose, lambda: connect.disconnect(user=anna, connection=ready)])
     [refused] = [end for end in ends if isinstance(end, Exception)]
-    assert isinstance(refused, OtherCompanyAnswered | connect.Superseded)
+    assert isinstance(refused, OtherCompanyAnswered | Superseded)
     assert current(anna).state == Connection.State.DISCONNECTED
     assert not Connection.objects.exclude(refresh_token="").exists()
 

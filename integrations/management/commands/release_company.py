@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
 from integrations.access.token_lock import LockTaken
+from integrations.exceptions import Superseded
 from integrations.models import Connection
 from integrations.services import connect
 
@@ -41,7 +42,7 @@ class Command(BaseCommand):
     def _release(self, connection: Connection) -> None:
         try:
             cancelled = connect.disconnect(user=None, connection=connection)
-        except connect.Superseded as error:
+        except Superseded as error:
             raise CommandError("It is not connected there any more. Nothing was changed.") from error
         except LockTaken as error:
             raise CommandError("The connection is being renewed at this moment. Run this again.") from error
