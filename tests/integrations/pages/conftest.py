@@ -2,7 +2,7 @@
 
 import http.client
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -10,15 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
-from pytest_django import Settings as DjangoSettings
 
 from accounts.models import Account, User
 from companies.models import Company, Contact
 from dev.sandbox.core import Sandbox
-from dev.sandbox.server import SandboxServer
 from dev.sandbox.store import Document
-from dev.sandbox.world import Settings
-from integrations.access import client_factory, rate_limit
 from integrations.clock import database_now
 from integrations.delivery import customer_index, upkeep
 from integrations.domain import mapping
@@ -165,39 +161,6 @@ def mark_on(client: Client, address: str) -> dict[str, object]:
     found = re.search(r'name="mark" value="([^"]+)"', client.get(address).content.decode())
     assert found
     return {"mark": found[1]}
-
-
-@pytest.fixture(scope="session")
-def sandbox_server() -> Iterator[SandboxServer]:
-    """One sandbox for all of these tests."""
-    registered = Settings(
-        client_id="test-client",
-        client_secret="test-secret",
-        redirect_uris=(f"http://testserver{client_factory.CALLBACK_PATH}",),
-    )
-    with SandboxServer(settings=registered) as server:
-        yield server
-
-
-def _forget() -> None:
-    if client_factory.http.cache_info().currsize:
-        client_factory.http().close()
-    client_factory.http.cache_clear()
-    client_factory.oauth_config.cache_clear()
-
-
-@pytest.fixture
-def sandbox(sandbox_server: SandboxServer, settings: DjangoSettings) -> Iterator[Sandbox]:
-    """eAccounting on its first day."""
-    settings.EACCOUNTING_IDENTITY_URL = sandbox_server.identity_url
-    settings.EACCOUNTING_API_URL = sandbox_server.api_url
-    settings.EACCOUNTING_RATE_LIMIT = 60000
-    sandbox_server.sandbox.reset()
-    rate_limit._redis().flushdb()
-    _forget()
-    yield sandbox_server.sandbox
-    _forget()
-    sandbox_server.sandbox.faults.clear()
 
 
 def decide(url: str, *, decision: str = "allow", company: str = "1") -> dict[str, str]:
