@@ -13,7 +13,12 @@ from integrations.models.connection import TERMS_PROBLEMS
 from integrations.services.ask_admin import Asked, admin_problem
 
 
-def who_knows(asked: Asked) -> str:
+def asked_words(asked: Asked) -> str:
+    """Say who was asked, and what follows."""
+    return f"{_who_knows(asked)} {_what_follows(asked)}".strip()
+
+
+def _who_knows(asked: Asked) -> str:
     if not asked.mailed and not asked.spared:
         return _(
             "Nobody could be asked, because your account has no admin who can log in. The operator of Lime Go can "
@@ -32,7 +37,7 @@ def _names(admins: list[User]) -> str:
     return get_text_list([str(admin) for admin in admins], _("and"))
 
 
-def what_follows(asked: Asked) -> str:
+def _what_follows(asked: Asked) -> str:
     push = asked.push
     if push is None:
         return "" if asked.is_connected else _("Add the company when Visma eAccounting is connected.")

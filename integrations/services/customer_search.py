@@ -152,14 +152,13 @@ def _possible(row: RemoteCustomer, company: Company, domains: set[str]) -> Possi
     return PossibleDuplicate.of_row(row, company=company, reasons=true, likeness=alike) if true else None
 
 
-def _likelihood(possible: PossibleDuplicate) -> tuple[bool, bool, float, str]:
+def _likelihood(possible: PossibleDuplicate) -> tuple[bool, bool, float]:
     """Sort key: same registration number first, then both name and domain, then how alike the names are."""
     reasons = possible.reasons
     return (
         Reason.SAME_NUMBER not in reasons,
         not {Reason.SIMILAR_NAME, Reason.SAME_EMAIL_DOMAIN} <= set(reasons),
         -possible.likeness - 0.1 * (Reason.SAME_CITY in reasons),
-        possible.id,
     )
 
 

@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.access import SignedInRequest
 from accounts.models import Role
 from companies.models import Company
-from integrations.messages.ask_admin import Stop, what_follows, who_knows
+from integrations.messages.ask_admin import Stop, asked_words
 from integrations.models import Push
 from integrations.services.ask_admin import Asked
 
@@ -51,7 +51,7 @@ def _is_for_dialog(request: HttpRequest) -> bool:
 def tell_asked(request: SignedInRequest, asked: Asked) -> None:
     """Show who was asked, and what follows."""
     say = messages.success if asked.mailed or asked.spared else messages.warning
-    say(request, f"{who_knows(asked)} {what_follows(asked)}".strip())
+    say(request, asked_words(asked))
 
 
 def newest_push(request: SignedInRequest, company: Company) -> Push:
